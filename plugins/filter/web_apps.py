@@ -1,0 +1,644 @@
+"""What a person writes in `web_apps`, checked, and all that follows from it.
+
+This is the only home of an app's defaults and of every derived value (paths, sockets, ids). The roles get their
+slices through `group_vars/all/wiring.yml`; templates and tasks use values and compute none.
+
+Pure Python but for the last lines, so that the tests need no Ansible and no host.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import fnmatch
+import functools
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+# What never belongs to a release: version control, caches, somebody's virtualenv.
+NOT_CODE = (
+    ".git",
+    ".hg",
+    ".svn",
+    "__pycache__",
+    "*.pyc",
+    ".venv",
+    "venv",
+    "node_modules",
+    ".*_cache",
+    ".tox",
+    ".nox",
+)
+
+# A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
+SOCKET_PATH_BYTES = 103
+
+# 48 bits: two releases of one app collide about once in 17 million deploys.
+ID_DIGITS = 12
+
+Rule = Callable[[Any], Any]
+
+
+class WrongValue(Exception):
+    """A rule's refusal: "must be …"."""
+
+
+class BadSettings(ValueError):
+    """The settings can't be used. `problems` holds one sentence for each, with the key, the fault and the remedy."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+# --- Rules: each takes a value, returns it in its final form, or raises WrongValue with "must be …" ---------------
+
+
+def text(pattern: str, what: str) -> Rule:
+    """A string that matches `pattern` as a whole. An allow-list, for these strings reach nginx, ini and unit files."""
+    allowed = re.compile(pattern)
+
+    def rule(value: Any) -> str:
+        if not isinstance(value, str) or not allowed.fullmatch(value):
+            raise WrongValue(f"must be {what}")
+        return str(value)
+
+    return rule
+
+
+def whole(low: int, high: int, unit: str = "") -> Rule:
+    """A whole number from `low` to `high`; YAML's true and false are not numbers."""
+
+    def rule(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise WrongValue(f"must be a whole number{unit and ' of ' + unit} from {low} to {high}")
+        return int(value)
+
+    return rule
+
+
+def yes_or_no(value: Any) -> bool:
+    """True or false, and nothing that merely looks like it."""
+    if not isinstance(value, bool):
+        raise WrongValue("must be true or false")
+    return value
+
+
+def one_of(*words: str) -> Rule:
+    def rule(value: Any) -> str:
+        if value not in words:
+            raise WrongValue(f"must be one of {', '.join(words)}")
+        return str(value)
+
+    return rule
+
+
+def list_of(rule: Rule, what: str) -> Rule:
+    """A list with at least one item, each passing `rule`, none twice."""
+
+    def check(value: Any) -> list[Any]:
+        if not isinstance(value, list) or not value:
+            raise WrongValue(f"must be a list of {what} with at least one item")
+        items = [rule(item) for item in value]
+        for item in items:
+            if items.count(item) > 1:
+                raise WrongValue(f"must name each of its {what} once; {item!r} is there twice")
+        return items
+
+    return check
+
+
+def environment(value: Any) -> dict[str, str]:
+    """Names and values of environment variables. Numbers become strings; true, false and null are refused because
+    nobody can know which spelling the app expects."""
+    if not isinstance(value, Mapping):
+        raise WrongValue("must be a dictionary of NAME: value")
+    result = {}
+    for name, content in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise WrongValue(f"must have names of letters, digits and underscores; {name!r} is none")
+        if name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES):
+            raise WrongValue(f"must not set {name!r}: uWSGI, systemd or the deploy itself reads it")
+        if isinstance(content, bool) or not isinstance(content, str | int | float):
+            raise WrongValue(f"must hold strings; put the value of {name!r} in quotes")
+        if "\0" in str(content):
+            raise WrongValue(f"must not hold a NUL byte; the value of {name!r} does")
+        result[str(name)] = str(content)
+    return result
+
+
+# uWSGI takes UWSGI_* for its own options; systemd's notification and sockets would be misled by the rest.
+RESERVED_PREFIXES = ("UWSGI_", "LISTEN_")
+RESERVED_NAMES = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "WEB_APP",
+    "WEB_RELEASE",
+)
+
+app_name = text(
+    r"[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    "lower-case letters, digits and single hyphens, a letter first (shop-2)",
+)
+host_name = text(
+    r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\]",
+    "a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)",
+)
+dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")
+python_name = text(r"[A-Za-z_]\w*", "a Python name (app)")
+relative_path = text(
+    r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w.+@-]+(/[\w.+@-]+)*",
+    "a path inside the source, without '..'",
+)
+source_path = text(r"[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
+url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
+static_path = text(
+    r"/([A-Za-z0-9._~-]+/)*",
+    "a URL path that begins and ends with '/' (/static/, or / for the site's root)",
+)
+body_size = text(r"[1-9][0-9]{0,5}[kmg]", "a size as nginx writes it (1m, 512k)")
+
+
+def key(rule: Rule, means: str) -> dict[str, Any]:
+    """What is known of a public key: the rule that it obeys and its meaning in one line."""
+    return {"rule": rule, "means": means}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class App:
+    """One item of `web_apps`. Every public key, with its default, is a field here."""
+
+    name: str = field(metadata=key(app_name, "names the app's directories, units, sockets and log entries"))
+    server_names: list[str] = field(
+        metadata=key(
+            list_of(host_name, "host names"),
+            "host names that nginx answers to for this app",
+        )
+    )
+    source: str = field(
+        default="",
+        metadata=key(source_path, "folder with the code; the app's name if not given"),
+    )
+    module: str = field(
+        default="flask_wsgi",
+        metadata=key(dotted_name, "Python module that holds the callable"),
+    )
+    callable: str = field(
+        default="app",
+        metadata=key(python_name, "name of the Flask object in the module"),
+    )
+    requirements: str = field(
+        default="requirements.txt",
+        metadata=key(relative_path, "what pip installs, a path inside the source"),
+    )
+    require_hashes: bool = field(default=True, metadata=key(yes_or_no, "refuse requirements without hashes"))
+    static_folder: str = field(default="static", metadata=key(relative_path, "folder that nginx serves itself"))
+    static_url: str = field(default="/static/", metadata=key(static_path, "where that folder appears"))
+    environment: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(environment, "environment variables of the app"),
+    )
+    processes: int = field(
+        default=2,
+        metadata=key(whole(1, 512), "uWSGI workers; as many as cores is a good start"),
+    )
+    threads: int = field(
+        default=4,
+        metadata=key(whole(1, 512), "threads in each worker; more for an app that waits"),
+    )
+    listen_queue: int = field(
+        default=4096,
+        metadata=key(whole(16, 65535, "connections"), "how many may wait for a free thread"),
+    )
+    request_timeout: int = field(
+        default=30,
+        metadata=key(whole(1, 3600, "seconds"), "a request that takes longer is ended"),
+    )
+    max_requests: int = field(
+        default=100_000,
+        metadata=key(whole(100, 10**9), "requests after which a worker is renewed"),
+    )
+    max_body: str = field(default="1m", metadata=key(body_size, "largest request body"))
+    health_path: str = field(default="/health", metadata=key(url_path, "answers 200 when the app is well"))
+    health_successes: int = field(
+        default=3,
+        metadata=key(whole(1, 100), "good answers in a row that prove a release"),
+    )
+    start_timeout: int = field(
+        default=60,
+        metadata=key(whole(1, 3600, "seconds"), "a release that isn't well by then is refused"),
+    )
+    keep_releases: int = field(default=5, metadata=key(whole(2, 100), "good releases kept on the host"))
+
+    @property
+    def folder(self) -> str:
+        return self.source or self.name
+
+
+def public_keys() -> dict[str, str]:
+    """Each key with its meaning, for messages and documentation."""
+    return {public.name: public.metadata["means"] for public in dataclasses.fields(App)}
+
+
+def parse(apps: Any, secrets: Any, base: str) -> list[tuple[App, dict[str, str]]]:
+    """The apps with their secrets, all checked.
+
+    `apps` is the list of dicts that a person wrote, `secrets` a dict of dicts keyed by the apps' names, `base` the
+    folder that a relative source starts from. Raises BadSettings with every problem found, not only the first.
+    """
+    if not isinstance(apps, list) or not all(isinstance(app, Mapping) for app in apps):
+        raise BadSettings(["web_apps: must be a list of dictionaries, one for each app (begin each with '- name: …')"])
+    if not isinstance(secrets, Mapping):
+        raise BadSettings(["web_app_secrets: must be a dictionary with an app's name as key"])
+    problems: list[str] = []
+    parsed = [_parse_app(given, number, problems) for number, given in enumerate(apps, start=1)]
+    complete = [app for app in parsed if app is not None]
+    problems += _clashes([given for given in apps if isinstance(given.get("name"), str)])
+    for app in complete:
+        problems += [f"web_apps: '{app.name}' {problem}" for problem in _look_into(app, Path(base, app.folder))]
+    names = [str(given["name"]) for given in apps if isinstance(given.get("name"), str)]
+    problems += [
+        f"web_app_secrets: '{name}' is not an app; {_nearest(str(name), names, 'apps')}"
+        for name in secrets
+        if name not in names
+    ]
+    pairs = []
+    for app in complete:
+        try:
+            hidden = environment(secrets.get(app.name, {}))
+        except WrongValue as error:
+            problems.append(f"web_app_secrets: '{app.name}' {error}")
+            continue
+        twice = sorted(hidden.keys() & app.environment.keys())
+        if twice:
+            problems.append(f"web_app_secrets: '{app.name}' sets {twice[0]!r}, and so does its 'environment'; keep one")
+        pairs.append((app, hidden))
+    if problems:
+        raise BadSettings(problems)
+    return pairs
+
+
+def _parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App | None:
+    """The app, or None with its faults added to `problems`."""
+    fields = {public.name: public for public in dataclasses.fields(App)}
+    called = f"'{given['name']}'" if given.get("name") else f"item {number}"
+    before = len(problems)
+    for name in given:
+        if name not in fields:
+            problems.append(f"web_apps: {called} has an unknown key {name!r}; {_nearest(str(name), fields, 'keys')}")
+    for name, public in fields.items():
+        required = public.default is dataclasses.MISSING and public.default_factory is dataclasses.MISSING
+        if required and name not in given:
+            problems.append(f"web_apps: {called} lacks the key {name!r}: {public.metadata['means']}")
+    values = {}
+    for name, value in given.items():
+        if name in fields:
+            try:
+                values[str(name)] = fields[name].metadata["rule"](value)
+            except WrongValue as error:
+                problems.append(f"web_apps: {called} has {name!r}: {_shown(value)}, but it {error}")
+    return App(**values) if len(problems) == before else None
+
+
+def _shown(value: Any) -> str:
+    """The value as a person would recognise it, short."""
+    shown = json.dumps(value, default=str, ensure_ascii=False)
+    return shown if len(shown) <= 60 else shown[:57] + "…"
+
+
+def _nearest(word: str, known: Iterable[str], kind: str) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}Known {kind}: {', '.join(names) or 'none'}"
+
+
+def _clashes(apps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Names that two apps claim. nginx only warns of a server name that is there twice, and serves one of them."""
+    owners: dict[str, str] = {}
+    names: set[str] = set()
+    for app in apps:
+        if app["name"] in names:
+            yield f"web_apps: the name {app['name']!r} is there twice; each app needs a name of its own"
+        names.add(app["name"])
+        listed = app.get("server_names")
+        for server_name in listed if isinstance(listed, list) else []:
+            owner = owners.setdefault(str(server_name), app["name"])
+            if owner != app["name"]:
+                yield (
+                    f"web_apps: '{app['name']}' and '{owner}' both have {server_name!r} in 'server_names'; "
+                    "a host name leads to one app"
+                )
+
+
+def _look_into(app: App, folder: Path) -> Iterator[str]:
+    """What the source itself lacks."""
+    if not folder.is_dir():
+        yield f"has 'source': there is no folder {os.fspath(folder)!r}; give its path, relative to the playbook or absolute"
+        return
+    inside = folder.joinpath(*app.module.split("."))
+    if not inside.with_suffix(".py").is_file() and not (inside / "__init__.py").is_file():
+        found = sorted(path.stem for path in folder.glob("*.py"))
+        yield f"has 'module': {app.module!r}, but {os.fspath(folder)!r} holds no such module; {_nearest(app.module, found, 'modules')}"
+    for link in _stray_links(folder):
+        yield f"has 'source': {link!r} is a link to a folder or out of the source; put what it leads to in its place"
+    if not (folder / app.requirements).is_file():
+        yield f"has 'requirements': there is no file {app.requirements!r} in {os.fspath(folder)!r}; an empty one is allowed"
+    else:
+        yield from _read_requirements(app, (folder / app.requirements).read_text(encoding="utf-8"))
+
+
+def _read_requirements(app: App, content: str) -> Iterator[str]:
+    """Requirements must stand in one file, or the virtualenv's key would miss a change in another."""
+    logical = re.sub(r"\\\n", " ", content).splitlines()
+    for line in filter(None, (re.sub(r"(^|\s)#.*", "", line).strip() for line in logical)):
+        if re.match(r"(-r|-c|-e|--requirement|--constraint|--editable)\b", line):
+            yield f"has 'requirements': {line!r} leads to another file; compile all into one ('uv pip compile --generate-hashes')"
+        elif app.require_hashes and not line.startswith("-") and "--hash=" not in line:
+            yield (
+                f"has 'requirements': {line.split()[0]!r} has no hash; make them with 'uv pip compile --generate-hashes', "
+                "or set 'require_hashes: false'"
+            )
+            return
+
+
+# --- What follows from an app ---------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class CodeFile:
+    """One file of the source: its path inside it, the SHA-256 of its content, whether it may be executed."""
+
+    path: str
+    sha256: str
+    executable: bool
+
+
+def code_files(folder: str) -> list[CodeFile]:
+    """Every file of the source but what NOT_CODE names, sorted by path. A link to a file counts as the file."""
+    return [CodeFile(path, _sha256(full, stamp), mode) for path, full, stamp, mode in _walk(folder)]
+
+
+def _walk(folder: str) -> list[tuple[str, str, tuple[int, int], bool]]:
+    found = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_not_code(name)]
+        for name in names:
+            full = os.path.join(where, name)
+            if not _is_not_code(name) and os.path.isfile(full):
+                status = os.stat(full)
+                path = PurePosixPath(os.path.relpath(full, folder)).as_posix()
+                found.append(
+                    (
+                        path,
+                        full,
+                        (status.st_mtime_ns, status.st_size),
+                        bool(status.st_mode & 0o100),
+                    )
+                )
+    return sorted(found)
+
+
+def _is_not_code(name: str) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in NOT_CODE)
+
+
+def _stray_links(folder: Path) -> Iterator[str]:
+    """Links that a release can't hold: to folders, and to files outside the source."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_not_code(name)]
+        for path in (Path(where, name) for name in folders + names if not _is_not_code(name)):
+            if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(folder.resolve())):
+                yield path.relative_to(folder).as_posix()
+
+
+@functools.cache
+def _sha256(path: str, stamp: tuple[int, int]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contract:
+    """What the roles must agree on; `group_vars/all/contract.yml` says what each value means."""
+
+    user: str
+    group: str
+    nginx_group: str
+    app_root: str
+    run_root: str
+    http_port: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Release:
+    """A release of an app on a host: its id, and every path and name that follows from the two."""
+
+    app: App
+    contract: Contract
+    id: str
+    venv_id: str
+    files: list[CodeFile]
+    environment: dict[str, str]
+    secrets: dict[str, str]
+    source: str
+
+    @property
+    def root(self) -> str:
+        return f"{self.contract.app_root}/{self.app.name}"
+
+    @property
+    def run(self) -> str:
+        return f"{self.contract.run_root}/{self.app.name}"
+
+    @property
+    def directory(self) -> str:
+        return f"{self.root}/releases/{self.id}"
+
+    @property
+    def static_at_root(self) -> bool:
+        return self.app.static_url == "/"
+
+    def flask_app(self) -> dict[str, Any]:
+        """The slice of the role flask_app, but for environment and secrets."""
+        return {
+            "name": self.app.name,
+            "id": self.id,
+            "root": self.root,
+            "release": self.directory,
+            "source": self.source,
+            "files": [dataclasses.astuple(file) for file in self.files],
+            "callable": f"{self.app.module}:{self.app.callable}",
+            "public_folder": self.app.static_folder,
+            "venv": f"{self.root}/venvs/{self.venv_id}",
+            "requirements": f"{self.directory}/code/{self.app.requirements}",
+            "require_hashes": self.app.require_hashes,
+        }
+
+    def uwsgi(self) -> dict[str, Any]:
+        """The slice of the role uwsgi."""
+        return {
+            "name": self.app.name,
+            "id": self.id,
+            "root": self.root,
+            "run": self.run,
+            "release": self.directory,
+            "socket": f"{self.run}/{self.id}.sock",
+            "live_socket": f"{self.run}/{self.app.name}.sock",
+            "http_socket": f"{self.run}/{self.id}/http.sock",
+            "stats_socket": f"{self.run}/{self.id}/stats.sock",
+            "module": self.app.module,
+            "callable": self.app.callable,
+            "processes": self.app.processes,
+            "threads": self.app.threads,
+            "backlog": self.app.listen_queue,
+            "request_timeout": self.app.request_timeout,
+            "stop_timeout": self.app.request_timeout + 15,
+            "start_timeout": self.app.start_timeout,
+            "max_requests": self.app.max_requests,
+            "keep_releases": self.app.keep_releases,
+            "health": {
+                "path": self.app.health_path,
+                "successes": self.app.health_successes,
+                "deadline": self.app.start_timeout,
+            },
+            "front": {
+                "address": f"127.0.0.1:{self.contract.http_port}",
+                "host": self.app.server_names[0].replace("*.", "probe."),
+            },
+        }
+
+    def nginx(self) -> dict[str, Any]:
+        """The slice of the role nginx."""
+        return {
+            "name": self.app.name,
+            "upstream": self.app.name,
+            "server_names": self.app.server_names,
+            "socket": f"{self.run}/{self.app.name}.sock",
+            "static_root": f"{self.root}/current/code/{self.app.static_folder}",
+            "static_url": self.app.static_url,
+            "static_at_root": self.static_at_root,
+            # With static files at the root, nginx looks for a file first and asks the app by this name.
+            "app_location": f"@{self.app.name}" if self.static_at_root else "/",
+            "max_body": self.app.max_body,
+            # uWSGI ends a slow request first, so that the visitor's answer and the journal tell the same story.
+            "read_timeout": self.app.request_timeout + 5,
+        }
+
+
+# Settings that a running instance doesn't carry: a change of one of these needs no new release.
+NOT_IN_RELEASE = (
+    "server_names",
+    "static_url",
+    "max_body",
+    "health_path",
+    "health_successes",
+    "start_timeout",
+    "keep_releases",
+)
+
+
+def release(
+    app: App,
+    secrets: dict[str, str],
+    contract: Contract,
+    python: str,
+    recipe: str,
+    base: str,
+) -> Release:
+    """The release that these inputs make. Equal inputs make an equal id, so there is nothing to do for them.
+
+    `python` is the host's Python version ("3.13.5"), `recipe` the folder of the templates that instances are made from.
+    """
+    folder = os.path.abspath(os.path.join(base, app.folder))
+    files = code_files(folder)
+    settings = {
+        name: value for name, value in dataclasses.asdict(app).items() if name not in (*NOT_IN_RELEASE, "source")
+    }
+    identity = _digest(
+        [
+            _listed(files),
+            settings,
+            secrets,
+            dataclasses.asdict(contract),
+            python,
+            _listed(code_files(recipe)),
+        ]
+    )
+    requirements = next((file.sha256 for file in files if file.path == app.requirements), "")
+    # A virtualenv of Debian's Python outlives its point releases; only 3.11 -> 3.13 asks for a new one.
+    venv = _digest([requirements, app.require_hashes, python.split(".")[:2]])
+    made = Release(
+        app=app,
+        contract=contract,
+        id=identity[:ID_DIGITS],
+        venv_id=venv[:ID_DIGITS],
+        files=files,
+        environment=app.environment,
+        secrets=secrets,
+        source=folder,
+    )
+    longest = made.uwsgi()["stats_socket"]
+    if len(longest.encode()) > SOCKET_PATH_BYTES:
+        raise BadSettings(
+            [
+                f"web_apps: '{app.name}' has a name too long for a socket: {longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
+            ]
+        )
+    return made
+
+
+def _listed(files: Sequence[CodeFile]) -> list[Any]:
+    return [dataclasses.astuple(file) for file in files]
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def web_plan(
+    apps: Any,
+    secrets: Any,
+    *,
+    contract: Mapping[str, Any],
+    python: str,
+    recipe: str,
+    base: str,
+) -> dict[str, Any]:
+    """All that the roles need to know, a slice for each: the filter behind `web_plan` in wiring.yml.
+
+    Raises BadSettings, which Ansible prints as the error of the task.
+    """
+    agreed = Contract(**contract)
+    releases = [release(app, hidden, agreed, python, recipe, base) for app, hidden in parse(apps, secrets, base)]
+    return {
+        "flask_app": [made.flask_app() for made in releases],
+        "uwsgi": [made.uwsgi() for made in releases],
+        "nginx": [made.nginx() for made in releases],
+        # Apart from the rest, so that no task has to print an item that holds a secret.
+        "environments": {made.app.name: made.environment for made in releases},
+        "secrets": {made.app.name: made.secrets for made in releases},
+    }
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"web_plan": _for_ansible}
+
+
+def _for_ansible(*arguments: Any, **options: Any) -> dict[str, Any]:
+    from ansible.errors import AnsibleFilterError
+
+    try:
+        return web_plan(*arguments, **options)
+    except BadSettings as error:
+        raise AnsibleFilterError(str(error)) from error
