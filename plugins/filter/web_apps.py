@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path, PurePosixPath
@@ -114,6 +115,13 @@ def list_of(rule: Rule, what: str) -> Rule:
     return check
 
 
+def shell_lines(value: Any) -> list[str]:
+    """Lines for /bin/sh, which may be none."""
+    if not isinstance(value, list) or not all(isinstance(line, str) and line.strip() for line in value):
+        raise WrongValue("must be a list of shell lines (- flask db upgrade)")
+    return [str(line) for line in value]
+
+
 def environment(value: Any) -> dict[str, str]:
     """Names and values of environment variables. Numbers become strings; true, false and null are refused because
     nobody can know which spelling the app expects."""
@@ -205,6 +213,12 @@ class App:
         default_factory=dict,
         metadata=key(environment, "environment variables of the app"),
     )
+    before_live: list[str] = field(
+        default_factory=list, metadata=key(shell_lines, "shell lines run once, on one host, before a release goes live")
+    )
+    after_live: list[str] = field(
+        default_factory=list, metadata=key(shell_lines, "shell lines run once, on one host, after it went live")
+    )
     processes: int = field(
         default=2,
         metadata=key(whole(1, 512), "uWSGI workers; as many as cores is a good start"),
@@ -235,11 +249,18 @@ class App:
         default=60,
         metadata=key(whole(1, 3600, "seconds"), "a release that isn't well by then is refused"),
     )
+    state: str = field(
+        default="present", metadata=key(one_of("present", "absent"), "absent takes the app off the hosts")
+    )
+    purge: bool = field(default=False, metadata=key(yes_or_no, "with state: absent, also delete /var/lib/<name>"))
     keep_releases: int = field(default=5, metadata=key(whole(2, 100), "good releases kept on the host"))
 
     @property
     def folder(self) -> str:
         return self.source or self.name
+
+    def is_present(self) -> bool:
+        return self.state == "present"
 
 
 def public_keys() -> dict[str, str]:
@@ -261,7 +282,7 @@ def parse(apps: Any, secrets: Any, base: str) -> list[tuple[App, dict[str, str]]
     parsed = [_parse_app(given, number, problems) for number, given in enumerate(apps, start=1)]
     complete = [app for app in parsed if app is not None]
     problems += _clashes([given for given in apps if isinstance(given.get("name"), str)])
-    for app in complete:
+    for app in filter(App.is_present, complete):
         problems += [f"web_apps: '{app.name}' {problem}" for problem in _look_into(app, Path(base, app.folder))]
     names = [str(given["name"]) for given in apps if isinstance(given.get("name"), str)]
     problems += [
@@ -295,7 +316,7 @@ def _parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> Ap
             problems.append(f"web_apps: {called} has an unknown key {name!r}; {_nearest(str(name), fields, 'keys')}")
     for name, public in fields.items():
         required = public.default is dataclasses.MISSING and public.default_factory is dataclasses.MISSING
-        if required and name not in given:
+        if required and name not in given and (name == "name" or given.get("state") != "absent"):
             problems.append(f"web_apps: {called} lacks the key {name!r}: {public.metadata['means']}")
     values = {}
     for name, value in given.items():
@@ -304,6 +325,8 @@ def _parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> Ap
                 values[str(name)] = fields[name].metadata["rule"](value)
             except WrongValue as error:
                 problems.append(f"web_apps: {called} has {name!r}: {_shown(value)}, but it {error}")
+    if given.get("state") == "absent":
+        values.setdefault("server_names", [])
     return App(**values) if len(problems) == before else None
 
 
@@ -466,6 +489,11 @@ class Release:
     def static_at_root(self) -> bool:
         return self.app.static_url == "/"
 
+    def _import_check(self) -> str:
+        """A shell line, run in the code's folder, that fails with a traceback if the app can't be imported."""
+        importing = f'import importlib; getattr(importlib.import_module("{self.app.module}"), "{self.app.callable}")'
+        return f"exec ../venv/bin/python -c '{importing}'"
+
     def flask_app(self) -> dict[str, Any]:
         """The slice of the role flask_app, but for environment and secrets."""
         return {
@@ -475,7 +503,9 @@ class Release:
             "release": self.directory,
             "source": self.source,
             "files": [dataclasses.astuple(file) for file in self.files],
-            "callable": f"{self.app.module}:{self.app.callable}",
+            "check": self._import_check(),
+            "before_live": self.app.before_live,
+            "after_live": self.app.after_live,
             "public_folder": self.app.static_folder,
             "venv": f"{self.root}/venvs/{self.venv_id}",
             "requirements": f"{self.directory}/code/{self.app.requirements}",
@@ -504,6 +534,8 @@ class Release:
             "start_timeout": self.app.start_timeout,
             "max_requests": self.app.max_requests,
             "keep_releases": self.app.keep_releases,
+            "has_hooks": bool(self.app.before_live),
+            "ref": _ref(self.source),
             "health": {
                 "path": self.app.health_path,
                 "successes": self.app.health_successes,
@@ -533,8 +565,20 @@ class Release:
         }
 
 
+@functools.cache
+def _ref(folder: str) -> str:
+    """What git calls the source, for the history; "" where it isn't under git. It decides nothing."""
+    words = ["git", "-C", folder, "describe", "--always", "--dirty", "--tags"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    except OSError:
+        return ""
+
+
 # Settings that a running instance doesn't carry: a change of one of these needs no new release.
 NOT_IN_RELEASE = (
+    "state",
+    "purge",
     "server_names",
     "static_url",
     "max_body",
@@ -617,11 +661,23 @@ def web_plan(
     Raises BadSettings, which Ansible prints as the error of the task.
     """
     agreed = Contract(**contract)
-    releases = [release(app, hidden, agreed, python, recipe, base) for app, hidden in parse(apps, secrets, base)]
+    pairs = parse(apps, secrets, base)
+    releases = [release(app, hidden, agreed, python, recipe, base) for app, hidden in pairs if app.is_present()]
     return {
         "flask_app": [made.flask_app() for made in releases],
         "uwsgi": [made.uwsgi() for made in releases],
         "nginx": [made.nginx() for made in releases],
+        "absent": [
+            {
+                "name": app.name,
+                "root": f"{agreed.app_root}/{app.name}",
+                "run": f"{agreed.run_root}/{app.name}",
+                "data": f"/var/lib/{app.name}",
+                "purge": app.purge,
+            }
+            for app, _hidden in pairs
+            if not app.is_present()
+        ],
         # Apart from the rest, so that no task has to print an item that holds a secret.
         "environments": {made.app.name: made.environment for made in releases},
         "secrets": {made.app.name: made.secrets for made in releases},

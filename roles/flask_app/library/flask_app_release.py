@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.flask_app_tree import Tree, Wanted, environment_file, write_if_different, write_json
+from ansible.module_utils.flask_app_tree import Tree, Wanted, environment_file
+from ansible.module_utils.web_files import OwnedFile, put_those_that_differ
 
 DOCUMENTATION = r"""
 module: flask_app_release
@@ -24,12 +27,18 @@ options:
   root: {description: The app's directory., type: path, required: true}
   release: {description: The release's directory., type: path, required: true}
   source: {description: "Folder on the controller that holds the code; used there, never sent.", type: path}
-  files: {description: "The files of the source, each [path, SHA-256, executable].", type: list, elements: list, required: true}
+  files:
+    description: The files of the source, each [path, SHA-256, executable].
+    type: list
+    elements: list
+    required: true
   archive: {description: The packed source on the host; the action plugin sets it., type: path}
   public_folder: {description: Folder in the code that nginx may read., type: str, required: true}
   group: {description: "The app's group, which reads the release.", type: str, required: true}
   venv: {description: Directory of the virtualenv., type: path, required: true}
-  callable: {description: "The Flask object, as module:name.", type: str, required: true}
+  check: {description: Shell line that proves that the app can be imported., type: str, required: true}
+  before_live: {description: Shell lines to be run once before the release is live., type: list, elements: str, default: []}
+  after_live: {description: Shell lines to be run once after that., type: list, elements: str, default: []}
   environment: {description: Environment variables of the app., type: dict, default: {}}
   secrets: {description: More of them that must not be shown., type: dict, default: {}}
 """
@@ -50,7 +59,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "public_folder": {"type": "str", "required": True},
     "group": {"type": "str", "required": True},
     "venv": {"type": "path", "required": True},
-    "callable": {"type": "str", "required": True},
+    "check": {"type": "str", "required": True},
+    "before_live": {"type": "list", "elements": "str", "default": []},
+    "after_live": {"type": "list", "elements": "str", "default": []},
     "environment": {"type": "dict", "default": {}},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
 }
@@ -80,18 +91,22 @@ def main() -> None:
         "diff": _diff(release, code, wrong),
     }
     if module.check_mode:
-        module.exit_json(changed=bool(wrong) or _others_differ(options), **result)
+        is_right = not wrong and _venv_is_linked(options) and all(file.is_right() for file in _files(options))
+        module.exit_json(changed=not is_right, **result)
     if wrong and not options["archive"]:
         # The action plugin packs, sends and calls again: an unchanged release costs one call and no transfer.
         module.exit_json(changed=True, needs_archive=True, **result)
     try:
-        changed = _make_directories(options)
+        changed = [_make_directory(path, mode, options["group"]) for path, mode in _directories(options).items()]
         if wrong:
             tree.place(Path(options["archive"]))
-        changed |= _write_others(options)
+        changed += [bool(wrong), bool(put_those_that_differ(_files(options)))]
+        if not _venv_is_linked(options):
+            _link_venv(options)
+            changed.append(True)
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"release {options['id']} of {options['name']} can't be placed: {error}", **result)
-    module.exit_json(changed=changed or bool(wrong), **result)
+    module.exit_json(changed=any(changed), **result)
 
 
 def _diff(release: Path, code: str, wrong: list[str]) -> dict[str, str]:
@@ -105,15 +120,19 @@ def _diff(release: Path, code: str, wrong: list[str]) -> dict[str, str]:
     }
 
 
-def _make_directories(options: dict[str, Any]) -> bool:
+def _directories(options: dict[str, Any]) -> dict[Path, int]:
+    """Each directory with its mode. nginx passes through to the static files; nobody else sees more than he must."""
     root, release = Path(options["root"]), Path(options["release"])
-    directories = {root: 0o751, release.parent: 0o751, release: 0o751, Path(options["venv"]).parent: 0o750}
-    return any([_directory(path, mode, options["group"]) for path, mode in directories.items()])
+    return {
+        root: 0o751,
+        release.parent: 0o751,
+        release: 0o751,
+        release / "steps": 0o750,
+        Path(options["venv"]).parent: 0o750,
+    }
 
 
-def _directory(path: Path, mode: int, group: str) -> bool:
-    import shutil
-
+def _make_directory(path: Path, mode: int, group: str) -> bool:
     if path.is_dir() and path.stat().st_mode & 0o7777 == mode and (path.owner(), path.group()) == ("root", group):
         return False
     path.mkdir(exist_ok=True, parents=True)
@@ -122,53 +141,41 @@ def _directory(path: Path, mode: int, group: str) -> bool:
     return True
 
 
-def _variables(options: dict[str, Any]) -> dict[str, str]:
+def _files(options: dict[str, Any]) -> list[OwnedFile]:
+    """What lies beside the code: what systemd reads, what is run once, what the release consists of."""
+    release, group = Path(options["release"]), options["group"]
+    own = {"WEB_APP": options["name"], "WEB_RELEASE": options["id"]}
     given = {name: str(value) for name, value in {**options["environment"], **options["secrets"]}.items()}
-    own = {"WEB_APP": options["name"], "WEB_RELEASE": options["id"], "WEB_CALLABLE": options["callable"]}
-    return {**given, **own}
-
-
-def _write_others(options: dict[str, Any]) -> bool:
-    release = Path(options["release"])
-    # systemd reads it as root for the instance; nobody else has to.
-    changed = write_if_different(release / "environment", environment_file(_variables(options)), 0o600, "root")
-    changed |= write_json(release / "release.json", _described(options), options["group"])
-    link, target = release / "venv", _venv_link(options)
-    if not link.is_symlink() or os.readlink(link) != target:
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
-        changed = True
-    return changed
-
-
-def _others_differ(options: dict[str, Any]) -> bool:
-    """What _write_others would change, found without writing."""
-    release = Path(options["release"])
-    return (
-        _content(release / "environment") != environment_file(_variables(options))
-        or _content(release / "release.json") == ""
-        or not (release / "venv").is_symlink()
-        or os.readlink(release / "venv") != _venv_link(options)
-    )
-
-
-def _content(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _venv_link(options: dict[str, Any]) -> str:
-    return os.path.relpath(options["venv"], options["release"])
-
-
-def _described(options: dict[str, Any]) -> dict[str, Any]:
-    """What the release consists of, for whoever looks at the host."""
-    return {
+    variables = {**given, **own}
+    described = {
         "app": options["name"],
         "id": options["id"],
         "venv": os.path.basename(options["venv"]),
-        "variables": sorted(_variables(options)),
-        "files": {path: sha256 for path, sha256, _executable in options["files"]},
+        "variables": sorted(variables),
+        "code": {path: [sha256, executable] for path, sha256, executable in options["files"]},
     }
+    scripts = {"check": [options["check"]], "before": options["before_live"], "after": options["after_live"]}
+    return [
+        # systemd reads it as root for the instance; nobody else has to.
+        OwnedFile(release / "environment", environment_file(variables), mode=0o600),
+        OwnedFile(release / "release.json", json.dumps(described, indent=2) + "\n", mode=0o640, group=group),
+        *(
+            OwnedFile(release / "steps" / step, "#!/bin/sh\nset -eu\n" + "\n".join(lines) + "\n", 0o750, group)
+            for step, lines in scripts.items()
+            if lines
+        ),
+    ]
+
+
+def _venv_is_linked(options: dict[str, Any]) -> bool:
+    link = Path(options["release"], "venv")
+    return link.is_symlink() and os.readlink(link) == os.path.relpath(options["venv"], options["release"])
+
+
+def _link_venv(options: dict[str, Any]) -> None:
+    link = Path(options["release"], "venv")
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(options["venv"], options["release"]))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import compileall
 import dataclasses
-import grp
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -17,6 +15,8 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from ansible.module_utils.web_files import gid
 
 PYCACHE = "__pycache__"
 
@@ -48,7 +48,7 @@ class Tree:
         if not self.root.is_dir():
             return ["."]
         wanted = {file.path: file for file in self.wanted}
-        gid = _gid(self.group)
+        group = gid(self.group)
         found = set()
         wrong = []
         for path, full in self._entries():
@@ -59,9 +59,10 @@ class Tree:
                 is_right = any(name.startswith(f"{path}/") for name in wanted)
             else:
                 is_right = file is not None and stat.S_ISREG(status.st_mode) and _sha256(full) == file.sha256
-            if not is_right or (status.st_uid, status.st_gid) != (os.geteuid(), gid):
-                wrong.append(path)
-            elif stat.S_IMODE(status.st_mode) != self._mode(path, full.is_dir(), file is not None and file.executable):
+            mode = self._mode(path, full.is_dir(), file is not None and file.executable)
+            is_right &= stat.S_IMODE(status.st_mode) == mode
+            is_right &= (status.st_uid, status.st_gid) == (os.geteuid(), group)
+            if not is_right:
                 wrong.append(path)
         return sorted(wrong + [path for path in wanted if path not in found])
 
@@ -71,9 +72,9 @@ class Tree:
         A new tree appears whole or not at all: it is made beside its place and renamed into it. In one that is there,
         each file that differs is replaced by a rename, for an instance may be reading it, and what isn't ours goes.
         """
-        for left_over in self.root.parent.glob(".new-*"):
+        for left_over in self.root.parent.glob(".code-*"):
             shutil.rmtree(left_over)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=self.root.parent) as made:
+        with tempfile.TemporaryDirectory(prefix=".code-", dir=self.root.parent) as made:
             fresh = Path(made, "code")
             fresh.mkdir()
             with tarfile.open(archive) as tar:
@@ -109,16 +110,16 @@ class Tree:
         self._own()
 
     def _own(self) -> None:
-        gid = _gid(self.group)
+        group = gid(self.group)
         executable = {file.path for file in self.wanted if file.executable}
-        os.chown(self.root, os.geteuid(), gid)
+        os.chown(self.root, os.geteuid(), group)
         # nginx passes through to the public folder but lists nothing.
         self.root.chmod(0o751)
         for where, folders, names in os.walk(self.root):
             for name in folders + names:
                 full = Path(where, name)
                 path = full.relative_to(self.root).as_posix()
-                os.chown(full, os.geteuid(), gid, follow_symlinks=False)
+                os.chown(full, os.geteuid(), group, follow_symlinks=False)
                 if not full.is_symlink():
                     full.chmod(self._mode(path, full.is_dir(), path in executable))
 
@@ -155,43 +156,9 @@ def environment_file(variables: dict[str, str]) -> str:
     return "".join(lines)
 
 
-def write_if_different(path: Path, content: str, mode: int, group: str) -> bool:
-    """Put `content` at `path`, whole or not at all. True if anything differed: content, mode or owner."""
-    owner = (os.geteuid(), _gid(group))
-    if path.is_file() and not path.is_symlink():
-        status = path.stat()
-        if (
-            path.read_text(encoding="utf-8") == content
-            and stat.S_IMODE(status.st_mode) == mode
-            and (status.st_uid, status.st_gid) == owner
-        ):
-            return False
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), mode)
-            os.fchown(file.fileno(), *owner)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-    return True
-
-
-def write_json(path: Path, content: dict[str, object], group: str) -> bool:
-    return write_if_different(path, json.dumps(content, indent=2, sort_keys=True) + "\n", 0o640, group)
-
-
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _gid(group: str) -> int:
-    return grp.getgrnam(group).gr_gid

@@ -8,18 +8,23 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nginx_tree import Configuration, Rejected
+from ansible.module_utils.web_files import OwnedFile, diff_of
 
 DOCUMENTATION = r"""
 module: nginx_config
 short_description: Make nginx run a configuration, or leave everything as it is
 description:
-  - Tests the whole tree with the new files in a place of its own; only then puts them below C(/etc/nginx), loads them and
-    waits until the running nginx proves, by a digest, that it serves them. A wrong configuration fails on every run until
-    it is mended, with the old files on disk and the old configuration running.
+  - Tests the whole tree with the new files in a place of its own; only then puts them below C(/etc/nginx), loads them
+    and waits until the running nginx proves, by a digest, that it serves them. A wrong configuration fails on every run
+    until it is mended, with the old files on disk and the old configuration running.
   - Starts nginx and enables it for boot.
 options:
-  files: {description: "Text of each file by its path below the root. @generation@ in a text becomes the digest of the whole.", type: dict, required: true}
+  files:
+    description: Text of each file by its path below the root. @generation@ in it becomes the digest of the whole.
+    type: dict
+    required: true
   absent: {description: Paths below the root that must not be there., type: list, elements: str, default: []}
+  drop_in: {description: Text of the drop-in of nginx's unit., type: str}
   address: {description: "host:port at which nginx can be asked for the digest.", type: str, required: true}
   root: {description: nginx's directory., type: path, default: /etc/nginx}
 """
@@ -31,31 +36,31 @@ generation: {description: Digest of the configuration., type: str, returned: alw
 OPTIONS = {
     "files": {"type": "dict", "required": True},
     "absent": {"type": "list", "elements": "str", "default": []},
+    "drop_in": {"type": "str"},
     "address": {"type": "str", "required": True},
     "root": {"type": "path", "default": "/etc/nginx"},
 }
 
 
+# Not in nginx's own directory: systemd reads it.
+DROP_IN = Path("/etc/systemd/system/nginx.service.d/restart.conf")
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     given = module.params
-    configuration = Configuration(Path(given["root"]), given["files"], given["absent"], given["address"])
-    differences = configuration.differences()
-    result = {
-        "generation": configuration.generation,
-        "diff": [
-            {"before_header": path, "after_header": path, "before": before, "after": after}
-            for path, (before, after) in differences.items()
-        ],
-    }
-    if module.check_mode and not shutil.which("nginx"):
-        module.exit_json(changed=True, **result)
+    drop_in = OwnedFile(DROP_IN, given["drop_in"]) if given["drop_in"] else None
+    configuration = Configuration(Path(given["root"]), given["files"], given["absent"], given["address"], drop_in)
+    result = {"generation": configuration.generation, "diff": diff_of(configuration.wrong())}
     if configuration.is_live():
         module.exit_json(changed=False, **result)
     try:
-        configuration.test() if module.check_mode else configuration.apply()
+        if not module.check_mode:
+            configuration.apply()
+        elif shutil.which("nginx"):
+            configuration.test()
     except Rejected as rejected:
-        module.fail_json(msg=str(rejected), **result)
+        module.fail_json(msg=str(rejected))
     module.exit_json(changed=True, **result)
 
 

@@ -10,15 +10,18 @@ import hashlib
 import http.client
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ansible.module_utils.web_files import OwnedFile
+
 # Stands in a file's text for the digest of the whole tree, which is known only when all else is.
 GENERATION = "@generation@"
+# Where what we replace is kept; nginx reads nothing there.
+DISTRIBUTION = ".distribution"
 PROOF_SECONDS = 10.0
 PAUSE = 0.1
 # nginx only warns of these, and then serves one of the two.
@@ -72,29 +75,39 @@ class System:
 
 @dataclasses.dataclass
 class Configuration:
-    """The tree below `root` (/etc/nginx), the `files` that are ours ({path below it: text}) and paths to take away."""
+    """The tree below `root` (/etc/nginx), the `files` that are ours ({path below it: text}) and paths to take away.
+
+    `drop_in` is nginx's own unit as we change it. What a file of ours or an absent path replaces for the first time is
+    kept in `.distribution/` below the root, for the day when all is to be as it was.
+    """
 
     root: Path
     files: Mapping[str, str]
     absent: Sequence[str]
     address: str
+    drop_in: OwnedFile | None = None
     system: System = dataclasses.field(default_factory=System)
 
     def __post_init__(self) -> None:
         self.generation = self._digest()
-        self.texts = {path: text.replace(GENERATION, self.generation) for path, text in self.files.items()}
+        texts = {path: text.replace(GENERATION, self.generation) for path, text in self.files.items()}
+        self.owned = [OwnedFile(self.root / path, text) for path, text in texts.items()]
 
-    def differences(self) -> dict[str, tuple[str, str]]:
-        """{path: (text on the host, text as it should be)} where the two differ; "" where there is no file."""
-        wanted = {**self.texts, **dict.fromkeys(self.absent, "")}
-        current = {path: _text(self.root / path) for path in wanted}
-        return {path: (current[path], text) for path, text in wanted.items() if current[path] != text or self._is_off(path)}
+    def wrong(self) -> list[OwnedFile]:
+        """The files that aren't as they should be."""
+        all_files = [*self.owned, *([self.drop_in] if self.drop_in else [])]
+        return [file for file in all_files if not file.is_right()]
+
+    def unwanted(self) -> list[str]:
+        """Paths that are there and should not be."""
+        return [path for path in self.absent if os.path.lexists(self.root / path)]
 
     def is_live(self) -> bool:
         """Whether all is in place, and it is what the running nginx has loaded."""
         state = self.system.show()
         return (
-            not self.differences()
+            not self.wrong()
+            and not self.unwanted()
             and state.get("ActiveState") == "active"
             and state.get("UnitFileState") == "enabled"
             and state.get("NeedDaemonReload") != "yes"
@@ -106,18 +119,26 @@ class Configuration:
         with tempfile.TemporaryDirectory(prefix="nginx-staged-") as made:
             staged = Path(made, "nginx")
             shutil.copytree(self.root, staged, symlinks=True)
-            _put(staged, self.texts, self.absent)
+            _put(
+                staged, [dataclasses.replace(file, path=staged / self._below(file)) for file in self.owned], self.absent
+            )
             code, said = self.system.test(staged)
             said = said.replace(os.fspath(staged), os.fspath(self.root))
-        warnings = [line for line in said.splitlines() if any(words in line for words in FATAL_WARNINGS)]
-        if code != 0 or warnings:
-            raise Rejected("the new configuration is wrong, so the old one stays:\n" + ("\n".join(warnings) if code == 0 else said))
+        conflicts = [line for line in said.splitlines() if any(words in line for words in FATAL_WARNINGS)]
+        if code != 0 or conflicts:
+            fault = said if code != 0 else "\n".join(conflicts)
+            raise Rejected(
+                f"{fault}\nnginx's new configuration is wrong; the old one serves, and its files are untouched"
+            )
 
     def apply(self) -> None:
         """Test, put in place, load, prove. Raises Rejected with everything as it was."""
         self.test()
-        before = {path: _bytes(self.root / path) for path in [*self.texts, *self.absent]}
-        _put(self.root, self.texts, self.absent)
+        before = {path: _there(self.root / path) for path in [*map(self._below, self.owned), *self.absent]}
+        self._keep_distribution(before)
+        if self.drop_in:
+            self.drop_in.put()
+        _put(self.root, self.owned, self.absent)
         self.system.systemctl("daemon-reload")
         self.system.systemctl("enable", "nginx.service")
         code, said = self.system.systemctl("reload-or-restart", "nginx.service")
@@ -126,7 +147,7 @@ class Configuration:
         log = self.system.error_log()
         _restore(self.root, before)
         self.system.systemctl("reload-or-restart", "nginx.service")
-        raise Rejected(f"nginx didn't take the new configuration, so the old files are back: {said}\n{log}".strip())
+        raise Rejected(f"{log}\n{said}\nnginx didn't take the new configuration; the old files are back".strip())
 
     def _is_proven(self) -> bool:
         end = self.system.now() + PROOF_SECONDS
@@ -136,10 +157,23 @@ class Configuration:
             self.system.sleep(PAUSE)
         return True
 
+    def _below(self, file: OwnedFile) -> str:
+        return file.path.relative_to(self.root).as_posix()
+
+    def _keep_distribution(self, before: Mapping[str, bytes | str | None]) -> None:
+        kept = self.root / DISTRIBUTION
+        if not kept.exists():
+            unfinished = self.root / f"{DISTRIBUTION}.unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            _restore(unfinished, before)
+            unfinished.rename(kept)
+
     def _digest(self) -> str:
         """32 hexadecimal digits of everything that nginx may read below the root, as it would be: ours and others'."""
         texts: dict[str, bytes] = {}
-        for where, _folders, names in os.walk(self.root):
+        for where, folders, names in os.walk(self.root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 path = Path(where, name)
                 relative = path.relative_to(self.root).as_posix()
@@ -151,31 +185,17 @@ class Configuration:
             digest.update(f"{relative}\0{len(content)}\0".encode() + content)
         return digest.hexdigest()[:32]
 
-    def _is_off(self, path: str) -> bool:
-        """Whether a file's owner or mode was changed."""
-        full = self.root / path
-        if path in self.absent:
-            return full.is_symlink() or full.exists()
-        if full.is_symlink() or not full.is_file():
-            return True
-        status = full.stat()
-        return status.st_mode & 0o7777 != 0o644 or (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid())
 
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-
-
-def _bytes(path: Path) -> bytes | str | None:
+def _there(path: Path) -> bytes | str | None:
     """What is there: a file's content, a link's target as a string, or None."""
     if path.is_symlink():
         return os.readlink(path)
     return path.read_bytes() if path.is_file() else None
 
 
-def _put(root: Path, texts: Mapping[str, str], absent: Sequence[str]) -> None:
-    for path, text in texts.items():
-        _replace(root / path, text.encode())
+def _put(root: Path, files: Sequence[OwnedFile], absent: Sequence[str]) -> None:
+    for file in files:
+        file.put()
     for path in absent:
         (root / path).unlink(missing_ok=True)
 
@@ -183,23 +203,10 @@ def _put(root: Path, texts: Mapping[str, str], absent: Sequence[str]) -> None:
 def _restore(root: Path, before: Mapping[str, bytes | str | None]) -> None:
     for path, content in before.items():
         full = root / path
-        if content is None:
-            full.unlink(missing_ok=True)
-        elif isinstance(content, str):
-            full.unlink(missing_ok=True)
+        if isinstance(content, bytes):
+            OwnedFile(full, content.decode(errors="surrogateescape")).put()
+            continue
+        full.unlink(missing_ok=True)
+        if content is not None:
+            full.parent.mkdir(parents=True, exist_ok=True)
             full.symlink_to(content)
-        else:
-            _replace(full, content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name that no `include *.conf` matches.
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), 0o644)
-        os.fchown(file.fileno(), os.geteuid(), os.getegid())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)

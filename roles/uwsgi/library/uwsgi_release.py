@@ -4,92 +4,151 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.uwsgi_golive import GoLive, Instance, Refused
+from ansible.module_utils.uwsgi_golive import GoLive, Instance, Rollback
+from ansible.module_utils.web_files import OwnedFile, diff_of
+from ansible.module_utils.web_record import Records, Refused, message
 
 DOCUMENTATION = r"""
 module: uwsgi_release
 short_description: Make a release of an app the live one
 description:
-  - Checks that the release can be imported, starts its instance beside the live one, probes it over its own HTTP socket,
-    moves the link C(current) to it, probes again through the front, enables it for boot, drains and stops the old one,
-    records the result and removes releases that nobody needs.
+  - Writes the ini, the units and what tmpfiles.d needs; checks that the release can be imported, starts its instance
+    beside the live one, probes it over its own HTTP socket, moves the link C(current) to it, probes again through the
+    front, enables it for boot, drains and stops the old one, records the result and removes releases nobody needs.
   - A release that fails on the way is stopped and recorded as bad; the old one serves as before.
   - Decides by what is on the host, so a run that was cut off is finished by the next.
 options:
-  app: {description: The app's name., type: str, required: true}
-  id: {description: The release's id., type: str, required: true}
-  root: {description: The app's directory., type: path, required: true}
-  run: {description: The directory of the app's sockets., type: path, required: true}
-  health_path: {description: What is asked for., type: str, required: true}
-  successes: {description: Good answers in a row that prove the release., type: int, required: true}
-  deadline: {description: Seconds in which they must come., type: int, required: true}
-  drain: {description: Seconds for which waiting connections of the old release are waited for., type: int, required: true}
-  keep: {description: Good releases to keep., type: int, required: true}
-  front_address: {description: "host:port that the front listens on; empty for no front.", type: str, default: ""}
-  front_host: {description: Host name that the front knows the app by., type: str, default: localhost}
+  state:
+    description:
+      - C(live) makes the release live. C(prepared) only runs what must be run once before that.
+      - C(rolled_back) makes an older release live, through the same gate, and marks the one that it leaves as bad.
+    type: str
+    choices: [live, prepared, rolled_back]
+    default: live
+  instance:
+    description: The release, as the role's argument_specs describe an item of C(uwsgi_instances).
+    type: dict
+    required: true
+  release:
+    description: With C(rolled_back), the id to return to; empty stands for the last good one before the live.
+    type: str
+    default: ""
+  ini: {description: Text of the instance's ini., type: str, default: ""}
+  units: {description: Text of each unit of the app by its file name., type: dict, default: {}}
+  tmpfiles: {description: Text of the app's tmpfiles.d file., type: str, default: ""}
+  group: {description: "The app's group, which reads the ini.", type: str, default: root}
   by: {description: "Who deploys, for the history.", type: str, default: ""}
+  leads: {description: Whether this host runs what is to be run once for all hosts., type: bool, default: false}
+  keep_environment: {description: "With C(rolled_back), today's environment with the old code.", type: bool, default: false}
 """
 
 RETURN = r"""
-steps: {description: What was done and how many seconds each took., type: list, elements: dict, returned: always}
-release: {description: The id of the live release., type: str, returned: always}
-previous: {description: The id of the release that was live before., type: str, returned: always}
+summary: {description: What happened in one line., type: str, returned: success}
+steps: {description: What was done and how many seconds each took., type: list, elements: dict, returned: success}
+release: {description: The id of the live release., type: str, returned: success}
+previous: {description: The id of the release that was live before., type: str, returned: success}
 """
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "id": {"type": "str", "required": True},
-    "root": {"type": "path", "required": True},
-    "run": {"type": "path", "required": True},
-    "health_path": {"type": "str", "required": True},
-    "successes": {"type": "int", "required": True},
-    "deadline": {"type": "int", "required": True},
-    "drain": {"type": "int", "required": True},
-    "keep": {"type": "int", "required": True},
-    "front_address": {"type": "str", "default": ""},
-    "front_host": {"type": "str", "default": "localhost"},
+OPTIONS: dict[str, dict[str, Any]] = {
+    "state": {"type": "str", "choices": ["live", "prepared", "rolled_back"], "default": "live"},
+    "instance": {"type": "dict", "required": True},
+    "release": {"type": "str", "default": ""},
+    "ini": {"type": "str", "default": ""},
+    "units": {"type": "dict", "default": {}},
+    "tmpfiles": {"type": "str", "default": ""},
+    "group": {"type": "str", "default": "root"},
     "by": {"type": "str", "default": ""},
+    "leads": {"type": "bool", "default": False},
+    "keep_environment": {"type": "bool", "default": False},
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     given = module.params
-    golive = GoLive(Instance(**{**given, "root": Path(given["root"]), "run": Path(given["run"])}))
-    previous = golive.live()
-    facts = {"previous": previous or ""}
-    if module.check_mode:
-        changed = not golive.is_serving()
-        module.exit_json(changed=changed, steps=[], release=given["id"], diff=_diff(given, previous), **facts)
+    instance = _instance(given)
+    records = Records(instance.root)
+    before = records.live()
     try:
-        changed = golive.run()
+        if given["state"] == "rolled_back":
+            _roll_back(module, instance, before)
+        files = _files(given, instance)
+        golive = GoLive(instance, files)
+        if given["state"] == "prepared":
+            changed = False if module.check_mode else golive.prepare()
+            module.exit_json(changed=changed, steps=golive.steps)
+        diff = [*diff_of(files), *_diff(instance, before, instance.id)]
+        changed = not golive.is_serving() if module.check_mode else golive.run()
+        module.exit_json(changed=changed, diff=diff, **_outcome(instance, before, golive, module.check_mode))
     except Refused as refused:
-        serving = golive.live()
-        outcome = f"Release {serving} serves as before." if serving else "No release was live before, so none is now."
+        if refused.step == "choose":
+            module.fail_json(msg=f"{instance.app}: {refused.cause}. Nothing was changed.")
         module.fail_json(
-            msg=(
-                f"{given['app']}: release {given['id']} was refused at the step '{refused.step}': {refused.cause}\n"
-                f"{outcome} What follows is kept on the host in {given['root']}/releases/{given['id']}/failure.log\n\n"
-                f"{refused.evidence}"
-            ),
-            release=serving or "",
-            steps=golive.steps,
-            **facts,
+            msg=message(instance.app, refused.release or instance.id, refused, records.live(), instance.root)
         )
-    module.exit_json(changed=changed, steps=golive.steps, release=given["id"], diff=_diff(given, previous), **facts)
 
 
-def _diff(given: dict[str, str], previous: str | None) -> dict[str, str]:
-    if previous == given["id"]:
-        return {}
+def _instance(given: dict[str, Any]) -> Instance:
+    described = given["instance"]
+    return Instance(
+        app=described["name"],
+        id=given["release"] if given["state"] == "rolled_back" else described["id"],
+        root=Path(described["root"]),
+        run=Path(described["run"]),
+        health_path=described["health"]["path"],
+        successes=int(described["health"]["successes"]),
+        deadline=float(described["health"]["deadline"]),
+        drain=float(described["request_timeout"]),
+        keep=int(described["keep_releases"]),
+        front_address=described["front"]["address"],
+        front_host=described["front"]["host"],
+        ref=described["ref"],
+        by=given["by"],
+        leads=given["leads"],
+    )
+
+
+def _roll_back(module: AnsibleModule, instance: Instance, before: str) -> None:
+    rollback = Rollback(instance)
+    if module.check_mode:
+        target = rollback.target()
+        module.exit_json(
+            changed=True, diff=_diff(instance, before, target), summary=f"{instance.app}: would return to {target}"
+        )
+    golive = rollback.run(module.params["keep_environment"])
+    made = golive.instance
+    module.exit_json(changed=True, diff=_diff(made, before, made.id), **_outcome(made, before, golive, False))
+
+
+def _files(given: dict[str, Any], instance: Instance) -> list[OwnedFile]:
+    app = instance.app
+    return [
+        OwnedFile(instance.directory() / f"{app}.ini", given["ini"], mode=0o640, group=given["group"]),
+        OwnedFile(Path("/etc/tmpfiles.d", f"{app}.conf"), given["tmpfiles"]),
+        *(OwnedFile(Path("/etc/systemd/system", name), text) for name, text in given["units"].items()),
+    ]
+
+
+def _outcome(instance: Instance, before: str, golive: GoLive, would: bool) -> dict[str, Any]:
+    seconds = sum(step["seconds"] for step in golive.steps)
+    was = f"; before: {before or 'none'}; {seconds:.1f} s" if before != instance.id else ""
     return {
-        "before_header": f"{given['root']}/current",
-        "after_header": f"{given['root']}/current",
-        "before": f"releases/{previous}\n" if previous else "",
-        "after": f"releases/{given['id']}\n",
+        "summary": f"{instance.app}: release {instance.id} {'would be' if would and was else 'is'} live{was}",
+        "steps": golive.steps,
+        "release": instance.id,
+        "previous": before,
     }
+
+
+def _diff(instance: Instance, before: str, after: str) -> list[dict[str, str]]:
+    if before == after:
+        return []
+    link = f"{instance.root}/current"
+    shown = f"releases/{before}\n" if before else ""
+    return [{"before_header": link, "after_header": link, "before": shown, "after": f"releases/{after}\n"}]
 
 
 if __name__ == "__main__":

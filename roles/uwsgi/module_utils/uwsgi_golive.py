@@ -9,40 +9,34 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
+import hashlib
 import http.client
-import json
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from ansible.module_utils.web_files import OwnedFile, put_those_that_differ
+from ansible.module_utils.web_record import BAD, GOOD, Records, Refused, cause_in
 
 # Pause between two questions to an instance. Short, for a deploy waits on it; long enough to be no load.
 PAUSE = 0.1
 # After the flip no new connection reaches the old socket; its queue must be empty so many times in a row.
 EMPTY_IN_A_ROW = 3
+# The front finds the new socket with the next request; this is for one that is being restarted just now.
+FRONT_SECONDS = 10.0
 # The directory of the sockets: nobody lists it, everybody may pass; who may connect is the sockets' own affair.
 RUN_MODE = 0o751
-# Lines of the journal that are shown and kept for a release that was refused.
+# Lines of the journal that are kept for a release that was refused.
 JOURNAL_LINES = 40
-# History lines kept on the host: years of deploys, and a file that opens at once.
-HISTORY_LINES = 1000
 # Refused releases kept for diagnosis, whatever the number of good ones.
 KEEP_BAD = 3
-
-
-class Refused(Exception):
-    """A release that didn't prove itself. `evidence` is what the journal and the probes said."""
-
-    def __init__(self, step: str, cause: str, evidence: str = "") -> None:
-        super().__init__(cause)
-        self.step = step
-        self.cause = cause
-        self.evidence = evidence
+# What a release may bring to be run once before and once after it goes live.
+BEFORE, AFTER = "before", "after"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +68,10 @@ class Instance:
     front_address: str = ""
     front_host: str = "localhost"
     by: str = ""
+    # What the source calls itself, such as a commit: for the history.
+    ref: str = ""
+    # Whether this host runs the hooks, which are once for all hosts.
+    leads: bool = False
 
     def directory(self, release: str | None = None) -> Path:
         return self.root / "releases" / (release or self.id)
@@ -94,8 +92,12 @@ class Instance:
     def socket_unit(self, release: str | None = None) -> str:
         return f"{self.app}@{release or self.id}.socket"
 
-    def check_unit(self) -> str:
-        return f"{self.app}-check@{self.id}.service"
+    def step_unit(self, step: str) -> str:
+        """The unit that runs one of the release's scripts (check, before, after) in the app's sandbox."""
+        return f"{self.app}-{step}@{self.id}.service"
+
+    def script(self, step: str) -> Path:
+        return self.directory() / "steps" / step
 
 
 class System:
@@ -124,7 +126,18 @@ class System:
     def journal(self, unit: str, since: float) -> str:
         """The last lines of a unit since a moment (seconds since the epoch)."""
         subprocess.run(["journalctl", "--sync"], capture_output=True, check=False)
-        words = ["journalctl", "--unit", unit, "--since", f"@{int(since)}", "--output", "cat", "--no-pager", "-n", str(JOURNAL_LINES)]
+        words = [
+            "journalctl",
+            "--unit",
+            unit,
+            "--since",
+            f"@{int(since)}",
+            "--output",
+            "cat",
+            "--no-pager",
+            "-n",
+            str(JOURNAL_LINES),
+        ]
         return subprocess.run(words, capture_output=True, text=True, errors="replace", check=False).stdout.strip()
 
     def ask(self, address: str | Path, host: str, path: str, timeout: float) -> Answer:
@@ -161,87 +174,98 @@ class System:
 
 
 class GoLive:
-    """Makes one release the live one, and leaves the host as if nothing else had ever been tried."""
+    """Makes one release the live one, and leaves the host as if nothing else had ever been tried.
 
-    def __init__(self, instance: Instance, system: System | None = None) -> None:
+    `files` are those that the release's instance is made from: its ini, the app's units and tmpfiles.
+    """
+
+    def __init__(
+        self, instance: Instance, files: Sequence[OwnedFile] = (), system: System | None = None, action: str = "deploy"
+    ) -> None:
         self.instance = instance
+        self.files = files
         self.system = system or System()
+        self.action = action
+        self.records = Records(instance.root, instance.by)
         self.steps: list[dict[str, Any]] = []
         self.began = self.system.now()
 
     # --- What is ------------------------------------------------------------------------------------------------
 
-    def live(self) -> str | None:
-        """The id that `current` leads to, if that release is there."""
-        link = self.instance.root / "current"
-        if not link.is_symlink():
-            return None
-        target = Path(os.readlink(link)).name
-        return target if self.instance.directory(target).is_dir() else None
-
     def is_serving(self) -> bool:
-        """Whether the wanted release is live, running, listening, enabled for boot, alone, and recorded."""
+        """Whether the release is live, running, listening, enabled for boot, alone and recorded, its files right."""
         instance = self.instance
-        units = {unit: self.system.show(unit, "ActiveState", "UnitFileState", "NeedDaemonReload") for unit in self._units()}
+        units = [self.system.show(unit, "ActiveState", "UnitFileState", "NeedDaemonReload") for unit in self._units()]
         return (
-            self.live() == instance.id
-            and all(state.get("ActiveState") == "active" for state in units.values())
-            and all(state.get("UnitFileState") == "enabled" for state in units.values())
-            and all(state.get("NeedDaemonReload") != "yes" for state in units.values())
+            self.records.live() == instance.id
+            and all(unit.get("ActiveState") == "active" for unit in units)
+            and all(unit.get("UnitFileState") == "enabled" for unit in units)
+            and all(unit.get("NeedDaemonReload") != "yes" for unit in units)
+            and all(file.is_right() for file in self.files)
             and self.system.releases_with_units(instance.app) == {instance.id}
             and instance.socket().is_socket()
             and self._links_are_right()
-            and self.result(instance.id) == "good"
+            and self.records.result(instance.id) == GOOD
+            and not self._owes(AFTER)
             and self._probe_once().status == 200
         )
 
-    def result(self, release: str) -> str:
-        """What became of a release: "good", "bad", or "" if it was never proven."""
-        with contextlib.suppress(OSError, ValueError):
-            return str(json.loads((self.instance.directory(release) / "result.json").read_text())["result"])
-        return ""
-
     # --- What is done -------------------------------------------------------------------------------------------
+
+    def prepare(self) -> bool:
+        """Run what has to be done once before the release is live anywhere. True if there was something to do."""
+        if not self._owes(BEFORE):
+            return False
+        with self._refusing(fallback=self.records.live()):
+            self._load()
+            self._check()
+            with self._step(BEFORE):
+                self._run_script(BEFORE)
+        return True
 
     def run(self) -> bool:
         """Make it so. True if anything was changed. Raises Refused; the old release then serves as before."""
         if self.is_serving() and not self._prunable():
             return False
         instance = self.instance
-        is_proven = self.live() == instance.id and self.result(instance.id) == "good"
-        fallback = self._fallback()
-        try:
+        is_proven = self.records.live() == instance.id and self.records.result(instance.id) == GOOD
+        with self._refusing(fallback=self._fallback(), is_proven=is_proven):
             self._prove()
-            if self.live() != instance.id:
+            if self.records.live() != instance.id:
                 with self._step("flip"):
                     self._flip(instance.id)
             self._prove_through_front()
-        except Refused as refused:
-            # One that was live and good before this run stays: there is nothing better to put in its place.
-            if not is_proven:
-                self._give_up(refused, fallback)
-            raise
         with self._step("enable"):
             self._must("enable", *self._units())
         self._retire_others()
         if not is_proven:
-            self._record("good")
+            self._record_good()
         self._prune()
+        if self._owes(AFTER):
+            with self._step(AFTER):
+                self._run_script(AFTER)
         return True
 
     def _prove(self) -> None:
         instance = self.instance
-        with self._step("load"):
-            self._must("daemon-reload")
-            self._link_sockets()
+        self._load()
         if self.system.show(instance.service(), "ActiveState").get("ActiveState") != "active":
-            with self._step("check"):
-                self._start(instance.check_unit(), "check")
+            self._check()
         with self._step("start"):
             self._start(instance.socket_unit(), "start")
             self._start(instance.service(), "start")
         with self._step("probe"):
             self._probe()
+
+    def _load(self) -> None:
+        with self._step("load"):
+            put_those_that_differ(self.files)
+            self._must("daemon-reload")
+            self._link_sockets()
+
+    def _check(self) -> None:
+        with self._step("check"):
+            self._start(self.instance.step_unit("check"), "check")
 
     def _start(self, unit: str, step: str) -> None:
         since = self.system.now()
@@ -249,7 +273,16 @@ class GoLive:
         code, printed = self.system.systemctl("start", unit)
         if code != 0:
             evidence = self.system.journal(unit, since)
-            raise Refused(step, _last_error(evidence) or printed.splitlines()[0], evidence)
+            raise Refused(step, cause_in(evidence) or printed.splitlines()[0], evidence)
+
+    def _owes(self, step: str) -> bool:
+        """Whether this host has a script of the release to run that it hasn't run to its end."""
+        script = self.instance.script(step)
+        return self.instance.leads and script.exists() and not script.with_suffix(".done").exists()
+
+    def _run_script(self, step: str) -> None:
+        self._start(self.instance.step_unit(step), step)
+        self.instance.script(step).with_suffix(".done").touch()
 
     def _probe_once(self, timeout: float = 5.0) -> Answer:
         instance = self.instance
@@ -264,42 +297,42 @@ class GoLive:
         answer = Answer(0, error="no answer yet")
         while good < instance.successes:
             remaining = end - self.system.now()
-            state = self.system.show(instance.service(), "ActiveState", "NRestarts")
-            if state.get("ActiveState") == "failed" or state.get("NRestarts") != restarts:
+            if self._restarts() != restarts:
                 raise self._refusal("probe", f"the instance died while it was probed; last answer: {answer}")
             if remaining <= 0:
                 asked = f"{instance.health_path} didn't answer 200 {instance.successes} times in a row"
                 raise self._refusal("probe", f"{asked} within {instance.deadline:g} s; last answer: {answer}")
             answer = self._probe_once(min(5.0, remaining))
             good = good + 1 if answer.status == 200 else 0
-            if good < instance.successes:
-                self.system.sleep(PAUSE)
+            self.system.sleep(PAUSE)
         if self._restarts() != restarts:
             raise self._refusal("probe", "the instance died after it had answered")
 
-    def _restarts(self) -> str:
-        return self.system.show(self.instance.service(), "NRestarts").get("NRestarts", "")
+    def _restarts(self) -> tuple[str, str]:
+        """Differs from one look to the next if the instance has ended in between."""
+        state = self.system.show(self.instance.service(), "NRestarts", "MainPID")
+        return state.get("NRestarts", ""), state.get("MainPID", "")
 
     def _prove_through_front(self) -> None:
         """Ask as a visitor would: the front has to answer 200, and from this release."""
         instance = self.instance
         if not instance.front_address:
             return
-        with self._step("probe through the front"):
-            end = self.system.now() + 10.0
+        with self._step("front"):
+            end = self.system.now() + FRONT_SECONDS
             while True:
                 answer = self.system.ask(instance.front_address, instance.front_host, instance.health_path, 5.0)
                 if answer.status == 200 and answer.release == instance.id:
                     return
                 if self.system.now() >= end:
-                    got = f"{answer} from release {answer.release or 'unknown'}"
+                    got = f"{answer}, from release {answer.release or 'unknown'}"
                     asked = f"http://{instance.front_address}{instance.health_path} (Host: {instance.front_host})"
-                    raise self._refusal("probe through the front", f"{asked} gave {got}, not 200 from {instance.id}")
+                    raise self._refusal("front", f"{asked} gave {got}, not 200 from {instance.id}")
                 self.system.sleep(PAUSE)
 
     def _flip(self, release: str) -> None:
         """Move socket and static files to a release in one rename, durable before anything else follows."""
-        fresh = self.instance.root / ".current-new"
+        fresh = self.instance.root / ".current.unfinished"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(f"releases/{release}")
         os.replace(fresh, self.instance.root / "current")
@@ -309,28 +342,39 @@ class GoLive:
         finally:
             os.close(handle)
 
-    def _fallback(self) -> str | None:
+    @contextlib.contextmanager
+    def _refusing(self, fallback: str, is_proven: bool = False) -> Iterator[None]:
+        """Put everything back when a release is refused: the old one never noticed, or gets its place again.
+
+        One that was live and good before (`is_proven`) stays: there is nothing better to put in its place.
+        """
+        instance = self.instance
+        try:
+            yield
+        except Refused as refused:
+            if not is_proven:
+                if self.records.live() == instance.id:
+                    with self._step("flip back"):
+                        if fallback:
+                            self._flip(fallback)
+                        else:
+                            (instance.root / "current").unlink()
+                with self._step("stop"):
+                    self._retire(instance.id)
+                self.records.refuse(
+                    instance.id, refused, self._seconds(), self.action, ref=instance.ref, steps=self.steps
+                )
+            raise
+
+    def _fallback(self) -> str:
         """The release to return to: the live one, or, after a run cut off behind its flip, the one that still runs."""
         instance = self.instance
-        live = self.live()
+        live = self.records.live()
         if live != instance.id:
             return live
         others = self.system.releases_with_units(instance.app) - {instance.id}
-        good = [release for release in others if self.result(release) == "good"]
-        return max(good, key=lambda release: _recorded_at(instance.directory(release)), default=None)
-
-    def _give_up(self, refused: Refused, fallback: str | None) -> None:
-        """Put everything back: the old release never noticed, or gets its place again."""
-        instance = self.instance
-        if self.live() == instance.id:
-            with self._step("flip back"):
-                if fallback:
-                    self._flip(fallback)
-                else:
-                    (instance.root / "current").unlink()
-        with self._step("stop"):
-            self._retire(instance.id)
-        self._record("bad", refused)
+        good = [release for release in others if self.records.result(release) == GOOD]
+        return max(good, key=self.records.at, default="")
 
     def _retire_others(self) -> None:
         instance = self.instance
@@ -357,43 +401,30 @@ class GoLive:
 
     # --- What is kept -------------------------------------------------------------------------------------------
 
-    def _record(self, result: str, refused: Refused | None = None) -> None:
-        instance = self.instance
-        at = datetime.datetime.fromtimestamp(self.system.now(), datetime.timezone.utc).isoformat(timespec="seconds")
-        entry: dict[str, Any] = {
-            "release": instance.id,
-            "result": result,
-            "at": at,
-            "by": instance.by,
-            "seconds": round(self.system.now() - self.began, 1),
-        }
-        failure = instance.directory() / "failure.log"
-        failure.unlink(missing_ok=True)
-        if refused:
-            entry |= {"step": refused.step, "cause": refused.cause}
-            _write(failure, f"{at} {refused.step}: {refused.cause}\n\n{refused.evidence}\n")
-        _write(instance.directory() / "result.json", json.dumps({**entry, "steps": self.steps}, indent=2) + "\n")
-        history = instance.root / "history.jsonl"
-        lines = history.read_text().splitlines() if history.exists() else []
-        _write(history, "\n".join([*lines, json.dumps(entry)][-HISTORY_LINES:]) + "\n")
+    def _record_good(self) -> None:
+        release = self.instance.id
+        (self.instance.directory() / "failure.log").unlink(missing_ok=True)
+        self.records.write(release, self.action, GOOD, self._seconds(), ref=self.instance.ref, steps=self.steps)
 
     def _prunable(self) -> list[Path]:
-        """Releases and virtualenvs that nobody needs: good ones beyond `keep`, all but a few bad ones, orphans."""
+        """Releases and virtualenvs that nobody needs: good ones beyond `keep`, all but a few others, orphans."""
         instance = self.instance
-        releases = [path for path in (instance.root / "releases").iterdir() if path.is_dir()]
-        by_age = sorted(releases, key=lambda path: _recorded_at(path), reverse=True)
-        good = [path for path in by_age if self.result(path.name) == "good"]
-        bad = [path for path in by_age if self.result(path.name) != "good"]
-        kept = {*good[: instance.keep], *bad[:KEEP_BAD], instance.directory(), instance.directory(self.live())}
-        kept_venvs = {(path / "venv").resolve() for path in kept}
-        venvs = [path for path in (instance.root / "venvs").glob("*") if path.resolve() not in kept_venvs]
-        return [path for path in releases if path not in kept] + venvs
+        by_age = self.records.releases()
+        good = [release for release in by_age if self.records.result(release) == GOOD]
+        other = [release for release in by_age if release not in good]
+        kept = {*good[: instance.keep], *other[:KEEP_BAD], instance.id, self.records.live()}
+        venvs = {instance.directory(release).joinpath("venv").resolve() for release in by_age if release in kept}
+        return [
+            *(instance.directory(release) for release in by_age if release not in kept),
+            *(path for path in instance.root.glob("venvs/*") if path.resolve() not in venvs),
+            *instance.root.glob("releases/.*"),
+        ]
 
     def _prune(self) -> None:
         for path in self._prunable():
             with self._step(f"remove {path.name}"):
                 # Renamed first: a removal that is cut off leaves nothing that looks whole.
-                doomed = path.with_name(f".removed-{path.name}")
+                doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}.unfinished")
                 path.rename(doomed)
                 shutil.rmtree(doomed)
 
@@ -425,6 +456,9 @@ class GoLive:
     def _refusal(self, step: str, cause: str) -> Refused:
         return Refused(step, cause, self.system.journal(self.instance.service(), self.began))
 
+    def _seconds(self) -> float:
+        return self.system.now() - self.began
+
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
         began = self.system.now()
@@ -434,31 +468,86 @@ class GoLive:
             self.steps.append({"step": name, "seconds": round(self.system.now() - began, 2)})
 
 
+class Rollback:
+    """Chooses an older release and makes it live through the same gate; what it leaves is marked as bad."""
+
+    def __init__(self, instance: Instance, system: System | None = None) -> None:
+        """`instance` describes the app; its id says which release is wanted, "" the last good one before the live."""
+        self.instance = instance
+        self.system = system or System()
+        self.records = Records(instance.root, instance.by)
+
+    def target(self) -> str:
+        """The id to return to. Raises Refused if there is none, or if the one that was asked for can't be used."""
+        live, wanted = self.records.live(), self.instance.id
+        releases = self.records.releases()
+        good = [release for release in releases if self.records.result(release) == GOOD and release != live]
+        known = f"Good ones on this host: {', '.join(good) or 'none'}"
+        if not wanted:
+            if not good:
+                raise Refused("choose", "there is no earlier good release on this host to return to")
+            return good[0]
+        if wanted not in releases:
+            raise Refused("choose", f"there is no release {wanted!r} on this host. {known}")
+        if wanted == live:
+            raise Refused("choose", f"release {wanted} is live already. {known}")
+        if wanted not in good:
+            cause = self.records.of(wanted).get("cause", "it was never proven")
+            raise Refused("choose", f"release {wanted} is marked as bad ({cause}). {known}")
+        return wanted
+
+    def run(self, keep_environment: bool = False) -> GoLive:
+        """Return to the target; returns what was done. Raises Refused; the live release then serves as before."""
+        left = self.records.live()
+        if not left:
+            raise Refused("choose", "no release is live on this host, so there is none to roll back from")
+        release = self.target()
+        if keep_environment:
+            release = self._with_environment_of(release, left)
+        golive = GoLive(dataclasses.replace(self.instance, id=release), system=self.system, action="rollback")
+        # Marked before anything moves: after a run that was cut off, the next rollback must not return to it.
+        before = self.records.of(left)
+        self.records.write(left, "withdraw", BAD, 0, step="rollback", cause=f"it was rolled back to {release}")
+        try:
+            golive.run()
+        except Refused as refused:
+            self.records.restore(left, before)
+            refused.release = release
+            raise
+        return golive
+
+    def _with_environment_of(self, release: str, other: str) -> str:
+        """A new release of the code and settings of one and the environment of another; its id."""
+        environment = (self.records.directory(other) / "environment").read_text().replace(other, release)
+        if environment == (self.records.directory(release) / "environment").read_text():
+            return release
+        made = hashlib.sha256(f"{release}\n{environment}".encode()).hexdigest()[: len(release)]
+        directory = self.records.directory(made)
+        if directory.exists():
+            return made
+        unfinished = directory.with_name(f".{made}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _copy_owned(self.records.directory(release), unfinished)
+        for name in ("result.json", "socket", "steps/before.done", "steps/after.done"):
+            (unfinished / name).unlink(missing_ok=True)
+        app = self.instance.app
+        for name, text in (
+            (f"{app}.ini", (unfinished / f"{app}.ini").read_text().replace(release, made)),
+            ("release.json", (unfinished / "release.json").read_text().replace(release, made)),
+            ("environment", environment.replace(release, made)),
+        ):
+            path = unfinished / name
+            status = path.stat()
+            path.write_text(text)
+            os.chmod(path, status.st_mode & 0o7777)
+        unfinished.rename(directory)
+        return made
+
+
+def _copy_owned(source: Path, target: Path) -> None:
+    """Copy a tree with modes, links and owners."""
+    subprocess.run(["cp", "--archive", "--", os.fspath(source), os.fspath(target)], check=True)
+
+
 def _leads_to(link: Path, target: Path) -> bool:
     return link.is_symlink() and os.readlink(link) == os.fspath(target)
-
-
-def _last_error(journal: str) -> str:
-    """The line that names the cause: the last of a Python traceback, as `ImportError: …`."""
-    lines = [line.strip() for line in journal.splitlines()]
-    for line in reversed(lines):
-        word = line.split(":", 1)[0]
-        if word.replace(".", "").replace("_", "").isalnum() and word.endswith(("Error", "Exception", "Exit", "Interrupt")):
-            return line
-    return ""
-
-
-def _recorded_at(release: Path) -> float:
-    """When the release last proved itself or failed to; one without a result counts from its making."""
-    for name in ("result.json", "release.json"):
-        if (release / name).exists():
-            return (release / name).stat().st_mtime
-    return release.stat().st_mtime
-
-
-def _write(path: Path, content: str) -> None:
-    """Whole or not at all, readable by root alone: a traceback may hold what a visitor sent."""
-    fresh = path.with_name(f".{path.name}-new")
-    fresh.write_text(content)
-    fresh.chmod(0o600)
-    os.replace(fresh, path)

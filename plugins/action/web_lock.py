@@ -1,0 +1,85 @@
+"""Controller's half of web_lock: says who this run is, and judges whether the run that holds a lock still lives."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    """Takes the lock, that of a dead run of this controller included; refuses with the holder's name otherwise."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        arguments = {**self._task.args, "holder": this_run()}
+        result = self._lock(arguments, task_vars)
+        other = result.get("held_by")
+        if other is not None:
+            self._judge(other, result["age"])
+            result = self._lock({**arguments, "displaces": other}, task_vars)
+            if result.get("held_by") is not None:
+                raise AnsibleActionFail(refusal(result["held_by"], result["age"], "another run was faster"))
+        return result
+
+    def _judge(self, other: dict[str, Any], age: int) -> None:
+        """Return if the lock may be taken from `other`; raise AnsibleActionFail if not."""
+        take = bool(self._templar.template(self._task.args.get("take", False)))
+        take_age = int(self._task.args.get("take_age", 900))
+        if other.get("controller") == socket.gethostname():
+            if started(int(other["pid"])) != other["started"]:
+                return
+            raise AnsibleActionFail(
+                refusal(other, age, f"process {other['pid']} of this machine; wait for it, or end it")
+            )
+        if not take:
+            raise AnsibleActionFail(refusal(other, age, "if that run is dead, take its lock with -e take_lock=true"))
+        if age < take_age:
+            raise AnsibleActionFail(
+                refusal(other, age, f"it can be taken when it is {take_age} s old, in {take_age - age} s")
+            )
+
+    def _lock(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        return self._execute_module(
+            module_name="web_lock", module_args=arguments, task_vars=task_vars, wrap_async=False
+        )
+
+
+def refusal(holder: dict[str, Any], age: int, remedy: str) -> str:
+    who = f"{holder.get('by', 'somebody')} on {holder.get('controller', 'an unknown machine')}"
+    return f"{who} has been deploying to this host since {holder.get('since', '?')} ({age} s): {remedy}."
+
+
+def this_run() -> dict[str, Any]:
+    """Who this run is. Tasks run in children of ansible-playbook, so the parent is the run itself."""
+    run = os.getppid()
+    return {
+        "by": getpass.getuser(),
+        "controller": socket.gethostname(),
+        "pid": run,
+        "started": started(run),
+        "since": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def started(pid: int) -> str:
+    """When a process of this machine was started, in the system's own words; "" if there is none.
+
+    Tells a process from a later one with the same number."""
+    status = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        # Field 22; the second, the program's name in parentheses, may hold spaces.
+        return status.read_text().rpartition(")")[2].split()[19] if status.exists() else ""
+    return subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.strip()

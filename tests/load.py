@@ -1,0 +1,124 @@
+"""Keeps connections to a site busy and counts every answer by status and release: nothing is retried or forgiven.
+
+As a program it runs until its time is up or it gets SIGTERM or SIGINT, then prints one JSON object:
+
+    python tests/load.py http://127.0.0.1:8080/health --host shop.test --connections 16 --seconds 30
+
+    {"answers": 38430, "failed": 0, "worst_ms": 23.1, "median_ms": 3.9, "by": {"200 3f9a1c0b7d2e": 38430}, "errors": []}
+
+`failed` counts answers other than 200 and connections that broke. Times are from before the request is sent until the
+whole body is read, connecting included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import http.client
+import json
+import signal
+import statistics
+import sys
+import threading
+import time
+import urllib.parse
+from typing import Any
+
+SHOWN_ERRORS = 10
+
+
+class Load:
+    """Clients, each on a connection of its own, asking one URL one request after another."""
+
+    def __init__(self, url: str, host: str = "", connections: int = 16, timeout: float = 30.0, pause: float = 0.0) -> None:
+        self.url = urllib.parse.urlsplit(url)
+        self.host = host or self.url.netloc
+        self.timeout = timeout
+        self.pause = pause
+        self.by: collections.Counter[str] = collections.Counter()
+        self.errors: list[str] = []
+        self.failed = 0
+        self.milliseconds: list[float] = []
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(connections)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(self.timeout + 1)
+
+    def summary(self) -> dict[str, Any]:
+        """What came back; read it after the end."""
+        times = self.milliseconds or [0.0]
+        return {
+            "answers": sum(self.by.values()),
+            "failed": self.failed,
+            "worst_ms": round(max(times), 1),
+            "median_ms": round(statistics.median(times), 1),
+            "by": dict(sorted(self.by.items())),
+            "errors": self.errors,
+        }
+
+    def wait(self, seconds: float) -> None:
+        self._end.wait(seconds)
+
+    def stop(self, *_signal: object) -> None:
+        self._end.set()
+
+    def _client(self) -> None:
+        target = self.url.path or "/"
+        if self.url.query:
+            target += f"?{self.url.query}"
+        connection = http.client.HTTPConnection(self.url.hostname or "", self.url.port or 80, timeout=self.timeout)
+        while not self._end.is_set():
+            began = time.monotonic()
+            try:
+                connection.request("GET", target, headers={"Host": self.host})
+                answer = connection.getresponse()
+                body = answer.read()
+                what, problem = f"{answer.status} {answer.headers.get('X-Release', '-')}", ""
+                if answer.status != 200:
+                    problem = f"{what}: {body[:200]!r}"
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                what = problem = f"{type(error).__name__}: {error}"
+            self._count(what, problem, (time.monotonic() - began) * 1000)
+            if self.pause:
+                self._end.wait(self.pause)
+        connection.close()
+
+    def _count(self, what: str, problem: str, milliseconds: float) -> None:
+        with self._lock:
+            self.by[what] += 1
+            self.milliseconds.append(milliseconds)
+            if problem:
+                self.failed += 1
+                if len(self.errors) < SHOWN_ERRORS:
+                    self.errors.append(f"{time.strftime('%H:%M:%S')} {problem}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0] if __doc__ else "")
+    parser.add_argument("url")
+    parser.add_argument("--host", default="", help="Host header, if not the URL's own")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=60.0, help="end at the latest after so many")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds that each client waits between requests")
+    given = parser.parse_args()
+    load = Load(given.url, given.host, given.connections, pause=given.pause)
+    signal.signal(signal.SIGTERM, load.stop)
+    signal.signal(signal.SIGINT, load.stop)
+    with load:
+        load.wait(given.seconds)
+    print(json.dumps(load.summary()))
+    return 1 if load.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
