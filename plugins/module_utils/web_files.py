@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import grp
+import hashlib
 import os
 import stat
 from collections.abc import Iterable
@@ -39,6 +40,10 @@ class OwnedFile:
     def current(self) -> str:
         """The text that is there, or nothing."""
         return self.path.read_text(encoding="utf-8", errors="replace") if self.path.is_file() else ""
+
+    def digest(self) -> str:
+        """SHA-256 of the text as it should be."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
     def put(self) -> None:
         """Write it, durably; the folder is made if it isn't there."""

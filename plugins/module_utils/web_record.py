@@ -78,12 +78,13 @@ class Records:
         entry = {"release": release, "action": action, "result": result, "at": at, "by": self.by}
         entry |= {"seconds": round(seconds, 1), **more}
         _private_file(self.directory(release) / "result.json", json.dumps(entry, indent=2) + "\n")
-        entry.pop("steps", None)
+        for detail in ("steps", "files"):
+            entry.pop(detail, None)
         lines = [*self._history_lines(), json.dumps(entry)]
         _private_file(self.root / "history.jsonl", "\n".join(lines[-HISTORY_LINES:]) + "\n")
 
-    def restore(self, release: str, record: dict[str, Any]) -> None:
-        """Put an earlier record back, for a withdrawal that didn't happen."""
+    def mark(self, release: str, record: dict[str, Any]) -> None:
+        """Change a release's record; the history stays as it is."""
         _private_file(self.directory(release) / "result.json", json.dumps(record, indent=2) + "\n")
 
     def refuse(self, release: str, refused: Refused, seconds: float, action: str = "deploy", **more: Any) -> None:

@@ -361,6 +361,7 @@ class GoLive:
                             (instance.root / "current").unlink()
                 with self._step("stop"):
                     self._retire(instance.id)
+                    self.system.systemctl("reset-failed", *map(instance.step_unit, ("check", BEFORE, AFTER)))
                 self.records.refuse(
                     instance.id, refused, self._seconds(), self.action, ref=instance.ref, steps=self.steps
                 )
@@ -404,7 +405,9 @@ class GoLive:
     def _record_good(self) -> None:
         release = self.instance.id
         (self.instance.directory() / "failure.log").unlink(missing_ok=True)
-        self.records.write(release, self.action, GOOD, self._seconds(), ref=self.instance.ref, steps=self.steps)
+        written = {os.fspath(file.path): file.digest() for file in self.files}
+        more = {"ref": self.instance.ref, "steps": self.steps, "files": written}
+        self.records.write(release, self.action, GOOD, self._seconds(), **more)
 
     def _prunable(self) -> list[Path]:
         """Releases and virtualenvs that nobody needs: good ones beyond `keep`, all but a few others, orphans."""
@@ -507,11 +510,12 @@ class Rollback:
         golive = GoLive(dataclasses.replace(self.instance, id=release), system=self.system, action="rollback")
         # Marked before anything moves: after a run that was cut off, the next rollback must not return to it.
         before = self.records.of(left)
-        self.records.write(left, "withdraw", BAD, 0, step="rollback", cause=f"it was rolled back to {release}")
+        withdrawn = {"action": "withdraw", "result": BAD, "step": "rollback", "cause": f"rolled back to {release}"}
+        self.records.mark(left, {**before, **withdrawn})
         try:
             golive.run()
         except Refused as refused:
-            self.records.restore(left, before)
+            self.records.mark(left, before)
             refused.release = release
             raise
         return golive
