@@ -667,20 +667,22 @@ def web_plan(
         "flask_app": [made.flask_app() for made in releases],
         "uwsgi": [made.uwsgi() for made in releases],
         "nginx": [made.nginx() for made in releases],
-        "absent": [
-            {
-                "name": app.name,
-                "root": f"{agreed.app_root}/{app.name}",
-                "run": f"{agreed.run_root}/{app.name}",
-                "data": f"/var/lib/{app.name}",
-                "purge": app.purge,
-            }
-            for app, _hidden in pairs
-            if not app.is_present()
-        ],
+        "absent": [_places(app, agreed) for app, _hidden in pairs if not app.is_present()],
+        "everything": [_places(app, agreed) for app, _hidden in pairs],
         # Apart from the rest, so that no task has to print an item that holds a secret.
         "environments": {made.app.name: made.environment for made in releases},
         "secrets": {made.app.name: made.secrets for made in releases},
+    }
+
+
+def _places(app: App, contract: Contract) -> dict[str, Any]:
+    """Where an app is on a host, for its removal."""
+    return {
+        "name": app.name,
+        "root": f"{contract.app_root}/{app.name}",
+        "run": f"{contract.run_root}/{app.name}",
+        "data": f"/var/lib/{app.name}",
+        "purge": app.purge,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nginx_tree import Configuration, Rejected
@@ -23,7 +24,14 @@ options:
     description: Text of each file by its path below the root. @generation@ in it becomes the digest of the whole.
     type: dict
     required: true
+  state:
+    description:
+      - C(present) as described. C(absent) takes all that is ours away and puts back what it replaced, tested too.
+    type: str
+    choices: [present, absent]
+    default: present
   absent: {description: Paths below the root that must not be there., type: list, elements: str, default: []}
+  absent_logs: {description: Patterns of log files that must not be there., type: list, elements: str, default: []}
   drop_in: {description: Text of the drop-in of nginx's unit., type: str}
   address: {description: "host:port at which nginx can be asked for the digest.", type: str, required: true}
   root: {description: nginx's directory., type: path, default: /etc/nginx}
@@ -35,6 +43,8 @@ generation: {description: Digest of the configuration., type: str, returned: alw
 
 OPTIONS = {
     "files": {"type": "dict", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "absent_logs": {"type": "list", "elements": "str", "default": []},
     "absent": {"type": "list", "elements": "str", "default": []},
     "drop_in": {"type": "str"},
     "address": {"type": "str", "required": True},
@@ -51,17 +61,39 @@ def main() -> None:
     given = module.params
     drop_in = OwnedFile(DROP_IN, given["drop_in"]) if given["drop_in"] else None
     configuration = Configuration(Path(given["root"]), given["files"], given["absent"], given["address"], drop_in)
-    result = {"generation": configuration.generation, "diff": diff_of(configuration.wrong())}
-    if configuration.is_live():
-        module.exit_json(changed=False, **result)
+    logs = [path for pattern in given["absent_logs"] for path in Path("/var/log/nginx").glob(pattern)]
     try:
-        if not module.check_mode:
-            configuration.apply()
-        elif shutil.which("nginx"):
-            configuration.test()
+        if given["state"] == "absent":
+            changed = _take_away(module, configuration)
+            result: dict[str, Any] = {}
+        else:
+            result = {"generation": configuration.generation, "diff": diff_of(configuration.wrong())}
+            changed = _put_in_place(module, configuration)
     except Rejected as rejected:
         module.fail_json(msg=str(rejected))
-    module.exit_json(changed=True, **result)
+    if not module.check_mode:
+        # After the reload, for until then nginx writes them.
+        for path in logs:
+            path.unlink()
+    module.exit_json(changed=changed or bool(logs), **result)
+
+
+def _put_in_place(module: AnsibleModule, configuration: Configuration) -> bool:
+    if configuration.is_live():
+        return False
+    if not module.check_mode:
+        configuration.apply()
+    elif shutil.which("nginx"):
+        configuration.test()
+    return True
+
+
+def _take_away(module: AnsibleModule, configuration: Configuration) -> bool:
+    if not configuration.is_ours():
+        return False
+    if not module.check_mode:
+        configuration.restore()
+    return True
 
 
 if __name__ == "__main__":

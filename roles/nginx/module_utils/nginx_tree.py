@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,8 @@ GENERATION = "@generation@"
 # Where what we replace is kept; nginx reads nothing there.
 DISTRIBUTION = ".distribution"
 PROOF_SECONDS = 10.0
+# The name of the server block that proves which configuration runs.
+PROOF_NAME = rb"server_name ([0-9a-f]{32})\.invalid;"
 PAUSE = 0.1
 # nginx only warns of these, and then serves one of the two.
 FATAL_WARNINGS = ("conflicting server name",)
@@ -114,6 +117,10 @@ class Configuration:
             and self.system.answers_to(self.generation, self.address)
         )
 
+    def is_ours(self) -> bool:
+        """Whether anything of ours is there."""
+        return (self.root / DISTRIBUTION).exists() or (self.drop_in is not None and self.drop_in.path.exists())
+
     def test(self) -> None:
         """Test the tree as it would be, in a place of its own. Raises Rejected."""
         with tempfile.TemporaryDirectory(prefix="nginx-staged-") as made:
@@ -170,20 +177,64 @@ class Configuration:
             unfinished.rename(kept)
 
     def _digest(self) -> str:
-        """32 hexadecimal digits of everything that nginx may read below the root, as it would be: ours and others'."""
-        texts: dict[str, bytes] = {}
-        for where, folders, names in os.walk(self.root):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                path = Path(where, name)
-                relative = path.relative_to(self.root).as_posix()
-                if not name.startswith(".") and relative not in self.absent:
-                    texts[relative] = path.read_bytes() if path.is_file() else b""
-        texts |= {path: text.encode() for path, text in self.files.items()}
-        digest = hashlib.sha256()
-        for relative, content in sorted(texts.items()):
-            digest.update(f"{relative}\0{len(content)}\0".encode() + content)
-        return digest.hexdigest()[:32]
+        """The digest of the tree as it would be."""
+        texts = _tree(self.root)
+        for path in self.absent:
+            texts.pop(path, None)
+        return _digest_of({**texts, **{path: text.encode() for path, text in self.files.items()}})
+
+    def restore(self) -> None:
+        """Take away all that is ours and put back what it replaced. Raises Rejected with everything as it was."""
+        kept = self.root / DISTRIBUTION
+        before = {path: _there(kept / path) for path in [*self.files, *self.absent]}
+        now = {path: _there(self.root / path) for path in before}
+        _restore(self.root, before)
+        code, said = self.system.test(self.root)
+        if code != 0:
+            _restore(self.root, now)
+            raise Rejected(f"{said}\nwithout our files nginx's configuration is wrong; they stay")
+        shutil.rmtree(kept, ignore_errors=True)
+        if self.drop_in:
+            self.drop_in.path.unlink(missing_ok=True)
+            if self.drop_in.path.parent.is_dir() and not any(self.drop_in.path.parent.iterdir()):
+                self.drop_in.path.parent.rmdir()
+        self.system.systemctl("daemon-reload")
+        self.system.systemctl("reload-or-restart", "nginx.service")
+
+
+def drift(root: Path, address: str, system: System) -> list[str]:
+    """One line for each way in which nginx isn't as it was deployed, found without knowing what was to be deployed."""
+    texts = _tree(root)
+    deployed = {found.group(1) for text in texts.values() if (found := re.search(PROOF_NAME, text))}
+    if len(deployed) != 1:
+        return [f"{root} holds no configuration of ours"]
+    (generation,) = deployed
+    name = generation.decode()
+    plain = {path: text.replace(generation, GENERATION.encode()) for path, text in texts.items()}
+    lines = []
+    if _digest_of(plain) != name:
+        lines.append(f"files below {root} were changed since the last deploy")
+    if not system.answers_to(name, address):
+        lines.append("nginx runs another configuration than the one that was deployed")
+    return lines
+
+
+def _tree(root: Path) -> dict[str, bytes]:
+    """{path below the root: content} of everything that nginx may read there: ours and others'."""
+    texts: dict[str, bytes] = {}
+    for where, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(where, name) for name in names if not name.startswith(".")):
+            texts[path.relative_to(root).as_posix()] = path.read_bytes() if path.is_file() else b""
+    return texts
+
+
+def _digest_of(texts: Mapping[str, bytes]) -> str:
+    """32 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for relative, content in sorted(texts.items()):
+        digest.update(f"{relative}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:32]
 
 
 def _there(path: Path) -> bytes | str | None:

@@ -42,7 +42,10 @@ options:
   group: {description: "The app's group, which reads the ini.", type: str, default: root}
   by: {description: "Who deploys, for the history.", type: str, default: ""}
   leads: {description: Whether this host runs what is to be run once for all hosts., type: bool, default: false}
-  keep_environment: {description: "With C(rolled_back), today's environment with the old code.", type: bool, default: false}
+  keep_environment:
+    description: With C(rolled_back), today's environment with the old code.
+    type: bool
+    default: false
 """
 
 RETURN = r"""

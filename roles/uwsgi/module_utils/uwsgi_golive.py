@@ -406,6 +406,9 @@ class GoLive:
         release = self.instance.id
         (self.instance.directory() / "failure.log").unlink(missing_ok=True)
         written = {os.fspath(file.path): file.digest() for file in self.files}
+        environment = self.instance.directory() / "environment"
+        if environment.is_file():
+            written[os.fspath(environment)] = hashlib.sha256(environment.read_bytes()).hexdigest()
         more = {"ref": self.instance.ref, "steps": self.steps, "files": written}
         self.records.write(release, self.action, GOOD, self._seconds(), **more)
 
@@ -507,7 +510,8 @@ class Rollback:
         release = self.target()
         if keep_environment:
             release = self._with_environment_of(release, left)
-        golive = GoLive(dataclasses.replace(self.instance, id=release), system=self.system, action="rollback")
+        instance = dataclasses.replace(self.instance, id=release)
+        golive = GoLive(instance, self._files(release, left), system=self.system, action="rollback")
         # Marked before anything moves: after a run that was cut off, the next rollback must not return to it.
         before = self.records.of(left)
         withdrawn = {"action": "withdraw", "result": BAD, "step": "rollback", "cause": f"rolled back to {release}"}
@@ -519,6 +523,13 @@ class Rollback:
             refused.release = release
             raise
         return golive
+
+    def _files(self, release: str, left: str) -> list[OwnedFile]:
+        """The release's own ini and the app's units, which are those of the last deploy, as they are on the disk."""
+        shared = [Path(path) for path in self.records.of(left).get("files", {})]
+        ini = self.records.directory(release) / f"{self.instance.app}.ini"
+        others = [path for path in shared if not path.is_relative_to(self.records.directory(left))]
+        return [_as_it_is(path) for path in (ini, *others) if path.is_file()]
 
     def _with_environment_of(self, release: str, other: str) -> str:
         """A new release of the code and settings of one and the environment of another; its id."""
@@ -546,6 +557,10 @@ class Rollback:
             os.chmod(path, status.st_mode & 0o7777)
         unfinished.rename(directory)
         return made
+
+
+def _as_it_is(path: Path) -> OwnedFile:
+    return OwnedFile(path, path.read_text(), path.stat().st_mode & 0o7777, path.group())
 
 
 def _copy_owned(source: Path, target: Path) -> None:
