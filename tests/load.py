@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import urllib.parse
-from typing import Any
+from typing import Any, Self
 
 SHOWN_ERRORS = 10
 
@@ -30,7 +30,9 @@ SHOWN_ERRORS = 10
 class Load:
     """Clients, each on a connection of its own, asking one URL one request after another."""
 
-    def __init__(self, url: str, host: str = "", connections: int = 16, timeout: float = 30.0, pause: float = 0.0) -> None:
+    def __init__(
+        self, url: str, host: str = "", connections: int = 16, timeout: float = 30.0, pause: float = 0.0
+    ) -> None:
         self.url = urllib.parse.urlsplit(url)
         self.host = host or self.url.netloc
         self.timeout = timeout
@@ -43,7 +45,7 @@ class Load:
         self._end = threading.Event()
         self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(connections)]
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

@@ -50,9 +50,7 @@ class ActionModule(ActionBase):
             )
 
     def _lock(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return self._execute_module(
-            module_name="web_lock", module_args=arguments, task_vars=task_vars, wrap_async=False
-        )
+        return dict(self._execute_module(module_name="web_lock", module_args=arguments, task_vars=task_vars))
 
 
 def refusal(holder: dict[str, Any], age: int, remedy: str) -> str:

@@ -40,6 +40,8 @@ NOT_CODE = (
 # A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
 SOCKET_PATH_BYTES = 103
 
+COMPILE = "make one file of all with 'uv pip compile --generate-hashes'"
+
 # 48 bits: two releases of one app collide about once in 17 million deploys.
 ID_DIGITS = 12
 
@@ -152,8 +154,8 @@ RESERVED_NAMES = (
 )
 
 app_name = text(
-    r"[a-z][a-z0-9]*(-[a-z0-9]+)*",
-    "lower-case letters, digits and single hyphens, a letter first (shop-2)",
+    r"(?!.*-(check|before|after)$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    "lower-case letters, digits and single hyphens, a letter first (shop-2), and not end in -check, -before or -after",
 )
 host_name = text(
     r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\]",
@@ -311,9 +313,8 @@ def _parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> Ap
     fields = {public.name: public for public in dataclasses.fields(App)}
     called = f"'{given['name']}'" if given.get("name") else f"item {number}"
     before = len(problems)
-    for name in given:
-        if name not in fields:
-            problems.append(f"web_apps: {called} has an unknown key {name!r}; {_nearest(str(name), fields, 'keys')}")
+    unknown = [name for name in given if name not in fields]
+    problems += [f"web_apps: {called} has an unknown key {it!r}; {_nearest(str(it), fields, 'keys')}" for it in unknown]
     for name, public in fields.items():
         required = public.default is dataclasses.MISSING and public.default_factory is dataclasses.MISSING
         if required and name not in given and (name == "name" or given.get("state") != "absent"):
@@ -364,16 +365,17 @@ def _clashes(apps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _look_into(app: App, folder: Path) -> Iterator[str]:
     """What the source itself lacks."""
     if not folder.is_dir():
-        yield f"has 'source': there is no folder {os.fspath(folder)!r}; give its path, relative to the playbook or absolute"
+        yield f"has 'source': there is no folder {os.fspath(folder)!r}; give one, relative to the playbook or absolute"
         return
     inside = folder.joinpath(*app.module.split("."))
     if not inside.with_suffix(".py").is_file() and not (inside / "__init__.py").is_file():
         found = sorted(path.stem for path in folder.glob("*.py"))
-        yield f"has 'module': {app.module!r}, but {os.fspath(folder)!r} holds no such module; {_nearest(app.module, found, 'modules')}"
+        hint = _nearest(app.module, found, "modules")
+        yield f"has 'module': {app.module!r}, but {os.fspath(folder)!r} holds no such module; {hint}"
     for link in _stray_links(folder):
-        yield f"has 'source': {link!r} is a link to a folder or out of the source; put what it leads to in its place"
+        yield f"has 'source': {link!r} is a link to a folder or out of the source; put what it means in its place"
     if not (folder / app.requirements).is_file():
-        yield f"has 'requirements': there is no file {app.requirements!r} in {os.fspath(folder)!r}; an empty one is allowed"
+        yield f"has 'requirements': there is no file {app.requirements!r} in {os.fspath(folder)!r}; an empty one does"
     else:
         yield from _read_requirements(app, (folder / app.requirements).read_text(encoding="utf-8"))
 
@@ -383,12 +385,9 @@ def _read_requirements(app: App, content: str) -> Iterator[str]:
     logical = re.sub(r"\\\n", " ", content).splitlines()
     for line in filter(None, (re.sub(r"(^|\s)#.*", "", line).strip() for line in logical)):
         if re.match(r"(-r|-c|-e|--requirement|--constraint|--editable)\b", line):
-            yield f"has 'requirements': {line!r} leads to another file; compile all into one ('uv pip compile --generate-hashes')"
+            yield f"has 'requirements': {line!r} leads to another file; {COMPILE}"
         elif app.require_hashes and not line.startswith("-") and "--hash=" not in line:
-            yield (
-                f"has 'requirements': {line.split()[0]!r} has no hash; make them with 'uv pip compile --generate-hashes', "
-                "or set 'require_hashes: false'"
-            )
+            yield (f"has 'requirements': {line.split()[0]!r} has no hash; {COMPILE}, or set 'require_hashes: false'")
             return
 
 
@@ -444,6 +443,8 @@ def _stray_links(folder: Path) -> Iterator[str]:
 
 @functools.cache
 def _sha256(path: str, stamp: tuple[int, int]) -> str:
+    """The digest of a file. `stamp` (time of change, size) tells one state of it from the next."""
+    del stamp
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -632,9 +633,7 @@ def release(
     longest = made.uwsgi()["stats_socket"]
     if len(longest.encode()) > SOCKET_PATH_BYTES:
         raise BadSettings(
-            [
-                f"web_apps: '{app.name}' has a name too long for a socket: {longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
-            ]
+            [f"web_apps: '{app.name}' has a name too long for a socket: {longest} is over {SOCKET_PATH_BYTES} bytes"]
         )
     return made
 

@@ -75,7 +75,7 @@ class Records:
     def write(self, release: str, action: str, result: str, seconds: float, **more: Any) -> None:
         """Record what became of a release. `action` is what was tried: deploy, rollback, withdraw."""
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        entry = {"release": release, "action": action, "result": result, "at": at, "by": self.by}
+        entry: dict[str, Any] = {"release": release, "action": action, "result": result, "at": at, "by": self.by}
         entry |= {"seconds": round(seconds, 1), **more}
         _private_file(self.directory(release) / "result.json", json.dumps(entry, indent=2) + "\n")
         for detail in ("steps", "files"):

@@ -33,9 +33,7 @@ class ActionModule(ActionBase):
             self._remove_tmp_path(self._connection._shell.tmpdir)
 
     def _module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return self._execute_module(
-            module_name="flask_app_release", module_args=arguments, task_vars=task_vars, wrap_async=False
-        )
+        return dict(self._execute_module(module_name="flask_app_release", module_args=arguments, task_vars=task_vars))
 
 
 def pack(source: str, paths: list[str], archive: str) -> None:

@@ -37,7 +37,7 @@ options:
   group: {description: "The app's group, which reads the release.", type: str, required: true}
   venv: {description: Directory of the virtualenv., type: path, required: true}
   check: {description: Shell line that proves that the app can be imported., type: str, required: true}
-  before_live: {description: Shell lines to be run once before the release is live., type: list, elements: str, default: []}
+  before_live: {description: Shell lines run once before the release is live., type: list, elements: str, default: []}
   after_live: {description: Shell lines to be run once after that., type: list, elements: str, default: []}
   environment: {description: Environment variables of the app., type: dict, default: {}}
   secrets: {description: More of them that must not be shown., type: dict, default: {}}

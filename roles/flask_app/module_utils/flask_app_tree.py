@@ -79,7 +79,9 @@ class Tree:
             fresh.mkdir()
             with tarfile.open(archive) as tar:
                 # Debian 12's Python has no filters yet; the archive is the controller's own.
-                tar.extractall(fresh, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+                if hasattr(tarfile, "data_filter"):
+                    tar.extraction_filter = tarfile.data_filter
+                tar.extractall(fresh)
             made_tree = dataclasses.replace(self, root=fresh)
             made_tree._own()
             compileall.compile_dir(fresh, quiet=2, stripdir=str(fresh), prependdir=str(self.root))

@@ -165,7 +165,7 @@ class Configuration:
         return True
 
     def _below(self, file: OwnedFile) -> str:
-        return file.path.relative_to(self.root).as_posix()
+        return Path(file.path).relative_to(self.root).as_posix()
 
     def _keep_distribution(self, before: Mapping[str, bytes | str | None]) -> None:
         kept = self.root / DISTRIBUTION

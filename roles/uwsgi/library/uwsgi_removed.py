@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.uwsgi_golive import System
+from ansible.module_utils.uwsgi_golive import STEPS, System
 
 DOCUMENTATION = r"""
 module: uwsgi_removed
@@ -39,7 +39,7 @@ def main() -> None:
     units = [unit for release in system.releases_with_units(app) for unit in _units(app, release)]
     files = [
         *Path("/etc/systemd/system").glob(f"{app}@.*"),
-        *Path("/etc/systemd/system").glob(f"{app}-*@.service"),
+        *(Path("/etc/systemd/system", f"{app}-{step}@.service") for step in STEPS),
         Path("/etc/tmpfiles.d", f"{app}.conf"),
         root / "current",
     ]
@@ -49,7 +49,7 @@ def main() -> None:
         # Disabled while systemd still knows the units, or the links in its directories stay.
         if units:
             system.systemctl("disable", "--now", *units)
-            system.systemctl("reset-failed", *units)
+        system.systemctl("reset-failed", f"{app}@*", *(f"{app}-{step}@*" for step in STEPS))
         for path in there:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         system.systemctl("daemon-reload")

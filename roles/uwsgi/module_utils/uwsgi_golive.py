@@ -35,8 +35,9 @@ RUN_MODE = 0o751
 JOURNAL_LINES = 40
 # Refused releases kept for diagnosis, whatever the number of good ones.
 KEEP_BAD = 3
-# What a release may bring to be run once before and once after it goes live.
-BEFORE, AFTER = "before", "after"
+# The scripts of a release that are units of their own: the import check, and what it may bring to be run once before
+# and once after it goes live. No app's name may end in one of these words, or its units would be taken for another's.
+CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,8 +265,8 @@ class GoLive:
             self._link_sockets()
 
     def _check(self) -> None:
-        with self._step("check"):
-            self._start(self.instance.step_unit("check"), "check")
+        with self._step(CHECK):
+            self._start(self.instance.step_unit(CHECK), CHECK)
 
     def _start(self, unit: str, step: str) -> None:
         since = self.system.now()
@@ -361,7 +362,7 @@ class GoLive:
                             (instance.root / "current").unlink()
                 with self._step("stop"):
                     self._retire(instance.id)
-                    self.system.systemctl("reset-failed", *map(instance.step_unit, ("check", BEFORE, AFTER)))
+                    self.system.systemctl("reset-failed", *map(instance.step_unit, STEPS))
                 self.records.refuse(
                     instance.id, refused, self._seconds(), self.action, ref=instance.ref, steps=self.steps
                 )
@@ -370,7 +371,7 @@ class GoLive:
     def _fallback(self) -> str:
         """The release to return to: the live one, or, after a run cut off behind its flip, the one that still runs."""
         instance = self.instance
-        live = self.records.live()
+        live = str(self.records.live())
         if live != instance.id:
             return live
         others = self.system.releases_with_units(instance.app) - {instance.id}
@@ -492,7 +493,7 @@ class Rollback:
         if not wanted:
             if not good:
                 raise Refused("choose", "there is no earlier good release on this host to return to")
-            return good[0]
+            return str(good[0])
         if wanted not in releases:
             raise Refused("choose", f"there is no release {wanted!r} on this host. {known}")
         if wanted == live:

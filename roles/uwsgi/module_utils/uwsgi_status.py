@@ -52,7 +52,7 @@ def unmanaged(root: Path, known: Iterable[str]) -> list[str]:
 
 
 def _active(system: System, unit: str) -> str:
-    return system.show(unit, "ActiveState").get("ActiveState", "")
+    return str(system.show(unit, "ActiveState").get("ActiveState", ""))
 
 
 def _load(path: Path) -> dict[str, Any]:

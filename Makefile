@@ -1,0 +1,123 @@
+# The commands of this project; `make` alone lists them. CI calls nothing else.
+#
+# Python tools live in .venv, exactly as uv.lock names them. System packages are installed where they are missing
+# (apt, with sudo for those who aren't root): podman and mmdebstrap for the throw-away servers, shellcheck for lint.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+DEMO_PORT ?= 8080
+DEMO_SSH_PORT ?= 2222
+SCENARIO ?= default
+export PYTHON DEMO_PORT DEMO_SSH_PORT
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Trust what this machine trusts: a network with its own egress certificate is in the system's store, not in uv's.
+export UV_SYSTEM_CERTS := 1
+
+LINT_CHECKS := lint-yamllint lint-ansible-lint lint-ruff lint-mypy lint-shellcheck
+SHELL_SCRIPTS := $(wildcard tools/*.sh molecule/shared/*.sh) .ci/run
+say = printf '\n\033[1m==> %s\033[0m\n'
+
+.PHONY: help
+help: ## List these commands
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+##@ Try it
+
+.PHONY: demo
+demo: setup ## Deploy the sample app onto a throw-away server (DEMO_PORT=8080, DEMO_SSH_PORT=2222)
+	@tools/packages.sh servers
+	@python tools/demo.py ports
+	@$(say) 'The server: a container that runs systemd, reached by SSH'
+	@ansible-playbook -i inventory/demo.yml molecule/shared/create.yml molecule/shared/prepare.yml
+	@$(say) 'The deploy: site.yml, as for a real server'
+	@ansible-playbook -i inventory/demo.yml site.yml
+	@$(say) 'The demo is up'
+	@python tools/demo.py answers
+
+.PHONY: demo-down
+demo-down: setup ## Remove the demo's server and all that is in it
+	@ansible-playbook -i inventory/demo.yml molecule/shared/destroy.yml
+	@echo 'The demo is gone. Kept for the next one and for the tests: the base image and the SSH key (make clean).'
+
+##@ Work on it
+
+.PHONY: setup
+setup: .venv/.locked ## Install the Python tools that uv.lock names into .venv
+
+# uv is in the lock itself, so it is the first to come and stays.
+.venv/.locked: uv.lock pyproject.toml
+	@tools/packages.sh python
+	@$(say) 'Python tools into .venv, as locked in uv.lock'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+	  f"{sys.executable} is Python {v[0]}.{v[1]}; 3.11 or newer is needed: make PYTHON=python3.13 …")'
+	@[ -x .venv/bin/uv ] || { $(PYTHON) -m venv .venv && \
+	  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	    "uv==$$(awk '/^name = "uv"$$/ {getline; gsub(/.*= "|"/, ""); print}' uv.lock)"; }
+	@.venv/bin/uv sync --locked
+	@touch $@
+
+.PHONY: test
+test: ## Everything there is: lint, unit tests, all molecule scenarios
+	@start=$$SECONDS; \
+	$(MAKE) lint; \
+	$(MAKE) unit; \
+	$(MAKE) scenarios; \
+	$(say) "All passed: lint, unit tests and scenarios, in $$((SECONDS - start)) s"
+
+.PHONY: lint
+lint: setup ## Check the style and the types of all files
+	@tools/packages.sh lint
+	@$(MAKE) --keep-going $(LINT_CHECKS)
+
+.PHONY: $(LINT_CHECKS)
+lint-yamllint:
+	@$(say) yamllint
+	@yamllint --strict .
+lint-ansible-lint:
+	@$(say) ansible-lint
+	@ansible-lint -q
+lint-ruff:
+	@$(say) ruff
+	@ruff check
+	@ruff format --check
+lint-mypy:
+	@$(say) mypy
+	@mypy
+	@cd uwsgi-flask && mypy --config-file=../pyproject.toml .
+lint-shellcheck:
+	@$(say) shellcheck
+	@shellcheck $(SHELL_SCRIPTS)
+
+.PHONY: unit
+unit: setup ## Test what needs no server: plugins, templates, role interfaces, the sample app
+	@$(say) 'Unit tests'
+	@pytest
+	@pytest uwsgi-flask
+
+.PHONY: scenarios
+scenarios: setup ## Test deploys on throw-away servers: every molecule scenario, two at a time
+	@tools/packages.sh servers
+	@$(say) 'Scenarios on throw-away servers'
+	@python tools/scenarios.py
+
+.PHONY: molecule
+molecule: setup ## One scenario, with all its output (SCENARIO=default)
+	@tools/packages.sh servers
+	@molecule --base-config=.config/molecule/config.yml test --no-command-borders --scenario-name $(SCENARIO)
+
+.PHONY: clean
+clean: ## Remove what the above made: servers, base images, key, .venv, caches
+	@if command -v podman >/dev/null; then \
+	  podman ps --all --quiet --filter label=uwsgi-flask=test-server | xargs --no-run-if-empty podman rm --force --time 0 --volumes; \
+	  podman images --quiet localhost/uwsgi-flask-server | xargs --no-run-if-empty podman rmi; \
+	fi
+	@rm -rf .venv .cache .ansible .mypy_cache .pytest_cache .ruff_cache "$$HOME/.cache/uwsgi-flask"
+	@find . -name __pycache__ -prune -exec rm -rf {} +
