@@ -657,7 +657,7 @@ def web_plan(
 ) -> dict[str, Any]:
     """All that the roles need to know, a slice for each: the filter behind `web_plan` in wiring.yml.
 
-    Raises BadSettings, which Ansible prints as the error of the task.
+    Raises BadSettings; settings.yml asks web_problems first, so that a person sees the problems and nothing else.
     """
     agreed = Contract(**contract)
     pairs = parse(apps, secrets, base)
@@ -672,6 +672,15 @@ def web_plan(
         "environments": {made.app.name: made.environment for made in releases},
         "secrets": {made.app.name: made.secrets for made in releases},
     }
+
+
+def web_problems(*arguments: Any, **options: Any) -> list[str]:
+    """What is wrong with the settings, a sentence for each fault; nothing if web_plan can use them."""
+    try:
+        web_plan(*arguments, **options)
+    except BadSettings as error:
+        return error.problems
+    return []
 
 
 def _places(app: App, contract: Contract) -> dict[str, Any]:
@@ -689,13 +698,4 @@ class FilterModule:
     """What Ansible looks for."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"web_plan": _for_ansible}
-
-
-def _for_ansible(*arguments: Any, **options: Any) -> dict[str, Any]:
-    from ansible.errors import AnsibleFilterError
-
-    try:
-        return web_plan(*arguments, **options)
-    except BadSettings as error:
-        raise AnsibleFilterError(str(error)) from error
+        return {"web_plan": web_plan, "web_problems": web_problems}
