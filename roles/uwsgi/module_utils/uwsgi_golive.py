@@ -273,8 +273,10 @@ class GoLive:
         self.system.systemctl("reset-failed", unit)
         code, printed = self.system.systemctl("start", unit)
         if code != 0:
-            evidence = self.system.journal(unit, since)
-            raise Refused(step, cause_in(evidence) or printed.splitlines()[0], evidence)
+            evidence = self.system.journal(unit, since) or printed
+            ended = self.system.show(unit, "Result", "ExecMainStatus")
+            exited = f"{unit} ended with {ended.get('Result')}, status {ended.get('ExecMainStatus')}"
+            raise Refused(step, cause_in(evidence) or exited, evidence)
 
     def _owes(self, step: str) -> bool:
         """Whether this host has a script of the release to run that it hasn't run to its end."""
