@@ -27,6 +27,8 @@ for purpose in "$@"; do
         need ssh openssh-client
         # Under version 1 of cgroups crun, Podman's first choice, refuses to work.
         [ "$(stat --file-system --format=%T /sys/fs/cgroup)" = cgroup2fs ] || need runc runc
+        # Where systemd manages the cgroups, Podman asks it over D-Bus, which a minimal installation lacks.
+        [ ! -d /run/systemd/system ] || [ -S /run/dbus/system_bus_socket ] || missing+=(dbus)
         # For a server's root disk, which is made of Debian's archive wherever this runs.
         [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
         ;;

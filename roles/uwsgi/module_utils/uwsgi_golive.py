@@ -356,13 +356,18 @@ class GoLive:
             yield
         except Refused as refused:
             if not is_proven:
-                if self.records.live() == instance.id:
+                was_flipped = self.records.live() == instance.id
+                if was_flipped:
                     with self._step("flip back"):
                         if fallback:
                             self._flip(fallback)
                         else:
                             (instance.root / "current").unlink()
                 with self._step("stop"):
+                    if not was_flipped:
+                        # Only probes wait for an answer; a hung worker would take its whole grace for them.
+                        self.system.systemctl("stop", "--no-block", *self._units())
+                        self.system.systemctl("kill", "--signal=KILL", instance.service())
                     self._retire(instance.id)
                     self.system.systemctl("reset-failed", *map(instance.step_unit, STEPS))
                 self.records.refuse(

@@ -1,0 +1,98 @@
+"""A run that ends where it should not: the site serves, and the next run finishes what was begun."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from server import Run, Server, report
+
+CALLBACK = Path(__file__).parents[1] / "callback"
+GO_LIVE = "Make the release the live one"
+
+
+def change(server: Server, words: str) -> None:
+    """Make another release of the app: other code, and another virtualenv too, so that no step is left out."""
+    page = server.source / "templates" / "xxx.html"
+    page.write_text(page.read_text().partition("<!-- ")[0] + f"<!-- {words} -->")
+    requirements = server.source / "requirements.txt"
+    requirements.write_text(requirements.read_text().partition("\n# cut")[0] + f"\n# cut {words}\n")
+
+
+def run_to(server: Server, task: int, tasks_to: str = "/dev/null") -> Run:
+    """site.yml, killed at the beginning of a task; 0 lets it end."""
+    return server.run(
+        "site.yml",
+        ANSIBLE_CALLBACK_PLUGINS=str(CALLBACK),
+        ANSIBLE_CALLBACKS_ENABLED="kill_at",
+        KILL_AT=str(task),
+        TASKS_TO=tasks_to,
+    )
+
+
+def assert_finishes(server: Server, words: str) -> None:
+    """The next plain run makes the new release live, and leaves nothing lying about."""
+    assert server.get("/health")[0] == 200
+    done = server.run()
+    assert done.code == 0, done.output[-4000:]
+    server.assert_serves(server.live())
+    assert words in server.get("/")[1]
+
+
+def test_killed_at_every_task(server: Server) -> None:
+    tasks_to = server.folder / "tasks.json"
+    change(server, "whole")
+    assert run_to(server, 0, str(tasks_to)).code == 0
+    tasks = json.loads(tasks_to.read_text())
+    assert len(tasks) > 15
+    print(f"\n{len(tasks)} tasks in a deploy")
+    with server.load() as load:
+        touched = False
+        for number, task in enumerate(tasks, start=1):
+            same = number > 1 and not touched
+            touched = task["touched"]
+            if same:
+                print(f"  cut before {number:2} {task['name']}: the host is as at the cut before, so not run")
+                continue
+            change(server, f"cut {number}")
+            cut = run_to(server, number)
+            assert cut.code == -signal.SIGKILL, cut.output[-3000:]
+            assert_finishes(server, f"cut {number}")
+            print(f"  cut before {number:2} {task['name']}: served, finished by the next run", flush=True)
+    report("killed at every task", load)
+    assert server.run().changed == 0
+
+
+def started_going_live(server: Server, delay: float) -> subprocess.Popen[str]:
+    """A run that has been making a release live for `delay` seconds."""
+    process = server.start()
+    assert process.stdout is not None
+    for line in process.stdout:
+        if GO_LIVE in line:
+            break
+    time.sleep(delay)
+    return process
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.7, 1.1, 1.6, 2.2])
+@pytest.mark.parametrize("victim", ["module", "session"])
+def test_killed_on_the_host_while_going_live(server: Server, victim: str, delay: float) -> None:
+    change(server, f"{victim} {delay}")
+    with server.load() as load:
+        process = started_going_live(server, delay)
+        if victim == "module":
+            # The newest Python of root's is the module; it may have ended already, which is a case too.
+            server.sh("kill -9 $(pgrep -nx python3 -u root); true")
+        else:
+            server.cut_ssh()
+        output, _nothing = process.communicate(timeout=120)
+        # A session that was cut leaves the module running; it may go on, or not. The lock tells of neither.
+        assert server.get("/health")[0] == 200, output[-2000:]
+        time.sleep(1)
+        assert_finishes(server, f"{victim} {delay}")
+    report(f"{victim} killed after {delay} s of going live, exit {process.returncode}", load)

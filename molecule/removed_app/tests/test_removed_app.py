@@ -1,0 +1,142 @@
+"""Taking an app off, edits by hand, a broken nginx configuration, and a host as it was before."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from testinfra.host import Host
+
+from server import Server, report
+
+# Where anything of ours could be; /root is where the test keeps its notes.
+PLACES = "/etc /opt /run /usr /var /home /srv"
+# What others write while we are there: the package manager, the system's logs, systemd's own bookkeeping.
+NOT_OURS = re.compile(
+    r"^/(usr|var/(lib/(apt|dpkg|systemd|ucf|python)|cache|log|tmp|www|backups)"
+    r"|run/(systemd|user|sudo|udev|log|lock|dbus|nginx|sshd)"
+    r"|etc/(nginx|ssl|alternatives|init\.d|default|logrotate\.d|ufw|rc.\.d|uwsgi|apache2|python|apt))|-$"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before(host: Host, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Every path on the bare host; asked before anything is deployed."""
+    bare = Server(host, tmp_path_factory.mktemp("bare"))
+    return set(bare.sh(f"find {PLACES} -xdev 2>/dev/null; true").splitlines())
+
+
+def second_app(**changes: object) -> dict[str, object]:
+    return {"name": "shop", "source": "", "server_names": ["shop.test"], "static_url": "/", **changes}
+
+
+def test_one_app_goes_and_the_other_never_notices(server: Server) -> None:
+    server.others = [second_app(source=str(server.source))]
+    server.deploy()
+    assert server.get("/health", "shop.test")[0] == 200
+    server.sh("echo precious > /var/lib/shop/data")
+    server.others = [second_app(state="absent")]
+    with server.load() as load:
+        run = server.deploy()
+    report(f"another app removed ({run.seconds:.0f} s)", load)
+    assert server.get("/health", "shop.test")[0] == 0
+    left = server.sh(f"find {PLACES} -xdev -path '*shop*' -not -path '/var/log/journal/*' 2>/dev/null; true").split()
+    assert left == ["/var/lib/shop", "/var/lib/shop/data"]
+    assert server.sh("systemctl list-units --all --plain --no-legend 'shop*'") == ""
+    assert server.run().changed == 0
+    server.others = [second_app(state="absent", purge=True)]
+    server.deploy()
+    assert server.sh("ls /var/lib").split().count("shop") == 0
+    server.others = []
+
+
+def edit(path: str) -> str:
+    return f"echo '# by hand' >> $(readlink -f {path})"
+
+
+INSTANCE = "$(systemctl list-units --plain --no-legend 'uwsgi-flask@*' | cut -d' ' -f1)"
+
+EDITS: dict[str, str] = {
+    "code": edit("/opt/uwsgi-flask/current/code/flask_wsgi.py"),
+    "code removed": "rm /opt/uwsgi-flask/current/code/templates/xxx.html",
+    "code added": "touch /opt/uwsgi-flask/current/code/static/added.txt",
+    "code mode": "chmod 0666 /opt/uwsgi-flask/current/code/flask_wsgi.py",
+    "code owner": "chown www /opt/uwsgi-flask/current/code",
+    "environment": edit("/opt/uwsgi-flask/current/environment"),
+    "environment mode": "chmod 0644 /opt/uwsgi-flask/current/environment",
+    "ini": edit("/opt/uwsgi-flask/current/uwsgi-flask.ini"),
+    "service": edit("/etc/systemd/system/uwsgi-flask@.service"),
+    "socket unit removed": "rm /etc/systemd/system/uwsgi-flask@.socket && systemctl daemon-reload",
+    "tmpfiles": edit("/etc/tmpfiles.d/uwsgi-flask.conf"),
+    "server block": edit("/etc/nginx/conf.d/uwsgi-flask.conf"),
+    "nginx.conf": edit("/etc/nginx/nginx.conf"),
+    "nginx drop-in": edit("/etc/systemd/system/nginx.service.d/restart.conf"),
+    "default site": "ln -s ../sites-available/default /etc/nginx/sites-enabled/default",
+    "live link removed": "rm /run/uwsgi-flask/uwsgi-flask.sock",
+    "socket removed": "rm /run/uwsgi-flask/*[0-9a-f].sock",
+    "instance stopped": f"systemctl stop {INSTANCE}",
+    "not enabled": f"systemctl disable {INSTANCE}",
+    "nginx stopped": "systemctl stop nginx",
+    "virtualenv": "rm $(readlink -f /opt/uwsgi-flask/current/venv)/.complete",
+}
+
+
+def test_edits_by_hand_are_put_back(server: Server) -> None:
+    """Three at a time, for each run takes its seconds; a fault in one is named by what is left of it."""
+    server.deploy()
+    good = server.live()
+    places = "/opt/uwsgi-flask/releases /etc/nginx /etc/tmpfiles.d /etc/systemd/system"
+    state = f"find {places} -not -path '*/__pycache__*'"
+    digest = f"({state} -type f -exec sha256sum {{}} +; {state} -printf '%p %m %u %g %l\\n') | sort"
+    before = server.sh(digest)
+    names = list(EDITS)
+    for group in (names[0::3], names[1::3], names[2::3]):
+        for name in group:
+            server.sh(EDITS[name])
+        run = server.run()
+        assert run.code == 0, (group, run.output[-4000:])
+        assert run.changed >= 1, group
+        server.assert_serves(good)
+        assert server.sh(digest).splitlines() == before.splitlines(), group
+        assert server.run().changed == 0, group
+
+
+def test_a_broken_nginx_configuration_never_runs(server: Server) -> None:
+    server.deploy()
+    files = "find /etc/nginx -type f | sort | xargs sha256sum"
+    server.sh("echo 'server { listen 80; nonsense on; }' > /etc/nginx/conf.d/broken.conf")
+    before = server.sh(files)
+    server.app["max_body"] = "3m"
+    with server.load() as load:
+        for _again in range(2):
+            run = server.run()
+            assert run.code != 0
+            assert "nonsense" in run.last_lines(20), run.output[-3000:]
+            assert server.sh(files) == before
+    report("broken snippet", load)
+    server.sh("rm /etc/nginx/conf.d/broken.conf")
+    server.deploy()
+    assert "3m" in server.sh("cat /etc/nginx/conf.d/uwsgi-flask.conf")
+    server.sh("echo 'server { listen 80; server_name flask.test; }' > /etc/nginx/conf.d/second.conf")
+    run = server.run()
+    assert run.code != 0
+    assert "conflicting server name" in run.last_lines(20)
+    server.sh("rm /etc/nginx/conf.d/second.conf")
+    server.deploy()
+
+
+def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
+    assert server.run("teardown.yml").code != 0
+    assert server.get("/health")[0] == 200
+    words = ["-econfirm=yes", "-epurge=true", "-eremove_users=true"]
+    run = server.run("teardown.yml", *words)
+    assert run.code == 0, run.output[-3000:]
+    after = server.sh(f"find {PLACES} -xdev 2>/dev/null; true").splitlines()
+    ours = [path for path in after if path not in before and not NOT_OURS.search(path)]
+    assert ours == []
+    mentions = "grep -rlE 'uwsgi-flask|[0-9a-f]{32}.invalid' /etc /opt /run /var/lib 2>/dev/null"
+    assert server.sh(f"{mentions} | grep -v ^/etc/host; true") == ""
+    assert server.sh("nginx -t 2>&1").count("successful") == 1
+    assert server.sh("ls -l /etc/nginx/sites-enabled/default").count("sites-available/default") == 1
+    assert server.sh("getent passwd www; true") == ""
+    assert server.run("teardown.yml", *words).changed == 0

@@ -1,0 +1,48 @@
+"""Good deploys under load: a changed template, a changed setting, and twenty in a row of an app that starts slowly."""
+
+from __future__ import annotations
+
+from server import Server, report
+
+
+def test_a_changed_template(server: Server) -> None:
+    old = server.live()
+    page = server.source / "templates" / "xxx.html"
+    page.write_text(page.read_text().replace("</main>", "<p>a new line</p></main>", 1) + "<!-- new page -->")
+    with server.load("/") as load:
+        run = server.deploy()
+    report(f"changed template ({run.seconds:.0f} s)", load)
+    assert "new page" in server.get("/")[1]
+    assert server.live() != old
+    server.assert_serves(server.live())
+    assert server.run().changed == 0
+    checked = server.run("site.yml", "--check", "--diff")
+    assert (checked.code, checked.changed) == (0, 0), checked.output[-3000:]
+
+
+def test_a_changed_setting(server: Server) -> None:
+    old = server.live()
+    server.app["processes"] = 3
+    with server.load("/") as load:
+        run = server.deploy()
+    report(f"changed processes ({run.seconds:.0f} s)", load)
+    assert server.live() != old
+    assert "processes = 3" in server.sh("cat /opt/uwsgi-flask/current/uwsgi-flask.ini")
+
+
+def test_twenty_in_a_row(server: Server) -> None:
+    """An app that takes a second to import: with an in-place reload every visitor would wait that long."""
+    with (server.source / "flask_wsgi.py").open("a") as file:
+        file.write("\nimport time\ntime.sleep(1)\n")
+    seconds = []
+    with server.load() as load:
+        for number in range(20):
+            with (server.source / "flask_wsgi.py").open("a") as file:
+                file.write(f"# {number}\n")
+            seconds.append(server.deploy().seconds)
+    report(f"20 deploys ({sum(seconds):.0f} s, slowest {max(seconds):.0f} s)", load)
+    assert len([release for release in load.by if release.startswith("200 ")]) >= 20
+    assert load.summary()["worst_ms"] < 500
+    server.assert_serves(server.live())
+    kept = server.sh("ls /opt/uwsgi-flask/releases").split()
+    assert len(kept) == 5, kept

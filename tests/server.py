@@ -1,0 +1,177 @@
+"""A test server as the scenarios use it: deploy onto it with the project's own playbooks, load it, look inside.
+
+A scenario's tests take the fixture `server`; every deploy is a real `ansible-playbook` in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from testinfra.host import Host
+
+from load import Load
+
+PROJECT = Path(__file__).parents[1]
+# Time enough for a slow machine; a run that hangs is a fault of its own.
+RUN_SECONDS = 240
+TOKEN = "scenario-token"
+# Molecule asks for colours, which would stand between the words that tests look for.
+PLAIN = {name: value for name, value in os.environ.items() if name not in ("ANSIBLE_FORCE_COLOR", "PY_COLORS")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished ansible-playbook: its exit code, all that it printed, and how long it took."""
+
+    code: int
+    output: str
+    seconds: float
+
+    def last_lines(self, count: int = 20) -> str:
+        return "\n".join(self.output.rstrip().splitlines()[-count:])
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, from the recap."""
+        recap = self.output.rpartition("PLAY RECAP")[2]
+        return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
+
+
+class Server:
+    """One host of a scenario, with a copy of the sample app that a test may break.
+
+    `app` is its item of `web_apps`; change it, or the files in `source`, then `deploy()`.
+    """
+
+    def __init__(self, host: Host, folder: Path) -> None:
+        self.host = host
+        variables = host.ansible.get_variables()
+        self.name = str(variables["inventory_hostname"])
+        self.port = int(variables["test_server_http_port"])
+        self.folder = folder
+        self.source = folder / "app"
+        shutil.copytree(PROJECT / "uwsgi-flask", self.source, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+        self.app: dict[str, Any] = {
+            "name": "uwsgi-flask",
+            "source": str(self.source),
+            "server_names": ["flask.test"],
+            "static_url": "/",
+            # Enough for the sample app; a release that never gets well is refused the sooner.
+            "start_timeout": 8,
+        }
+        self.others: list[dict[str, Any]] = []
+        self.secrets: dict[str, Any] = {"uwsgi-flask": {"TOKEN_MD5": TOKEN}}
+
+    # --- Doing ------------------------------------------------------------------------------------------------------
+
+    def command(self, playbook: str, *words: str) -> list[str]:
+        settings = self.folder / "settings.json"
+        settings.write_text(json.dumps({"web_apps": [self.app, *self.others], "web_app_secrets": self.secrets}))
+        inventory = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "inventory.yml")
+        return ["ansible-playbook", f"-i{inventory}", f"--limit={self.name}", f"-e@{settings}", playbook, *words]
+
+    def start(self, playbook: str = "site.yml", *words: str, **environment: str) -> subprocess.Popen[str]:
+        """A run in the background, in a process group of its own."""
+        return subprocess.Popen(
+            self.command(playbook, *words),
+            cwd=PROJECT,
+            env={**PLAIN, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, playbook: str = "site.yml", *words: str, **environment: str) -> Run:
+        began = time.monotonic()
+        process = self.start(playbook, *words, **environment)
+        output, _nothing = process.communicate(timeout=RUN_SECONDS)
+        return Run(process.returncode, output, time.monotonic() - began)
+
+    def deploy(self) -> Run:
+        """site.yml, which has to succeed."""
+        done = self.run()
+        assert done.code == 0, done.output[-6000:]
+        return done
+
+    @contextlib.contextmanager
+    def load(self, path: str = "/health", host: str = "", pause: float = 0.05) -> Iterator[Load]:
+        """16 busy connections. The pause between two requests leaves the machine time for the deploy itself."""
+        with Load(f"http://127.0.0.1:{self.port}{path}", host or self.app["server_names"][0], 16, pause=pause) as load:
+            yield load
+
+    def cut_ssh(self) -> None:
+        """End every SSH session on the server at once, this test's own included, as a lost line does."""
+        container = f"uwsgi-flask-{self.name}"
+        words = "kill -9 $(pgrep -u deploy -f '^sshd') 2>/dev/null; true"
+        subprocess.run(["podman", "exec", container, "sh", "-c", words], check=True)
+
+    # --- Looking ----------------------------------------------------------------------------------------------------
+
+    def sh(self, command: str) -> str:
+        """What a command prints, run as root on the server. It has to succeed."""
+        with self.host.sudo():
+            return str(self.host.check_output(command))
+
+    def get(self, path: str, host: str = "") -> tuple[int, str]:
+        """Status and body, as a visitor gets them."""
+        words = ["curl", "-s", "--path-as-is", "-m", "10", "-H", f"Host: {host or self.app['server_names'][0]}"]
+        done = subprocess.run(
+            [*words, "-w", "\n%{http_code}", f"http://127.0.0.1:{self.port}{path}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        body, _newline, status = done.stdout.rpartition("\n")
+        return int(status or 0), body
+
+    def live(self, app: str = "uwsgi-flask") -> str:
+        """The id of the live release."""
+        return self.sh(f"readlink /opt/{app}/current").rpartition("/")[2]
+
+    def instances(self, app: str = "uwsgi-flask") -> list[str]:
+        """Ids of the instances that run."""
+        units = self.sh(f"systemctl list-units --plain --no-legend --state=active '{app}@*.service' | cut -d' ' -f1")
+        return sorted(unit.partition("@")[2].removesuffix(".service") for unit in units.split())
+
+    def enabled(self, app: str = "uwsgi-flask") -> list[str]:
+        """Ids of the instances that start at boot."""
+        links = self.sh(f"cd /etc/systemd/system && ls -d multi-user.target.wants/{app}@* 2>/dev/null; true")
+        return sorted(link.partition("@")[2].removesuffix(".service") for link in links.split())
+
+    def orphans(self) -> str:
+        """What a cut or failed run may have left behind: unfinished files, archives, locks."""
+        patterns = " -o ".join(
+            f"-name '{it}'" for it in (".*unfinished*", ".code-*", "*web-deploy.lock*", "nginx-staged-*")
+        )
+        return self.sh(f"find /opt /etc /run /tmp /var/tmp -xdev \\( {patterns} \\) 2>/dev/null; true")
+
+    def assert_serves(self, release: str) -> None:
+        """The release, and no other, is live, running and enabled, and nothing lies about."""
+        assert self.live() == release
+        assert self.instances() == [release]
+        assert self.enabled() == [release]
+        assert self.orphans() == ""
+        status, body = self.get("/health")
+        assert (status, json.loads(body)["release"]) == (200, release)
+
+
+def report(what: str, load: Load) -> None:
+    """Print the figures that a scenario is for, and demand that nobody noticed anything."""
+    figures = load.summary()
+    print(
+        f"\n{what}: {figures['answers']} answers, {figures['failed']} other than 200, "
+        f"worst {figures['worst_ms']:.0f} ms, median {figures['median_ms']:.0f} ms, {len(figures['by'])} releases"
+    )
+    assert figures["answers"] > 0
+    assert figures["failed"] == 0, figures
