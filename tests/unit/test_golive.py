@@ -317,6 +317,18 @@ class TestRefusal:
         with pytest.raises(Refused, match="died"):
             deploy(machine, A)
 
+    def test_so_is_one_that_dies_behind_its_last_answer(self, machine: Machine) -> None:
+        given: list[str] = []
+
+        def answer(release: str) -> Answer:
+            given.append(release)
+            machine.restarts = len(given) // 3
+            return Answer(200, release)
+
+        machine.answers = answer
+        with pytest.raises(Refused, match="died after it had answered"):
+            deploy(machine, A)
+
     def test_a_bad_one_may_be_tried_again(self, machine: Machine) -> None:
         machine.front = bad_front
         with pytest.raises(Refused):
