@@ -5,12 +5,14 @@ Shared by the modules of several roles. No Ansible in here.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import grp
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # What a file that is being written is called until it is whole. No `include *.conf` and no unit name matches it.
@@ -56,6 +58,21 @@ class OwnedFile:
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, self.path)
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path) -> Iterator[None]:
+    """Be the only one that changes what is in a directory; wait for another to end.
+
+    The deploy lock keeps runs apart; this keeps a run from what a lost connection has left working on the host. The
+    kernel gives it back when the process ends, however it ends.
+    """
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def put_those_that_differ(files: Iterable[OwnedFile]) -> list[OwnedFile]:

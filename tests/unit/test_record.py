@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.web_files import OwnedFile, diff_of, put_those_that_differ
+from ansible.module_utils.web_files import OwnedFile, diff_of, exclusive, put_those_that_differ
 from ansible.module_utils.web_record import HISTORY_LINES, Records, Refused, cause_in, message
 
 PROJECT = Path(__file__).parents[2]
@@ -201,3 +204,25 @@ def test_status_report() -> None:
     for words in ("the settings here make def", "DRIFT x", "DRIFT older", "lost is unmanaged", "to roll back to: old"):
         assert words in table
     assert json.loads(status.report(hosts, "json"))["apps"][0]["host"] == "web1"
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    """A process that still works in a directory is waited for, and one that has died isn't."""
+    program = (
+        "import fcntl,os,sys,time; fcntl.flock(os.open(sys.argv[1], 0), 2); print('held', flush=True); time.sleep(30)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        entered = threading.Event()
+
+        def enter() -> None:
+            with exclusive(tmp_path):
+                entered.set()
+
+        waiting = threading.Thread(target=enter)
+        waiting.start()
+        assert not entered.wait(0.3)
+        other.kill()
+        assert entered.wait(5)
+        waiting.join()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.flask_app_tree import Tree, Wanted, environment_file
-from ansible.module_utils.web_files import OwnedFile, put_those_that_differ
+from ansible.module_utils.web_files import OwnedFile, exclusive, put_those_that_differ
 
 DOCUMENTATION = r"""
 module: flask_app_release
@@ -98,12 +98,13 @@ def main() -> None:
         module.exit_json(changed=True, needs_archive=True, **result)
     try:
         changed = [_make_directory(path, mode, options["group"]) for path, mode in _directories(options).items()]
-        if wrong:
-            tree.place(Path(options["archive"]))
-        changed += [bool(wrong), bool(put_those_that_differ(_files(options)))]
-        if not _venv_is_linked(options):
-            _link_venv(options)
-            changed.append(True)
+        with exclusive(release):
+            if wrong:
+                tree.place(Path(options["archive"]))
+            changed += [bool(wrong), bool(put_those_that_differ(_files(options)))]
+            if not _venv_is_linked(options):
+                _link_venv(options)
+                changed.append(True)
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"release {options['id']} of {options['name']} can't be placed: {error}", **result)
     module.exit_json(changed=any(changed), **result)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.uwsgi_golive import GoLive, Instance, Rollback
-from ansible.module_utils.web_files import OwnedFile, diff_of
+from ansible.module_utils.web_files import OwnedFile, diff_of, exclusive
 from ansible.module_utils.web_record import Records, Refused, message
 
 DOCUMENTATION = r"""
@@ -74,6 +74,14 @@ def main() -> None:
     given = module.params
     instance = _instance(given)
     records = Records(instance.root)
+    if module.check_mode:
+        _change(module, instance, records)
+    with exclusive(instance.root):
+        _change(module, instance, records)
+
+
+def _change(module: AnsibleModule, instance: Instance, records: Records) -> None:
+    given = module.params
     before = records.live()
     try:
         if given["state"] == "rolled_back":
