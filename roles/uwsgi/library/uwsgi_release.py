@@ -74,6 +74,8 @@ def main() -> None:
     given = module.params
     instance = _instance(given)
     records = Records(instance.root)
+    if not instance.root.is_dir() and given["state"] == "rolled_back":
+        module.fail_json(msg=f"{instance.app}: nothing of this app is on this host. Nothing was changed.")
     if module.check_mode:
         _change(module, instance, records)
     with exclusive(instance.root):
