@@ -10,6 +10,10 @@ need() {
     command -v "$1" >/dev/null || missing+=("$2")
 }
 
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
 for purpose in "$@"; do
     case $purpose in
     python)
@@ -27,8 +31,7 @@ for purpose in "$@"; do
         need ssh openssh-client
         # Under version 1 of cgroups crun, Podman's first choice, refuses to work.
         [ "$(stat --file-system --format=%T /sys/fs/cgroup)" = cgroup2fs ] || need runc runc
-        # Where systemd manages the cgroups, Podman asks it over D-Bus, which a minimal installation lacks.
-        [ ! -d /run/systemd/system ] || [ -S /run/dbus/system_bus_socket ] || missing+=(dbus)
+        [ ! -d /run/systemd/system ] || [ -S /run/dbus/system_bus_socket ] || need dbus-daemon dbus
         # For a server's root disk, which is made of Debian's archive wherever this runs.
         [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
         ;;
@@ -39,26 +42,27 @@ for purpose in "$@"; do
     esac
 done
 
-[ ${#missing[@]} -gt 0 ] || exit 0
-
-by_hand="install these with your package manager and try again: ${missing[*]}"
-if ! command -v apt-get >/dev/null; then
-    echo "packages.sh: no apt-get here: $by_hand" >&2
-    exit 1
-fi
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null; then
+if [ ${#missing[@]} -gt 0 ]; then
+    by_hand="install these with your package manager and try again: ${missing[*]}"
+    if ! command -v apt-get >/dev/null; then
+        echo "packages.sh: no apt-get here: $by_hand" >&2
+        exit 1
+    fi
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
         echo "packages.sh: neither root nor sudo: $by_hand" >&2
         exit 1
     fi
-    as_root=(sudo)
+    echo "==> Installing packages: ${missing[*]}"
+    as_root apt-get update -qq
+    if ! as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq -o DPkg::Lock::Timeout=120 "${missing[@]}" >/dev/null; then
+        echo "packages.sh: apt-get failed: $by_hand" >&2
+        exit 1
+    fi
 fi
 
-echo "==> Installing packages: ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -qq
-if ! "${as_root[@]}" apt-get install -y -qq -o DPkg::Lock::Timeout=120 "${missing[@]}" >/dev/null; then
-    echo "packages.sh: apt-get failed: $by_hand" >&2
-    exit 1
+# Where systemd manages the cgroups, Podman asks it over D-Bus. A minimal installation lacks that, and Debian starts it
+# at boot only, not when Podman brings it along.
+if [[ " $* " == *" servers "* && -d /run/systemd/system && ! -S /run/dbus/system_bus_socket ]]; then
+    as_root systemctl start dbus.socket
 fi
