@@ -56,7 +56,11 @@ def ask(port: int, path: str, host: str, **headers: str) -> tuple[int, dict[str,
     try:
         connection.request("GET", path, headers={"Host": host, **headers})
         answer = connection.getresponse()
-        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+        return (
+            answer.status,
+            {name.lower(): value for name, value in answer.getheaders()},
+            answer.read().decode(errors="replace"),
+        )
     except (OSError, http.client.HTTPException):
         return 0, {}, ""
     finally:
@@ -90,6 +94,11 @@ class Server:
 
     # --- Doing ------------------------------------------------------------------------------------------------------
 
+    def say(self, words: str) -> None:
+        """Let every page end in these words: the smallest change of the code that a visitor can see."""
+        page = self.source / "templates" / "base.html"
+        page.write_text(page.read_text().partition("<!-- ")[0] + f"<!-- {words} -->\n")
+
     def command(self, playbook: str, *words: str) -> list[str]:
         settings = self.folder / "settings.json"
         settings.write_text(json.dumps({"web_apps": [self.app, *self.others], "web_app_secrets": self.secrets}))
@@ -122,9 +131,10 @@ class Server:
         return done
 
     @contextlib.contextmanager
-    def load(self, path: str = "/health", host: str = "", pause: float = 0.05) -> Iterator[Load]:
-        """16 busy connections. The pause between two requests leaves the machine time for the deploy itself."""
-        with Load(f"http://127.0.0.1:{self.port}{path}", host or self.app["server_names"][0], 16, pause=pause) as load:
+    def load(self, path: str = "/health", connections: int = 16, pause: float = 0.05) -> Iterator[Load]:
+        """Busy connections. The pause between two requests leaves the machine time for the deploy itself."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with Load(url, self.app["server_names"][0], connections, pause=pause) as load:
             yield load
 
     def cut_ssh(self) -> None:

@@ -18,8 +18,7 @@ GO_LIVE = "Make the release the live one"
 
 def change(server: Server, words: str) -> None:
     """Make another release of the app: other code, and another virtualenv too, so that no step is left out."""
-    page = server.source / "templates" / "xxx.html"
-    page.write_text(page.read_text().partition("<!-- ")[0] + f"<!-- {words} -->")
+    server.say(words)
     requirements = server.source / "requirements.txt"
     requirements.write_text(requirements.read_text().partition("\n# cut")[0] + f"\n# cut {words}\n")
 
@@ -79,20 +78,25 @@ def started_going_live(server: Server, delay: float) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.7, 1.1, 1.6, 2.2])
 @pytest.mark.parametrize("victim", ["module", "session"])
-def test_killed_on_the_host_while_going_live(server: Server, victim: str, delay: float) -> None:
-    change(server, f"{victim} {delay}")
+def test_killed_on_the_host_while_going_live(server: Server, victim: str) -> None:
+    """At several moments, for nobody can tell in which step one falls: before the flip, behind it, while it drains."""
+    hits = 0
     with server.load() as load:
-        process = started_going_live(server, delay)
-        if victim == "module":
-            # The newest Python of root's is the module; it may have ended already, which is a case too.
-            server.sh("kill -9 $(pgrep -nx python3 -u root); true")
-        else:
-            server.cut_ssh()
-        output, _nothing = process.communicate(timeout=120)
-        # A session that was cut leaves the module running; it may go on, or not. The lock tells of neither.
-        assert server.get("/health")[0] == 200, output[-2000:]
-        time.sleep(1)
-        assert_finishes(server, f"{victim} {delay}")
-    report(f"{victim} killed after {delay} s of going live, exit {process.returncode}", load)
+        for delay in (0.3, 0.7, 1.1, 1.6, 2.2):
+            words = f"{victim} {delay}"
+            change(server, words)
+            process = started_going_live(server, delay)
+            if victim == "module":
+                # The newest Python of root's is the module; it may have ended already, which is a case too.
+                server.sh("kill -9 $(pgrep -nx python3 -u root); true")
+            else:
+                server.cut_ssh()
+            output, _nothing = process.communicate(timeout=120)
+            hits += process.returncode != 0
+            print(f"\n  {victim} killed {delay} s after the task began: exit {process.returncode}", end="")
+            # A session that was cut leaves the module running: the next run meets it, or what it has done.
+            assert server.get("/health")[0] == 200, output[-2000:]
+            assert_finishes(server, words)
+    report(f"{victim} killed while a release went live, {hits} of 5 times in time", load)
+    assert hits >= 2

@@ -19,11 +19,29 @@ NOT_OURS = re.compile(
 )
 
 
+@pytest.fixture(scope="module")
+def bare(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """The host before anything is deployed."""
+    return Server(host, tmp_path_factory.mktemp("bare"))
+
+
 @pytest.fixture(scope="module", autouse=True)
-def before(host: Host, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Every path on the bare host; asked before anything is deployed."""
-    bare = Server(host, tmp_path_factory.mktemp("bare"))
-    return set(bare.sh(f"find {PLACES} -xdev 2>/dev/null; true").splitlines())
+def before(bare: Server) -> set[str]:
+    """Every path on it."""
+    return paths(bare)
+
+
+def paths(server: Server) -> set[str]:
+    return set(server.sh(f"find {PLACES} -xdev 2>/dev/null; true").splitlines())
+
+
+def test_a_rehearsal_on_a_bare_host_changes_nothing(bare: Server, before: set[str]) -> None:
+    """Only apt may have looked at what it offers."""
+    run = bare.run("site.yml", "--check", "--diff")
+    assert run.code == 0, run.output[-4000:]
+    assert run.changed > 0
+    made = {path for path in paths(bare) - before if not path.startswith(("/var/lib/apt", "/var/cache/apt", "/run"))}
+    assert made == set()
 
 
 def second_app(**changes: object) -> dict[str, object]:
@@ -131,9 +149,7 @@ def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
     words = ["-econfirm=yes", "-epurge=true", "-eremove_users=true"]
     run = server.run("teardown.yml", *words)
     assert run.code == 0, run.output[-3000:]
-    after = server.sh(f"find {PLACES} -xdev 2>/dev/null; true").splitlines()
-    ours = [path for path in after if path not in before and not NOT_OURS.search(path)]
-    assert ours == []
+    assert [path for path in paths(server) - before if not NOT_OURS.search(path)] == []
     mentions = "grep -rlE 'uwsgi-flask|[0-9a-f]{32}.invalid' /etc /opt /run /var/lib 2>/dev/null"
     assert server.sh(f"{mentions} | grep -v ^/etc/host; true") == ""
     assert server.sh("nginx -t 2>&1").count("successful") == 1

@@ -7,8 +7,7 @@ from server import Server, report
 
 def test_a_changed_template(server: Server) -> None:
     old = server.live()
-    page = server.source / "templates" / "xxx.html"
-    page.write_text(page.read_text().replace("</main>", "<p>a new line</p></main>", 1) + "<!-- new page -->")
+    server.say("new page")
     with server.load("/") as load:
         run = server.deploy()
     report(f"changed template ({run.seconds:.0f} s)", load)
@@ -28,6 +27,18 @@ def test_a_changed_setting(server: Server) -> None:
     report(f"changed processes ({run.seconds:.0f} s)", load)
     assert server.live() != old
     assert "processes = 3" in server.sh("cat /opt/uwsgi-flask/current/uwsgi-flask.ini")
+
+
+def test_requests_that_take_longer_than_the_flip(server: Server) -> None:
+    """Four that are being served all the time, each for 4 s: some begin on the old release, and it answers them."""
+    with (server.source / "flask_wsgi.py").open("a") as file:
+        file.write("\nimport time\n\n\n@app.get('/slow')\ndef slow() -> str:\n    time.sleep(4)\n    return 'done'\n")
+    server.deploy()
+    server.say("while others wait")
+    with server.load("/slow", connections=4, pause=0) as load:
+        run = server.deploy()
+    report(f"requests of 4 s ({run.seconds:.0f} s)", load)
+    assert len(load.by) == 2, load.by
 
 
 def test_twenty_in_a_row(server: Server) -> None:
