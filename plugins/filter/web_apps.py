@@ -19,8 +19,8 @@ import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 # What never belongs to a release: version control, caches, somebody's virtualenv.
 NOT_CODE = (
@@ -41,6 +41,19 @@ NOT_CODE = (
 SOCKET_PATH_BYTES = 103
 
 COMPILE = "make one file of all with 'uv pip compile --generate-hashes'"
+
+# Options of a requirements file, short, long or abbreviated, that lead to another file or folder.
+PIP_LEADS_ELSEWHERE = re.compile(r"-[rce]|--(requirem|c|ed)")
+PIP_LOCAL = re.compile(r"([^@#]+@\s*)?(file:|[./])")
+
+# What Debian, and what often runs beside an app, has below /run and /var/lib or among units, logs and tmpfiles: an app
+# of that name would take it over, and `purge` would delete it.
+SYSTEM_NAMES = """
+    access adduser apt autovt blockdev capsule containers credentials cron dbus debian docker dpkg error getty git
+    grafana home initctl legacy letsencrypt libpod lock log man-db memcached misc modprobe mount mysql netns nginx pam
+    passwd podman postgresql private prometheus provision python quotaon rabbitmq redis runc serial-getty shm ssh sshd
+    sudo systemd tmp ucf user uwsgi uwsgi-app var vim www x11
+"""
 
 # 48 bits: two releases of one app collide about once in 17 million deploys.
 ID_DIGITS = 12
@@ -65,7 +78,7 @@ class BadSettings(ValueError):
 
 def text(pattern: str, what: str) -> Rule:
     """A string that matches `pattern` as a whole. An allow-list, for these strings reach nginx, ini and unit files."""
-    allowed = re.compile(pattern)
+    allowed = re.compile(pattern, re.ASCII)
 
     def rule(value: Any) -> str:
         if not isinstance(value, str) or not allowed.fullmatch(value):
@@ -108,7 +121,12 @@ def list_of(rule: Rule, what: str) -> Rule:
     def check(value: Any) -> list[Any]:
         if not isinstance(value, list) or not value:
             raise WrongValue(f"must be a list of {what} with at least one item")
-        items = [rule(item) for item in value]
+        items = []
+        for item in value:
+            try:
+                items.append(rule(item))
+            except WrongValue as error:
+                raise WrongValue(f"{error}; {_shown(item)} isn't") from None
         for item in items:
             if items.count(item) > 1:
                 raise WrongValue(f"must name each of its {what} once; {item!r} is there twice")
@@ -125,8 +143,8 @@ def shell_lines(value: Any) -> list[str]:
 
 
 def environment(value: Any) -> dict[str, str]:
-    """Names and values of environment variables. Numbers become strings; true, false and null are refused because
-    nobody can know which spelling the app expects."""
+    """Names and values of environment variables. Whole numbers become strings; true, false, null and fractions are
+    refused, for YAML has dropped the spelling that the app expects: 3.10 arrives here as 3.1."""
     if not isinstance(value, Mapping):
         raise WrongValue("must be a dictionary of NAME: value")
     result = {}
@@ -135,7 +153,7 @@ def environment(value: Any) -> dict[str, str]:
             raise WrongValue(f"must have names of letters, digits and underscores; {name!r} is none")
         if name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES):
             raise WrongValue(f"must not set {name!r}: uWSGI, systemd or the deploy itself reads it")
-        if isinstance(content, bool) or not isinstance(content, str | int | float):
+        if isinstance(content, bool) or not isinstance(content, str | int):
             raise WrongValue(f"must hold strings; put the value of {name!r} in quotes")
         if "\0" in str(content):
             raise WrongValue(f"must not hold a NUL byte; the value of {name!r} does")
@@ -153,10 +171,20 @@ RESERVED_NAMES = (
     "WEB_RELEASE",
 )
 
-app_name = text(
+spelt_name = text(
     r"(?!.*-(check|before|after)$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
     "lower-case letters, digits and single hyphens, a letter first (shop-2), and not end in -check, -before or -after",
 )
+
+
+def app_name(value: Any) -> str:
+    """A name that fits directories, units and nginx, and that the system doesn't use itself."""
+    name: str = spelt_name(value)
+    if name in SYSTEM_NAMES.split() or name.startswith("systemd-"):
+        raise WrongValue("must not be a name that the system uses itself; add a word (shop-nginx)")
+    return name
+
+
 host_name = text(
     r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\]",
     "a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)",
@@ -170,10 +198,12 @@ relative_path = text(
 source_path = text(r"[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
 url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
 static_path = text(
-    r"/([A-Za-z0-9._~-]+/)*",
-    "a URL path that begins and ends with '/' (/static/, or / for the site's root)",
+    r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",
+    "a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)",
 )
-body_size = text(r"[1-9][0-9]{0,5}[kmg]", "a size as nginx writes it (1m, 512k)")
+body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
+account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
+absolute_path = text(r"(/(?!\.\.?(/|$))[\w.+@-]+)+", "an absolute path without '..', no '/' at its end (/opt)")
 
 
 def key(rule: Rule, means: str) -> dict[str, Any]:
@@ -270,30 +300,32 @@ def public_keys() -> dict[str, str]:
     return {public.name: public.metadata["means"] for public in dataclasses.fields(App)}
 
 
-def parse(apps: Any, secrets: Any, base: str) -> list[tuple[App, dict[str, str]]]:
-    """The apps with their secrets, all checked.
+def parse(apps: Any, secrets: Any, base: str, problems: list[str]) -> list[tuple[App, dict[str, str]]]:
+    """The apps with their secrets, all checked; what is wrong is added to `problems`, a sentence for each fault.
 
     `apps` is the list of dicts that a person wrote, `secrets` a dict of dicts keyed by the apps' names, `base` the
-    folder that a relative source starts from. Raises BadSettings with every problem found, not only the first.
+    folder that a relative source starts from.
     """
     if not isinstance(apps, list) or not all(isinstance(app, Mapping) for app in apps):
-        raise BadSettings(["web_apps: must be a list of dictionaries, one for each app (begin each with '- name: …')"])
+        problems.append("web_apps: must be a list of dictionaries, one for each app (begin each with '- name: …')")
+        return []
     if not isinstance(secrets, Mapping):
-        raise BadSettings(["web_app_secrets: must be a dictionary with an app's name as key"])
-    problems: list[str] = []
+        problems.append("web_app_secrets: must be a dictionary with an app's name as key")
+        secrets = {}
     parsed = [_parse_app(given, number, problems) for number, given in enumerate(apps, start=1)]
-    complete = [app for app in parsed if app is not None]
-    problems += _clashes([given for given in apps if isinstance(given.get("name"), str)])
-    for app in filter(App.is_present, complete):
+    known = [app for app in parsed if app is not None]
+    named = [given for given in apps if isinstance(given.get("name"), str)]
+    problems += _clashes(named)
+    for app in filter(App.is_present, known):
         problems += [f"web_apps: '{app.name}' {problem}" for problem in _look_into(app, Path(base, app.folder))]
-    names = [str(given["name"]) for given in apps if isinstance(given.get("name"), str)]
+    names = [str(given["name"]) for given in named]
     problems += [
         f"web_app_secrets: '{name}' is not an app; {_nearest(str(name), names, 'apps')}"
         for name in secrets
         if name not in names
     ]
     pairs = []
-    for app in complete:
+    for app in known:
         try:
             hidden = environment(secrets.get(app.name, {}))
         except WrongValue as error:
@@ -303,32 +335,35 @@ def parse(apps: Any, secrets: Any, base: str) -> list[tuple[App, dict[str, str]]
         if twice:
             problems.append(f"web_app_secrets: '{app.name}' sets {twice[0]!r}, and so does its 'environment'; keep one")
         pairs.append((app, hidden))
-    if problems:
-        raise BadSettings(problems)
     return pairs
 
 
+# Keys without which nothing can be said of the source.
+LEADS_TO_SOURCE = {"name", "source", "module", "requirements", "require_hashes", "static_folder", "state"}
+
+
 def _parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App | None:
-    """The app, or None with its faults added to `problems`."""
+    """The app, its faults added to `problems`, with defaults in their place; None if they hide what its source is."""
     fields = {public.name: public for public in dataclasses.fields(App)}
     called = f"'{given['name']}'" if given.get("name") else f"item {number}"
-    before = len(problems)
     unknown = [name for name in given if name not in fields]
     problems += [f"web_apps: {called} has an unknown key {it!r}; {_nearest(str(it), fields, 'keys')}" for it in unknown]
     for name, public in fields.items():
         required = public.default is dataclasses.MISSING and public.default_factory is dataclasses.MISSING
         if required and name not in given and (name == "name" or given.get("state") != "absent"):
             problems.append(f"web_apps: {called} lacks the key {name!r}: {public.metadata['means']}")
-    values = {}
+    wrong = {near for it in unknown for near in difflib.get_close_matches(str(it), fields, n=1)}
+    values: dict[str, Any] = {"server_names": []}
     for name, value in given.items():
         if name in fields:
             try:
                 values[str(name)] = fields[name].metadata["rule"](value)
             except WrongValue as error:
-                problems.append(f"web_apps: {called} has {name!r}: {_shown(value)}, but it {error}")
-    if given.get("state") == "absent":
-        values.setdefault("server_names", [])
-    return App(**values) if len(problems) == before else None
+                wrong.add(str(name))
+                # Not the values of an environment: people put there what others need not see.
+                shown = "" if isinstance(value, Mapping) else f": {_shown(value)}"
+                problems.append(f"web_apps: {called} has {name!r}{shown}, but it {error}")
+    return None if "name" not in values or wrong & LEADS_TO_SOURCE else App(**values)
 
 
 def _shown(value: Any) -> str:
@@ -352,7 +387,8 @@ def _clashes(apps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if app["name"] in names:
             yield f"web_apps: the name {app['name']!r} is there twice; each app needs a name of its own"
         names.add(app["name"])
-        listed = app.get("server_names")
+        # An app that is on its way out leaves its host names to others.
+        listed = app.get("server_names") if app.get("state") != "absent" else None
         for server_name in listed if isinstance(listed, list) else []:
             owner = owners.setdefault(str(server_name), app["name"])
             if owner != app["name"]:
@@ -367,24 +403,43 @@ def _look_into(app: App, folder: Path) -> Iterator[str]:
     if not folder.is_dir():
         yield f"has 'source': there is no folder {os.fspath(folder)!r}; give one, relative to the playbook or absolute"
         return
-    inside = folder.joinpath(*app.module.split("."))
-    if not inside.with_suffix(".py").is_file() and not (inside / "__init__.py").is_file():
-        found = sorted(path.stem for path in folder.glob("*.py"))
+    entries = list(_entries(os.fspath(folder)))
+    for path, entry in entries:
+        if entry.is_symlink() and (fault := _link_fault(entry, folder)):
+            yield f"has 'source': {path!r} is a link {fault}; put what it means in its place"
+    files = [path for path, entry in entries if entry.is_file()]
+    module = app.module.replace(".", "/")
+    if f"{module}.py" not in files and f"{module}/__init__.py" not in files:
+        found = [path.removesuffix(".py") for path in sorted(files) if path.endswith(".py") and "/" not in path]
         hint = _nearest(app.module, found, "modules")
         yield f"has 'module': {app.module!r}, but {os.fspath(folder)!r} holds no such module; {hint}"
-    for link in _stray_links(folder):
-        yield f"has 'source': {link!r} is a link to a folder or out of the source; put what it means in its place"
-    if not (folder / app.requirements).is_file():
+    public = [path for path in sorted(files) if path.startswith(f"{app.static_folder}/")]
+    if not public and app.static_folder != App.static_folder:
+        yield f"has 'static_folder': there are no files in {os.fspath(folder / app.static_folder)!r}"
+    if code := next((path for path in public if path.endswith(".py")), ""):
+        yield f"has 'static_folder': nginx would publish the code in {code!r}; keep the two apart"
+    if app.requirements not in files:
         yield f"has 'requirements': there is no file {app.requirements!r} in {os.fspath(folder)!r}; an empty one does"
     else:
-        yield from _read_requirements(app, (folder / app.requirements).read_text(encoding="utf-8"))
+        # Only looked through for what pip would follow; a remark in some other encoding is no fault.
+        content = (folder / app.requirements).read_text(encoding="utf-8-sig", errors="replace")
+        yield from _read_requirements(app, content)
+
+
+def _link_fault(link: os.DirEntry[str], folder: Path) -> str:
+    """Why a release can't hold the link; "" if it can, which then holds what the link leads to."""
+    if not os.path.exists(link.path):
+        return "to nothing"
+    if not link.is_file():
+        return "to a folder"
+    return "" if Path(link.path).resolve().is_relative_to(folder.resolve()) else "out of the source"
 
 
 def _read_requirements(app: App, content: str) -> Iterator[str]:
     """Requirements must stand in one file, or the virtualenv's key would miss a change in another."""
     logical = re.sub(r"\\\n", " ", content).splitlines()
     for line in filter(None, (re.sub(r"(^|\s)#.*", "", line).strip() for line in logical)):
-        if re.match(r"(-r|-c|-e|--requirement|--constraint|--editable)\b", line):
+        if PIP_LEADS_ELSEWHERE.match(line) or (PIP_LOCAL.match(line) and "--hash=" not in line):
             yield f"has 'requirements': {line!r} leads to another file; {COMPILE}"
         elif app.require_hashes and not line.startswith("-") and "--hash=" not in line:
             yield (f"has 'requirements': {line.split()[0]!r} has no hash; {COMPILE}, or set 'require_hashes: false'")
@@ -394,8 +449,7 @@ def _read_requirements(app: App, content: str) -> Iterator[str]:
 # --- What follows from an app ---------------------------------------------------------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
-class CodeFile:
+class CodeFile(NamedTuple):
     """One file of the source: its path inside it, the SHA-256 of its content, whether it may be executed."""
 
     path: str
@@ -405,45 +459,36 @@ class CodeFile:
 
 def code_files(folder: str) -> list[CodeFile]:
     """Every file of the source but what NOT_CODE names, sorted by path. A link to a file counts as the file."""
-    return [CodeFile(path, _sha256(full, stamp), mode) for path, full, stamp, mode in _walk(folder)]
-
-
-def _walk(folder: str) -> list[tuple[str, str, tuple[int, int], bool]]:
     found = []
-    for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _is_not_code(name)]
-        for name in names:
-            full = os.path.join(where, name)
-            if not _is_not_code(name) and os.path.isfile(full):
-                status = os.stat(full)
-                path = PurePosixPath(os.path.relpath(full, folder)).as_posix()
-                found.append(
-                    (
-                        path,
-                        full,
-                        (status.st_mtime_ns, status.st_size),
-                        bool(status.st_mode & 0o100),
-                    )
-                )
+    for path, entry in _entries(folder):
+        if entry.is_file():
+            status = entry.stat()
+            stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+            found.append(CodeFile(path, _sha256(entry.path, stamp), bool(status.st_mode & 0o100)))
     return sorted(found)
 
 
-def _is_not_code(name: str) -> bool:
-    return any(fnmatch.fnmatch(name, pattern) for pattern in NOT_CODE)
+def _entries(folder: str, inside: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All but the folders, and but what NOT_CODE names, with its path inside `folder`. Links are not followed.
+
+    A few hundred tasks ask for it, hence os.scandir: it knows most of what os.walk would ask the disk for again.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _IS_NOT_CODE(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, f"{inside}{entry.name}/")
+            else:
+                yield f"{inside}{entry.name}", entry
 
 
-def _stray_links(folder: Path) -> Iterator[str]:
-    """Links that a release can't hold: to folders, and to files outside the source."""
-    for where, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _is_not_code(name)]
-        for path in (Path(where, name) for name in folders + names if not _is_not_code(name)):
-            if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(folder.resolve())):
-                yield path.relative_to(folder).as_posix()
+_IS_NOT_CODE = re.compile("|".join(map(fnmatch.translate, NOT_CODE))).match
 
 
 @functools.cache
-def _sha256(path: str, stamp: tuple[int, int]) -> str:
-    """The digest of a file. `stamp` (time of change, size) tells one state of it from the next."""
+def _sha256(path: str, stamp: tuple[int, int, int]) -> str:
+    """The digest of a file. `stamp` (times of change, size) tells one state of it from the next."""
     del stamp
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -453,12 +498,23 @@ def _sha256(path: str, stamp: tuple[int, int]) -> str:
 class Contract:
     """What the roles must agree on; `group_vars/all/contract.yml` says what each value means."""
 
-    user: str
-    group: str
-    nginx_group: str
-    app_root: str
-    run_root: str
-    http_port: int
+    user: str = field(metadata={"rule": account})
+    group: str = field(metadata={"rule": account})
+    nginx_group: str = field(metadata={"rule": account})
+    app_root: str = field(metadata={"rule": absolute_path})
+    run_root: str = field(metadata={"rule": absolute_path})
+    http_port: int = field(metadata={"rule": whole(1, 65535)})
+
+
+def parse_contract(given: Mapping[str, Any], problems: list[str]) -> Contract:
+    """The contract, checked; what is wrong is added to `problems`."""
+    values = dict(given)
+    for agreed in dataclasses.fields(Contract):
+        try:
+            values[agreed.name] = agreed.metadata["rule"](given[agreed.name])
+        except WrongValue as error:
+            problems.append(f"web_{agreed.name}: is {_shown(given[agreed.name])}, but it {error}")
+    return Contract(**values)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -490,6 +546,15 @@ class Release:
     def static_at_root(self) -> bool:
         return self.app.static_url == "/"
 
+    def sockets(self) -> dict[str, str]:
+        """Where the instance is reached: by nginx, under its own name and under the live one's, and by probes."""
+        return {
+            "socket": f"{self.run}/{self.id}.sock",
+            "live_socket": f"{self.run}/{self.app.name}.sock",
+            "http_socket": f"{self.run}/{self.id}/http.sock",
+            "stats_socket": f"{self.run}/{self.id}/stats.sock",
+        }
+
     def _import_check(self) -> str:
         """A shell line, run in the code's folder, that fails with a traceback if the app can't be imported."""
         importing = f'import importlib; getattr(importlib.import_module("{self.app.module}"), "{self.app.callable}")'
@@ -503,7 +568,7 @@ class Release:
             "root": self.root,
             "release": self.directory,
             "source": self.source,
-            "files": [dataclasses.astuple(file) for file in self.files],
+            "files": [list(file) for file in self.files],
             "check": self._import_check(),
             "before_live": self.app.before_live,
             "after_live": self.app.after_live,
@@ -521,10 +586,7 @@ class Release:
             "root": self.root,
             "run": self.run,
             "release": self.directory,
-            "socket": f"{self.run}/{self.id}.sock",
-            "live_socket": f"{self.run}/{self.app.name}.sock",
-            "http_socket": f"{self.run}/{self.id}/http.sock",
-            "stats_socket": f"{self.run}/{self.id}/stats.sock",
+            **self.sockets(),
             "module": self.app.module,
             "callable": self.app.callable,
             "processes": self.app.processes,
@@ -554,7 +616,7 @@ class Release:
             "name": self.app.name,
             "upstream": self.app.name,
             "server_names": self.app.server_names,
-            "socket": f"{self.run}/{self.app.name}.sock",
+            "socket": self.sockets()["live_socket"],
             "static_root": f"{self.root}/current/code/{self.app.static_folder}",
             "static_url": self.app.static_url,
             "static_at_root": self.static_at_root,
@@ -572,7 +634,7 @@ def _ref(folder: str) -> str:
     words = ["git", "-C", folder, "describe", "--always", "--dirty", "--tags"]
     try:
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
-    except OSError:
+    except (OSError, subprocess.SubprocessError):
         return ""
 
 
@@ -609,18 +671,18 @@ def release(
     }
     identity = _digest(
         [
-            _listed(files),
+            files,
             settings,
             secrets,
             dataclasses.asdict(contract),
             python,
-            _listed(code_files(recipe)),
+            code_files(recipe),
         ]
     )
     requirements = next((file.sha256 for file in files if file.path == app.requirements), "")
     # A virtualenv of Debian's Python outlives its point releases; only 3.11 -> 3.13 asks for a new one.
     venv = _digest([requirements, app.require_hashes, python.split(".")[:2]])
-    made = Release(
+    return Release(
         app=app,
         contract=contract,
         id=identity[:ID_DIGITS],
@@ -630,16 +692,26 @@ def release(
         secrets=secrets,
         source=folder,
     )
-    longest = made.uwsgi()["stats_socket"]
-    if len(longest.encode()) > SOCKET_PATH_BYTES:
-        raise BadSettings(
-            [f"web_apps: '{app.name}' has a name too long for a socket: {longest} is over {SOCKET_PATH_BYTES} bytes"]
+
+
+def _too_long(app: App, contract: Contract) -> Iterator[str]:
+    """A socket whose path no Unix socket can have, whatever the release's id will be."""
+    any_release = Release(
+        app=app,
+        contract=contract,
+        id="0" * ID_DIGITS,
+        venv_id="",
+        files=[],
+        environment={},
+        secrets={},
+        source="",
+    )
+    longest = max(any_release.sockets().values(), key=len)
+    if len(longest) > SOCKET_PATH_BYTES:
+        yield (
+            f"web_apps: '{app.name}' has a name too long for a socket: {longest} is over {SOCKET_PATH_BYTES} bytes; "
+            "shorten it"
         )
-    return made
-
-
-def _listed(files: Sequence[CodeFile]) -> list[Any]:
-    return [dataclasses.astuple(file) for file in files]
 
 
 def _digest(content: Any) -> str:
@@ -659,8 +731,13 @@ def web_plan(
 
     Raises BadSettings; settings.yml asks web_problems first, so that a person sees the problems and nothing else.
     """
-    agreed = Contract(**contract)
-    pairs = parse(apps, secrets, base)
+    problems: list[str] = []
+    agreed = parse_contract(contract, problems)
+    pairs = parse(apps, secrets, base, problems)
+    for app, _hidden in pairs:
+        problems += _too_long(app, agreed)
+    if problems:
+        raise BadSettings(problems)
     releases = [release(app, hidden, agreed, python, recipe, base) for app, hidden in pairs if app.is_present()]
     return {
         "flask_app": [made.flask_app() for made in releases],

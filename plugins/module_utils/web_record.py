@@ -118,13 +118,20 @@ class Records:
 
 def message(app: str, release: str, refused: Refused, serving: str, root: Path) -> str:
     """The error that a person sees, the cause last, where the eye is when a run has ended."""
+    fate = f"release {release} was refused"
     outcome = f"Release {serving} serves as before." if serving else "No release was live before, and none is now."
+    evidence = f"More is on the host in {root}/releases/{release}/failure.log"
+    if serving == release:
+        # It was proven before: what failed is a repair of it, or what comes after it went live.
+        fate = f"release {release} is live and stays so, but failed"
+        outcome = "The next run tries again."
+        evidence = f"More is in the host's journal: journalctl -u '{app}*@{release}*'"
     shown = [line for line in refused.evidence.splitlines() if line.strip()][-SHOWN_LINES:]
     return "\n".join(
         [
             *shown,
-            f"{app}: release {release} was refused at the step '{refused.step}': {refused.cause}",
-            f"{outcome} More is on the host in {root}/releases/{release}/failure.log",
+            f"{app}: {fate} at the step '{refused.step}': {refused.cause}",
+            f"{outcome} {evidence}",
         ]
     )
 

@@ -1,111 +1,268 @@
-"""What the roles promise each other and whoever reads them."""
+"""Every role is built alike: learn one, know all."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.template import Templar
+from jinja2 import Environment, meta, nodes
 
-from web_apps import web_plan
+from project import PLAYBOOKS, PROJECT, ROLES, defaults, options, read, specs, tasks
 
-PROJECT = Path(__file__).parents[2]
-ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
-CONTRACT = {"user": "w", "group": "w", "nginx_group": "n", "app_root": "/opt", "run_root": "/run", "http_port": 80}
-SLICES = {
-    "flask_app": {"flask_app_releases": "flask_app", "flask_app_absent": "absent"},
-    "nginx": {"nginx_sites": "nginx"},
-    "uwsgi": {"uwsgi_instances": "uwsgi", "uwsgi_absent": "absent"},
-}
-
-
-def read(path: str) -> Any:
-    return yaml.safe_load((PROJECT / path).read_text())
+ROOMS = {"defaults", "library", "meta", "module_utils", "tasks"}
+ROOMS_IF_NEEDED = {"action_plugins", "handlers", "templates", "vars"}
+TASK_FILES = sorted(PROJECT.glob("roles/*/tasks/*.yml"))
+TEMPLATES = sorted(PROJECT.glob("roles/*/templates/*"))
+PREFIX = {role: f"{role}_" for role in ROLES}
 
 
-def options(role: str) -> dict[str, Any]:
-    return dict(read(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+def called(path: Path) -> str:
+    return path.relative_to(PROJECT / "roles").as_posix()
+
+
+by_role = pytest.mark.parametrize("role", ROLES)
+by_task_file = pytest.mark.parametrize("path", TASK_FILES, ids=called)
+by_template = pytest.mark.parametrize("path", TEMPLATES, ids=called)
+
+
+def test_these_are_the_roles() -> None:
+    """So that the rest can't pass by finding nothing."""
+    assert ROLES == ["flask_app", "nginx", "uwsgi"]
+    assert len(TASK_FILES) > len(ROLES)
+    assert TEMPLATES
+
+
+# --- Rooms --------------------------------------------------------------------------------------------------------
+
+
+@by_role
+def test_a_role_has_the_rooms_it_needs(role: str) -> None:
+    folder = PROJECT / "roles" / role
+    rooms = {path.name for path in folder.iterdir() if path.is_dir()}
+    assert rooms >= ROOMS
+    assert rooms <= ROOMS | ROOMS_IF_NEEDED
+    assert [path.name for path in folder.iterdir() if path.is_file()] == ["README.md"]
+    assert all(any(file.is_file() for file in (folder / room).rglob("*")) for room in rooms)
+
+
+@by_role
+def test_a_role_says_what_it_is_and_needs_no_other(role: str) -> None:
+    described = read(f"roles/{role}/meta/main.yml")
+    assert described["dependencies"] == []
+    assert described["galaxy_info"]["license"] == "MIT"
+    assert described["galaxy_info"]["platforms"] == [{"name": "Debian", "versions": ["bookworm", "trixie"]}]
+    assert described["galaxy_info"]["description"]
+
+
+def test_all_roles_ask_for_the_same_ansible() -> None:
+    assert len({read(f"roles/{role}/meta/main.yml")["galaxy_info"]["min_ansible_version"] for role in ROLES}) == 1
+
+
+# --- Variables ----------------------------------------------------------------------------------------------------
+
+
+@by_role
+def test_every_variable_has_a_default_and_a_description(role: str) -> None:
+    assert set(defaults(role)) == set(options(role))
+
+
+@by_role
+def test_every_entry_point_takes_the_same_variables(role: str) -> None:
+    for name, entry_point in specs(role).items():
+        assert entry_point["short_description"], name
+        assert entry_point["options"] == options(role), name
+
+
+@by_role
+def test_every_default_is_of_the_type_that_is_described(role: str) -> None:
+    kinds = {"list": list, "dict": dict, "str": str, "path": str, "int": int, "bool": bool}
+    for name, value in defaults(role).items():
+        assert type(value) is kinds[options(role)[name]["type"]], name
+
+
+def _described(options_: dict[str, Any], inside: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, option in options_.items():
+        yield f"{inside}{name}", option
+        yield from _described(option.get("options", {}), f"{inside}{name}.")
+
+
+@by_role
+def test_a_spec_describes_and_decides_nothing(role: str) -> None:
+    for name, option in _described(options(role)):
+        # A default here would be a second one: the first is in defaults/main.yml, or an app's in the dataclass.
+        assert set(option) <= {"description", "type", "elements", "options", "required", "no_log"}, name
+        assert re.fullmatch(r"\w.+\.", option["description"], re.DOTALL), name
+        assert option["type"] in {"list", "dict", "str", "path", "int", "bool"}, name
+
+
+@by_role
+def test_a_misspelt_key_of_an_item_is_refused(role: str) -> None:
+    """A list of dictionaries says which keys these have, each of them required: a half-filled slice is a fault."""
+    for name, option in _described(options(role)):
+        assert (option.get("elements") == "dict") <= ("options" in option), name
+        assert all(inner.get("required") for inner in option.get("options", {}).values()), name
+
+
+@by_role
+def test_secrets_are_never_logged(role: str) -> None:
+    for name, option in _described(options(role)):
+        assert option.get("no_log", False) is ("secret" in name), name
+
+
+def _own_names(role: str) -> Iterator[str]:
+    """Every name that the role gives to something: variables, results, facts, loop variables."""
+    yield from defaults(role)
+    own = PROJECT / "roles" / role / "vars/main.yml"
+    yield from yaml.safe_load(own.read_text()) if own.exists() else {}
+    for path in (PROJECT / "roles" / role / "tasks").glob("*.yml"):
+        for task in tasks(path):
+            yield from task.get("vars", {})
+            yield from [task["register"]] if "register" in task else []
+            yield from task.get("ansible.builtin.set_fact", {})
+            control = task.get("loop_control", {})
+            yield from [control[word] for word in ("loop_var", "index_var") if word in control]
+
+
+@by_role
+def test_every_name_begins_with_the_roles(role: str) -> None:
+    strangers = {name for name in _own_names(role) if not name.startswith(PREFIX[role])}
+    assert strangers == set()
+
+
+@by_role
+def test_a_role_knows_nothing_of_the_others(role: str) -> None:
+    foreign = {name for other in ROLES if other != role for name in _own_names(other)}
+    files = [path for room in ("defaults", "meta", "tasks", "templates", "vars") for path in _files(role, room)]
+    for path in files:
+        assert foreign & set(re.findall(r"\w+", path.read_text())) == set(), path
+
+
+def _files(role: str, room: str) -> list[Path]:
+    return [path for path in (PROJECT / "roles" / role / room).rglob("*") if path.is_file()]
+
+
+# --- Tasks --------------------------------------------------------------------------------------------------------
+
+
+@by_role
+def test_main_reads_as_a_table_of_contents(role: str) -> None:
+    allowed = {"name", "loop", "loop_control", "when", "ansible.builtin.import_tasks", "ansible.builtin.include_tasks"}
+    for task in tasks(PROJECT / "roles" / role / "tasks/main.yml"):
+        assert set(task) <= allowed, task["name"]
+        assert {"ansible.builtin.import_tasks", "ansible.builtin.include_tasks"} & set(task), task["name"]
+
+
+@by_task_file
+def test_a_task_file_fits_a_screen(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 80
+
+
+@by_task_file
+def test_a_task_file_is_used(path: Path) -> None:
+    """By another one, by a playbook, or as the role's main."""
+    role = path.parents[1].name
+    imports = {
+        str(task[word])
+        for other in (PROJECT / "roles" / role / "tasks").glob("*.yml")
+        for task in tasks(other)
+        for word in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks")
+        if word in task
+    }
+    assert path.name == "main.yml" or path.name in imports or path.stem in _entered(role)
+
+
+def _entered(role: str) -> set[str]:
+    """The entry points of a role that the playbooks use."""
+    imported = (task.get("ansible.builtin.import_role", {}) for path in PLAYBOOKS for task in tasks(path))
+    return {one.get("tasks_from", "main") for one in imported if one.get("name") == role}
+
+
+@by_role
+def test_every_entry_point_that_is_used_is_described(role: str) -> None:
+    assert _entered(role) == set(specs(role))
+
+
+@by_task_file
+def test_a_loop_names_its_variable_and_its_items(path: Path) -> None:
+    for task in tasks(path):
+        if "loop" in task and "item" in re.findall(r"\w+", str({**task, "loop": None, "name": None})):
+            # A list of paths, which say all there is to say.
+            assert str(task.get("ansible.builtin.file", {}).get("path")) == "{{ item }}", task["name"]
+        elif "loop" in task:
+            assert {"loop_var", "label"} <= set(task["loop_control"]), task["name"]
+
+
+# --- Templates ----------------------------------------------------------------------------------------------------
+
+
+def _included() -> set[str]:
+    """Templates that are parts of others."""
+    return {name for path in TEMPLATES for name in re.findall(r"{% include '([^']+)' %}", path.read_text())}
+
+
+@by_template
+def test_a_template_begins_with_the_warning(path: Path) -> None:
+    if path.name in _included():
+        assert "ansible_managed" not in path.read_text()
+    else:
+        assert path.read_text().splitlines()[0] == "{{ ansible_managed | comment }}"
+
+
+@by_template
+def test_a_template_is_used(path: Path) -> None:
+    role = PROJECT / "roles" / path.relative_to(PROJECT / "roles").parts[0]
+    looked_up = "".join(file.read_text() for room in ("tasks", "vars") for file in (role / room).glob("*.yml"))
+    assert path.name in _included() or f"'{path.name}'" in looked_up
+
+
+@by_template
+def test_control_words_stand_in_the_first_column(path: Path) -> None:
+    """The blanks before an indented one would be left in the file."""
+    assert re.findall(r"^[ \t]+{%.*", path.read_text(), re.MULTILINE) == []
 
 
 @pytest.fixture(scope="module")
-def plan() -> dict[str, Any]:
-    apps = [
-        {"name": "uwsgi-flask", "server_names": ["a.test"], "before_live": ["true"]},
-        {"name": "gone", "state": "absent"},
-    ]
-    recipe = str(PROJECT / "roles/uwsgi/templates")
-    return web_plan(apps, {}, base=str(PROJECT), contract=CONTRACT, python="3.13.5", recipe=recipe)
+def jinja() -> Environment:
+    engine = Templar().environment
+    assert isinstance(engine, Environment)
+    return engine
 
 
-@pytest.mark.parametrize("role", ROLES)
-class TestRole:
-    def test_every_default_is_described_and_every_description_has_a_default(self, role: str) -> None:
-        assert set(read(f"roles/{role}/defaults/main.yml")) == set(options(role))
-
-    def test_a_variable_bears_its_roles_name(self, role: str) -> None:
-        assert [name for name in options(role) if not name.startswith(f"{role}_")] == []
-
-    def test_no_default_stands_in_a_spec(self, role: str) -> None:
-        """It would be a second home, and Ansible never fills it in."""
-        assert "default:" not in (PROJECT / f"roles/{role}/meta/argument_specs.yml").read_text()
-
-    def test_each_entry_point_is_described(self, role: str) -> None:
-        described = read(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
-        entries = {"main", "rollback", "status", "teardown", "remove"}
-        called = set(re.findall(rf"name: {role}\n\s+tasks_from: (\w+)", playbooks())) | {"main"}
-        assert called <= set(described) <= entries
-
-    def test_a_slice_is_described_to_the_letter(self, role: str, plan: dict[str, Any]) -> None:
-        for variable, part in SLICES[role].items():
-            described = options(role)[variable]["options"]
-            assert all(set(item) == set(described) for item in plan[part]), variable
-            assert plan[part], part
-
-    def test_rooms(self, role: str) -> None:
-        rooms = {path.name for path in (PROJECT / "roles" / role).iterdir()}
-        assert {"defaults", "library", "meta", "module_utils", "tasks"} <= rooms
-
-    def test_tasks_are_short_and_main_only_imports(self, role: str) -> None:
-        for path in (PROJECT / f"roles/{role}/tasks").glob("*.yml"):
-            assert len(path.read_text().splitlines()) <= 80, path
-        modules = {key for task in read(f"roles/{role}/tasks/main.yml") for key in task if "." in key}
-        assert modules <= {"ansible.builtin.import_tasks", "ansible.builtin.include_tasks"}
-
-    def test_a_role_knows_no_other(self, role: str) -> None:
-        others = [name for name in ROLES if name != role]
-        for path in (PROJECT / f"roles/{role}").rglob("*.yml"):
-            words = set(re.findall(r"\b[a-z_]+\b", re.sub(r"#.*", "", path.read_text())))
-            strangers = [word for word in words for other in others if word.startswith(f"{other}_")]
-            # nginx's group is a fact of the host that the sockets are for.
-            assert [word for word in strangers if word not in options(role)] == [], path
+@by_template
+def test_a_template_uses_values_and_computes_none(path: Path, jinja: Environment) -> None:
+    tree = jinja.parse(path.read_text())
+    filters = {node.name for node in tree.find_all(nodes.Filter)}
+    assert filters <= {"comment", "join"}
+    assert list(tree.find_all((nodes.Call, nodes.Assign))) == []
 
 
-def playbooks() -> str:
-    return "\n".join(path.read_text() for path in PROJECT.glob("*.yml"))
+@by_template
+def test_a_template_uses_only_what_its_role_is_given(path: Path, jinja: Environment) -> None:
+    role = path.relative_to(PROJECT / "roles").parts[0]
+    loops = {name for name in _own_names(role) if name in ("nginx_site", "uwsgi_instance")}
+    used = meta.find_undeclared_variables(jinja.parse(path.read_text()))
+    assert used <= set(defaults(role)) | loops | {"ansible_managed"}
 
 
-def test_wiring_sets_what_roles_take_and_nothing_else() -> None:
-    known = {name for role in ROLES for name in options(role)}
-    own = {"web_plan", "web_problems", "web_circumstances", "web_deployed_by"}
-    assert set(read("group_vars/all/wiring.yml")) - own <= known
+@by_template
+def test_a_template_asks_only_for_keys_that_its_slice_has(path: Path, jinja: Environment) -> None:
+    slices = {"nginx_site": options("nginx")["nginx_sites"], "uwsgi_instance": options("uwsgi")["uwsgi_instances"]}
+    for node in jinja.parse(path.read_text()).find_all(nodes.Getattr):
+        chain = _chain(node)
+        known = slices[chain[0]]
+        for key in chain[1:]:
+            assert key in known["options"], ".".join(chain)
+            known = known["options"][key]
 
 
-@pytest.mark.parametrize("path", sorted((PROJECT / "roles").rglob("templates/*.j2")), ids=lambda path: path.name)
-def test_templates_compute_nothing(path: Path) -> None:
-    text = path.read_text()
-    assert not re.search(r"\|\s*default\(", text)
-    assert not re.search(r"^[ \t]+{%", text, re.MULTILINE), "a control tag that isn't in column 0 leaks its indent"
-    if not path.name.startswith("sandbox"):
-        assert text.startswith("{{ ansible_managed | comment }}")
-
-
-def test_sample_app_stands_above_the_known_faults() -> None:
-    """No audit tool can be trusted without its database; these are the versions that the known faults ended with."""
-    text = (PROJECT / "uwsgi-flask/requirements.txt").read_text()
-    pinned = re.findall(r"^(\w+)==([\d.]+)", text, re.MULTILINE)
-    versions = {name: tuple(map(int, version.split("."))) for name, version in pinned}
-    assert versions["flask"] >= (3, 1, 3)
-    assert versions["werkzeug"] >= (3, 1, 6)
-    assert versions["jinja2"] >= (3, 1, 6)
+def _chain(node: nodes.Node) -> list[str]:
+    """`a.b.c` as its words."""
+    if isinstance(node, nodes.Getattr):
+        return [*_chain(node.node), node.attr]
+    assert isinstance(node, nodes.Name)
+    return [node.name]

@@ -108,6 +108,9 @@ class Machine:
             return self.answers(release) if alive else Answer(0, error="ConnectionRefusedError")
         return self.front(os.readlink(self.root / "current").rpartition("/")[2])
 
+    def listens(self, path: Path) -> bool:
+        return path.is_socket() and f"app@{path.name.removesuffix('.sock')}.socket" in self.active
+
     def waiting(self, path: Path) -> int:
         return self.queue.pop(0) if self.queue else 0
 
@@ -226,6 +229,15 @@ class TestDeploy:
         assert golive_of(machine, prepare(machine, A)).run() is True
         assert_converged(machine, A)
 
+    def test_a_socket_that_was_taken_away_comes_back(self, machine: Machine) -> None:
+        """systemd takes both units for active, and nobody gets through."""
+        deploy(machine, A)
+        (machine.run / f"{A}.sock").unlink()
+        machine.calls.append("reboot")
+        assert golive_of(machine, prepare(machine, A)).run() is True
+        assert_converged(machine, A)
+        assert (machine.run / f"{A}.sock").is_socket()
+
     def test_an_edited_file_is_put_back(self, machine: Machine) -> None:
         deploy(machine, A)
         ini = machine.root / "releases" / A / "app.ini"
@@ -289,6 +301,16 @@ class TestRefusal:
         assert_converged(machine, A)
         assert result(machine, B)["result"] == "bad"
         assert refused.value.cause in (machine.root / "releases" / B / "failure.log").read_text()
+
+    def test_the_units_are_again_those_of_the_live_release(self, machine: Machine) -> None:
+        """Both releases have the same unit files; one that was refused must not leave its settings to the other."""
+        unit = machine.root.parent / "app@.service"
+        GoLive(prepare(machine, A), [OwnedFile(unit, "TimeoutStopSec=45\n")], system=machine).run()
+        machine.failing = {f"app-check@{B}.service": "boom"}
+        with pytest.raises(Refused):
+            GoLive(prepare(machine, B), [OwnedFile(unit, "TimeoutStopSec=99\n")], system=machine).run()
+        assert unit.read_text() == "TimeoutStopSec=45\n"
+        assert machine.calls[-1] == "daemon-reload"
 
     def test_the_cause_is_the_tracebacks_last_line(self, machine: Machine) -> None:
         machine.failing = {f"app-check@{A}.service": "Traceback\n  File\nImportError: no shop\nsystemd: Failed"}
@@ -490,6 +512,13 @@ class TestRollback:
         assert_converged(machine, A)
         with pytest.raises(Refused, match="no earlier good release"):
             rollback(machine)
+
+    def test_is_recorded_with_the_older_ones_ref(self, machine: Machine) -> None:
+        older = machine.root / "releases" / B / "result.json"
+        older.write_text(json.dumps({**result(machine, B), "ref": "v1"}))
+        os.utime(older, (1, 1))
+        Rollback(dataclasses.replace(instance_of(machine, ""), ref="v2"), system=machine).run()
+        assert result(machine, B)["ref"] == "v1"
 
     def test_to_a_chosen_one(self, machine: Machine) -> None:
         rollback(machine, A)

@@ -151,6 +151,13 @@ def test_the_message_ends_with_the_cause() -> None:
     assert lines[-1].endswith("/opt/shop/releases/abc/failure.log")
 
 
+def test_the_message_doesnt_call_a_live_release_refused() -> None:
+    lines = message("shop", "abc", Refused("after", "no mail host"), "abc", Path("/opt/shop")).splitlines()
+    assert lines[-2] == "shop: release abc is live and stays so, but failed at the step 'after': no mail host"
+    assert lines[-1].startswith("The next run tries again.")
+    assert "failure.log" not in lines[-1]
+
+
 ANN = {"by": "ann", "controller": "here", "pid": 7, "started": "1", "since": "noon"}
 BOB = {"by": "bob", "controller": "there", "pid": 8, "started": "2", "since": "one"}
 

@@ -162,7 +162,7 @@ TEXT_KEYS: dict[str, str] = {
     "max_body": "1{}m",
     "server_names": "a{}b.test",
 }
-# What ends a line, a value, a block or a quotation in nginx, ini, unit, tmpfiles.d or shell, or stands for something else there.
+# What ends a line, a value, a block or a quotation in nginx, ini, unit, tmpfiles.d or shell, or means something there.
 INJECTIONS = [
     "; } server {",
     "\n",
@@ -529,7 +529,7 @@ def test_every_problem_is_told_at_once(workshop: Workshop) -> None:
         app(processes=0, threads="many", procceses=1),
         app(name="b/c", server_names=...),
         app(name="good", source="shop", module="nothing"),
-        app(name="l" * 60, source="elsewhere"),
+        app(name="l" * 60, source="elsewhere", server_names=["l.test"]),
         secrets={"shpo": {}, "good": {"A": True}},
         user="root",
     )
@@ -551,6 +551,16 @@ def test_every_problem_is_told_at_once(workshop: Workshop) -> None:
         "web_app_secrets: 'good' must hold strings",
     ):
         assert len([line for line in told if words in line]) == 1, (words, told)
+
+
+def test_a_fault_doesnt_hide_those_of_the_source(workshop: Workshop) -> None:
+    told = workshop.problems(app(processes=0, source="elsewhere", server_names=...), secrets={"shop": {"A": None}})
+    assert len(told) == 4
+    assert "has 'source': there is no folder" in told[2]
+
+
+def test_a_misspelt_source_isnt_called_missing_too(workshop: Workshop) -> None:
+    assert "did you mean 'source'?" in workshop.problem(app(name="other", sourse="shop"))
 
 
 def test_bad_settings_make_no_plan(workshop: Workshop) -> None:

@@ -161,6 +161,18 @@ class System:
         finally:
             connection.close()
 
+    def listens(self, path: Path) -> bool:
+        """Whether somebody listens on a Unix socket; a full queue or a slow answer is no reason to say no."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
+            try:
+                connection.connect(os.fspath(path))
+            except (ConnectionRefusedError, FileNotFoundError):
+                return False
+            except BlockingIOError:
+                return True
+        return True
+
     def waiting(self, path: Path) -> int:
         """Connections that wait in the queue of a listening Unix socket (Recv-Q of ss); 0 if nothing listens."""
         words = ["ss", "-xlH", "src", os.fspath(path)]
@@ -189,6 +201,8 @@ class GoLive:
         self.action = action
         self.records = Records(instance.root, instance.by)
         self.steps: list[dict[str, Any]] = []
+        # What the units and the like said before this release wrote its own: all releases of the app share them.
+        self.displaced: list[OwnedFile] = []
         self.began = self.system.now()
 
     # --- What is ------------------------------------------------------------------------------------------------
@@ -204,10 +218,10 @@ class GoLive:
             and all(unit.get("NeedDaemonReload") != "yes" for unit in units)
             and all(file.is_right() for file in self.files)
             and self.system.releases_with_units(instance.app) == {instance.id}
-            and instance.socket().is_socket()
             and self._links_are_right()
             and self.records.result(instance.id) == GOOD
             and not self._owes(AFTER)
+            and self.system.listens(instance.socket())
             and self._probe_once().status == 200
         )
 
@@ -252,6 +266,10 @@ class GoLive:
         self._load()
         if self.system.show(instance.service(), "ActiveState").get("ActiveState") != "active":
             self._check()
+        elif not self.system.listens(instance.socket()):
+            # It runs, but behind a socket that was taken from it: nobody is served, so nobody loses by a restart.
+            with self._step("stop"):
+                self._must("stop", *self._units())
         with self._step("start"):
             self._start(instance.socket_unit(), "start")
             self._start(instance.service(), "start")
@@ -260,6 +278,8 @@ class GoLive:
 
     def _load(self) -> None:
         with self._step("load"):
+            shared = [file for file in self.files if not file.path.is_relative_to(self.instance.directory())]
+            self.displaced = [_as_it_is(file.path) for file in shared if file.path.is_file() and not file.is_right()]
             put_those_that_differ(self.files)
             self._must("daemon-reload")
             self._link_sockets()
@@ -370,6 +390,8 @@ class GoLive:
                         self.system.systemctl("kill", "--signal=KILL", instance.service())
                     self._retire(instance.id)
                     self.system.systemctl("reset-failed", *map(instance.step_unit, STEPS))
+                if put_those_that_differ(self.displaced):
+                    self.system.systemctl("daemon-reload")
                 self.records.refuse(
                     instance.id, refused, self._seconds(), self.action, ref=instance.ref, steps=self.steps
                 )
@@ -516,9 +538,10 @@ class Rollback:
         if not left:
             raise Refused("choose", "no release is live on this host, so there is none to roll back from")
         release = self.target()
+        ref = str(self.records.of(release).get("ref", ""))
         if keep_environment:
             release = self._with_environment_of(release, left)
-        instance = dataclasses.replace(self.instance, id=release)
+        instance = dataclasses.replace(self.instance, id=release, ref=ref)
         golive = GoLive(instance, self._files(release, left), system=self.system, action="rollback")
         # Marked before anything moves: after a run that was cut off, the next rollback must not return to it.
         before = self.records.of(left)

@@ -1,0 +1,53 @@
+"""What a role's README shows is what the role takes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from project import PROJECT, ROLES, defaults, options, specs
+
+by_role = pytest.mark.parametrize("role", ROLES)
+
+
+def readme(role: str) -> str:
+    return (PROJECT / f"roles/{role}/README.md").read_text()
+
+
+def example(role: str) -> dict[str, Any]:
+    """The variables of the example that stands alone."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", readme(role), re.DOTALL)
+    (play,) = yaml.safe_load(block)
+    (task,) = play["tasks"]
+    assert task["ansible.builtin.import_role"] == {"name": role}
+    return dict(task["vars"])
+
+
+@by_role
+def test_the_example_is_one_that_the_role_takes(role: str) -> None:
+    given = example(role)
+    assert given.keys() <= defaults(role).keys()
+    assert ArgumentSpecValidator(options(role)).validate({**defaults(role), **given}).error_messages == []
+
+
+@by_role
+def test_every_entry_point_is_told(role: str) -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", readme(role), re.MULTILINE)) == set(specs(role))
+
+
+@by_role
+def test_links_lead_somewhere(role: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)", readme(role))
+    assert "meta/argument_specs.yml" in links
+    assert [link for link in links if not (PROJECT / "roles" / role / link).exists()] == []
+
+
+@by_role
+def test_what_it_says_it_owns_it_knows(role: str) -> None:
+    assert re.search(r"^\| owns \| .{20}", readme(role), re.MULTILINE)
+    assert re.search(r"^\| knows nothing of \| .{10}", readme(role), re.MULTILINE)
+    assert set(re.findall(rf"`({role}_\w+)`", readme(role))) <= defaults(role).keys()

@@ -1,0 +1,48 @@
+"""Two apps that differ in whatever the templates decide by, and every file that comes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from project import render, template
+from rendered import Rendered, rendered
+from settings import Workshop, app
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    source = str(Workshop(tmp_path_factory.mktemp("apps")).source)
+    return {
+        "web_apps": [
+            app(source=source, environment={"COLOUR": "of-the-environment"}),
+            app(
+                name="wiki-2", source=source, server_names=["*.wiki.test", "wiki.test"], static_url="/", processes=7,
+                threads=9, listen_queue=77, request_timeout=44, start_timeout=33, max_requests=555, max_body="8m",
+                module="flask_wsgi", callable="create", health_path="/well",
+            ),
+        ],
+        "web_app_secrets": {"shop": {"TOKEN": "of-the-secrets"}},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def apps(settings: dict[str, Any]) -> list[Rendered]:
+    made = rendered(settings)
+    assert [one.instance["name"] for one in made] == ["shop", "wiki-2"]
+    return made
+
+
+@pytest.fixture(scope="session", params=[0, 1], ids=["shop", "wiki-2"])
+def made(apps: list[Rendered], request: pytest.FixtureRequest) -> Rendered:
+    """Each of the two apps."""
+    number: int = request.param
+    return apps[number]
+
+
+@pytest.fixture(scope="session")
+def base(settings: dict[str, Any]) -> dict[str, str]:
+    """The files of nginx that are no app's, by their place."""
+    files = dict(render("nginx", "{{ nginx_base_files }}", settings))
+    return {**files, "restart.conf": template("nginx", "restart.conf.j2", settings)}

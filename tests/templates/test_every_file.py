@@ -1,0 +1,72 @@
+"""What holds for every file that is put on a host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from project import PROJECT
+from rendered import Rendered
+
+
+def every_file(apps: list[Rendered], base: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for app in apps:
+        yield from app.files.items()
+    yield from base.items()
+
+
+def said(text: str) -> Iterator[str]:
+    """The lines that are no comments."""
+    return (line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", ";")))
+
+
+def test_every_template_is_rendered(apps: list[Rendered], base: dict[str, str]) -> None:
+    """Or the rest would say nothing of a new one: a line of each template is in some file."""
+    everything = "".join(text for _name, text in every_file(apps, base))
+    for path in PROJECT.glob("roles/*/templates/*"):
+        fixed = [line for line in path.read_text().splitlines() if "{" not in line and len(line) > 20]
+        assert fixed, path
+        assert all(line in everything for line in fixed if not line.startswith("    listen [")), path
+
+
+def test_each_looks_hand_written(apps: list[Rendered], base: dict[str, str]) -> None:
+    for name, text in every_file(apps, base):
+        assert text.startswith("#\n# Ansible managed\n#\n"), name
+        assert text.endswith("\n"), name
+        assert not text.endswith("\n\n"), name
+        assert "\n\n\n" not in text, name
+        assert re.search(r"[ \t]$", text, re.MULTILINE) is None, name
+        assert "\t" not in text, name
+        assert max(len(line) for line in text.splitlines()) <= 160, name
+
+
+def test_nothing_of_the_template_is_left(apps: list[Rendered], base: dict[str, str]) -> None:
+    for name, text in every_file(apps, base):
+        assert re.search(r"{{|}}|{%|%}|\b(None|True|False|undefined|Undefined)\b", text) is None, name
+
+
+def test_nothing_is_in_tmp_where_anybody_could_take_the_name(apps: list[Rendered], base: dict[str, str]) -> None:
+    for name, text in every_file(apps, base):
+        assert [line for line in said(text) if "/tmp" in line] == [], name
+
+
+def test_no_value_of_the_environment_is_there(apps: list[Rendered], base: dict[str, str]) -> None:
+    """Units, ini and nginx's files can be read by others; values stand in the release's own file."""
+    for name, text in every_file(apps, base):
+        assert "of-the-environment" not in text, name
+        assert "of-the-secrets" not in text, name
+
+
+def test_two_apps_dont_collide(apps: list[Rendered]) -> None:
+    one, two = apps
+    assert set(one.files) & set(two.files) == {"ini", "tmpfiles", "conf"}
+    for kind in one.files:
+        here, there = (_own(app.files[kind if kind in app.files else kind.replace("shop", "wiki-2")]) for app in apps)
+        assert here, kind
+        assert here & there == set(), kind
+
+
+def _own(text: str) -> set[str]:
+    """Paths, sockets and names that belong to one app: whatever holds its name or is a directory of its own."""
+    words = set(re.findall(r"[\w./@%-]+", "\n".join(said(text))))
+    return {word for word in words if re.search(r"\b(shop|wiki)", word)}

@@ -1,0 +1,124 @@
+"""uwsgi-flask.ini."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from rendered import Rendered, rendered
+
+# What the ini was made of that this one grew from. Each is there still, or a comment says why not.
+ORIGINAL = [
+    "master", "processes", "uwsgi-socket", "chdir", "module", "callable", "pidfile", "daemonize", "check-static",
+    "chown-socket", "chmod-socket", "uid", "gid", "vacuum", "die-on-term",
+]  # fmt: skip
+GONE = {"uwsgi-socket", "pidfile", "daemonize", "check-static", "chown-socket", "chmod-socket", "uid", "gid"}
+
+
+def directives(ini: str) -> list[tuple[str, str]]:
+    """Key and value of each line as uWSGI reads it: a comment is a line that begins as one, and nothing else is."""
+    lines = [line for line in ini.splitlines() if line and not line.startswith(("#", ";"))]
+    assert lines.pop(0) == "[uwsgi]"
+    pairs = [line.partition(" = ") for line in lines]
+    assert all(equals for _key, equals, _value in pairs), lines
+    return [(key, value) for key, _equals, value in pairs]
+
+
+def test_no_comment_stands_behind_a_value(made: Rendered) -> None:
+    assert [line for line in made.ini.splitlines() if re.search(r"^[^#;].*\s[#;]", line)] == []
+
+
+def test_python_is_loaded_before_its_options_are_checked(made: Rendered) -> None:
+    assert directives(made.ini)[:2] == [("plugins", "python3"), ("strict", "true")]
+
+
+def test_no_option_is_there_twice(made: Rendered) -> None:
+    keys = [key for key, _value in directives(made.ini)]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("key", ORIGINAL)
+def test_an_original_option_is_there_or_its_absence_explained(made: Rendered, key: str) -> None:
+    comments = "\n".join(line for line in made.ini.splitlines() if line.startswith("#"))
+    assert (key in dict(directives(made.ini))) is (key not in GONE)
+    assert key not in GONE or f"`{key}`" in comments
+
+
+def test_true_is_spelt_as_true(made: Rendered) -> None:
+    """uWSGI takes any word but false, off and no for true."""
+    for key in ("strict", "master", "vacuum", "need-app", "die-on-term", "enable-threads", "single-interpreter"):
+        assert dict(directives(made.ini))[key] == "true", key
+
+
+def test_numbers_are_numbers(made: Rendered) -> None:
+    numbers = {
+        "processes",
+        "threads",
+        "worker-reload-mercy",
+        "harakiri",
+        "max-requests",
+        "buffer-size",
+        "post-buffering",
+    }
+    assert all(value.isdigit() for key, value in directives(made.ini) if key in numbers)
+    assert numbers <= dict(directives(made.ini)).keys()
+
+
+def test_it_runs_the_release_and_no_other(made: Rendered) -> None:
+    ini, instance = dict(directives(made.ini)), made.instance
+    assert ini["chdir"] == f"{instance['release']}/code"
+    assert ini["virtualenv"] == f"{instance['release']}/venv"
+    assert (ini["module"], ini["callable"]) == (instance["module"], instance["callable"])
+    assert ini["add-header"] == f"X-Release: {instance['id']}"
+    assert "current" not in "".join(ini.values())
+
+
+def test_what_was_set_arrives(made: Rendered) -> None:
+    ini, instance = dict(directives(made.ini)), made.instance
+    assert ini["processes"] == str(instance["processes"])
+    assert ini["threads"] == str(instance["threads"])
+    assert ini["max-requests"] == str(instance["max_requests"])
+    assert ini["harakiri"] == ini["worker-reload-mercy"] == str(instance["request_timeout"])
+
+
+def test_a_broken_release_ends_and_a_running_one_ends_gracefully(made: Rendered) -> None:
+    ini = dict(directives(made.ini))
+    assert ini["need-app"] == "true"
+    assert ini["hook-master-start"] == "unix_signal:15 gracefully_kill_them_all"
+
+
+def test_it_listens_only_where_probes_ask(made: Rendered) -> None:
+    """The socket for visitors is systemd's; with a second one, and `vacuum`, a run by hand would delete it."""
+    listens = {key: value for key, value in directives(made.ini) if "socket" in key or key in ("http", "stats")}
+    assert listens == {"http-socket": made.instance["http_socket"], "stats": made.instance["stats_socket"]}
+
+
+def test_headers_that_nginx_takes_fit(made: Rendered, base: dict[str, str]) -> None:
+    match = re.search(r"large_client_header_buffers (\d+) (\d+)k;", base["nginx.conf"])
+    assert match
+    count, kilobytes = map(int, match.groups())
+    assert count * kilobytes * 1024 <= int(dict(directives(made.ini))["buffer-size"]) <= 65535
+
+
+def test_a_percent_sign_would_be_magic(made: Rendered) -> None:
+    assert "%" not in made.ini
+    assert "$" not in made.ini
+
+
+@pytest.mark.parametrize(
+    "changes", [{"server_names": ["b.test"]}, {"max_body": "9m"}, {"static_url": "/x/"}, {"keep_releases": 9}], ids=str
+)
+def test_what_makes_no_new_release_changes_no_ini(made: Rendered, changes: dict[str, object]) -> None:
+    """A live instance's ini is never written anew: a release with the same id has the same ini."""
+    given = next(app for app in made.settings["web_apps"] if app["name"] == made.instance["name"])
+    again = rendered({"web_apps": [{**given, **changes}], "web_app_secrets": _of(made)})[0]
+    assert again.instance["id"] == made.instance["id"]
+    assert again.ini == made.ini
+
+
+def _of(made: Rendered) -> dict[str, Any]:
+    """The app's own secrets."""
+    name = made.instance["name"]
+    return {name: made.settings["web_app_secrets"].get(name, {})}

@@ -1,0 +1,247 @@
+"""nginx.conf, the default server and the apps' server blocks, read as nginx reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from project import render
+from rendered import Rendered, rendered
+
+# A directive: its words, and what stands in its braces.
+Directive = tuple[list[str], list[Any]]
+
+TOKEN = re.compile(r"""\s+|\#[^\n]*|(?P<mark>[;{}])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s;{}"'#]+)""")
+# What the server block was made of that this one grew from.
+ORIGINAL = ["listen", "server_name", "client_max_body_size", "access_log", "uwsgi_pass", "include"]
+
+
+def parsed(text: str) -> list[Directive]:
+    """The tree of directives. Fails where nginx would: a brace or semicolon too many or too few."""
+    tokens = list(_tokens(text))
+    tree = _block(tokens, is_inner=False)
+    assert tokens == []
+    return tree
+
+
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    position = 0
+    while position < len(text):
+        match = TOKEN.match(text, position)
+        assert match, text[position : position + 40]
+        position = match.end()
+        if match.lastgroup:
+            yield match.lastgroup, match[match.lastgroup]
+
+
+def _block(tokens: list[tuple[str, str]], is_inner: bool) -> list[Directive]:
+    directives: list[Directive] = []
+    words: list[str] = []
+    while tokens:
+        kind, word = tokens.pop(0)
+        if kind != "mark":
+            words.append(word)
+        elif word == "}":
+            assert is_inner, "a brace too many"
+            assert words == [], f"no semicolon after {words}"
+            return directives
+        else:
+            assert words, f"nothing before {word}"
+            directives.append((words, _block(tokens, is_inner=True) if word == "{" else []))
+            words = []
+    assert not is_inner, "a brace too few"
+    assert words == [], f"no semicolon after {words}"
+    return directives
+
+
+def those(block: list[Directive], *beginning: str) -> list[Directive]:
+    """The directives of a block that begin with these words."""
+    return [directive for directive in block if directive[0][: len(beginning)] == list(beginning)]
+
+
+def values(block: list[Directive], name: str) -> list[list[str]]:
+    return [words[1:] for words, _inner in those(block, name)]
+
+
+def deep(block: list[Directive]) -> Iterator[list[str]]:
+    for words, inner in block:
+        yield words
+        yield from deep(inner)
+
+
+def server(made: Rendered) -> list[Directive]:
+    ((_words, block),) = those(parsed(made.conf), "server")
+    return block
+
+
+def location(made: Rendered, *words: str) -> list[Directive]:
+    ((_words, block),) = those(server(made), "location", *words)
+    return block
+
+
+def test_no_file_has_a_brace_too_many_or_too_few(apps: list[Rendered], base: dict[str, str]) -> None:
+    for text in [*(made.conf for made in apps), base["nginx.conf"], base["conf.d/00-default.conf"]]:
+        assert parsed(text)
+
+
+@pytest.mark.parametrize("text", ["a { b;", "a; }", "a { b }", "a", "; a;"])
+def test_the_reader_sees_a_fault(text: str) -> None:
+    with pytest.raises(AssertionError):
+        parsed(text)
+
+
+# --- One app ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+def test_an_original_directive_is_there(made: Rendered, name: str) -> None:
+    assert name in [words[0] for words in deep(server(made))]
+
+
+def test_the_upstream_is_the_live_socket(made: Rendered) -> None:
+    ((words, block),) = those(parsed(made.conf), "upstream")
+    assert words == ["upstream", made.instance["name"]]
+    # No keepalive, no second server: a request is never sent twice.
+    assert block == [(["server", f"unix:{made.instance['live_socket']}"], [])]
+
+
+def test_a_server_block_answers_to_the_apps_names_only(made: Rendered) -> None:
+    assert values(server(made), "server_name") == [made.site["server_names"]]
+    assert values(server(made), "listen") == [["80"], ["[::]:80"]]
+
+
+def test_what_was_set_arrives(made: Rendered) -> None:
+    assert values(server(made), "client_max_body_size") == [[made.site["max_body"]]]
+    assert values(server(made), "access_log") == [[f"/var/log/nginx/{made.instance['name']}.log", "plain"]]
+
+
+def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
+    block = location(made, made.site["app_location"])
+    # The distribution's own parameters first: ours after it.
+    assert [words for words, _inner in block] == [
+        ["include", "uwsgi_params"],
+        ["uwsgi_param", "HTTP_PROXY", ""],
+        ["uwsgi_pass", made.instance["name"]],
+        ["uwsgi_read_timeout", f"{made.site['read_timeout']}s"],
+    ]
+    assert made.site["read_timeout"] > made.instance["request_timeout"]
+
+
+def test_only_one_location_reaches_the_app(made: Rendered) -> None:
+    assert len([words for words in deep(server(made)) if words[0] == "uwsgi_pass"]) == 1
+
+
+def test_files_are_served_from_the_static_folder_alone(made: Rendered) -> None:
+    static = f"{made.instance['root']}/current/code/static"
+    served = [words for words in deep(server(made)) if words[0] in ("root", "alias")]
+    assert [words[1].rstrip("/") for words in served] == [static]
+    links = [words for words in deep(server(made)) if words[0] == "disable_symlinks"]
+    assert [[words[1], words[2].rstrip("/")] for words in links] == [["on", f"from={static}"]]
+    assert not {"autoindex", "autoindex_format"} & {words[0] for words in deep(server(made))}
+
+
+def test_files_that_begin_with_a_dot_are_nobodys_business(made: Rendered) -> None:
+    block = location(made, "~")
+    assert [words for words, _inner in block] == [["return", "404"]]
+    ((words, _inner),) = those(server(made), "location", "~")
+    hidden = re.compile(words[2])
+    assert all(hidden.search(path) for path in ("/.git/config", "/.env", "/a/.b", "/.well-known-not/x"))
+    assert not any(hidden.search(path) for path in ("/.well-known/acme-challenge/x", "/a.b/c", "/yyy.js"))
+
+
+def test_no_location_is_there_twice(made: Rendered) -> None:
+    names = [words[1:] for words, _inner in those(server(made), "location")]
+    assert len({tuple(name) for name in names}) == len(names) == 3
+
+
+def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:
+    """Both ends of an alias have their slash, or /static../ would lead out of the folder."""
+    block = location(apps[0], "/static/")
+    assert values(block, "alias") == [["/opt/shop/current/code/static/"]]
+    assert those(block, "try_files") == []
+    assert location(apps[0], "/")
+    assert "@" not in apps[0].conf
+
+
+def test_static_files_at_the_root(apps: list[Rendered]) -> None:
+    """A file if there is one; if not, the app."""
+    block = location(apps[1], "/")
+    assert values(block, "root") == [["/opt/wiki-2/current/code/static"]]
+    assert values(block, "try_files") == [["$uri", "@wiki-2"]]
+    assert location(apps[1], "@wiki-2")
+    assert "alias" not in [words[0] for words in deep(block)]
+
+
+@pytest.mark.parametrize("url", ["/", "/static/", "/a/b.c~d-e_f/"])
+def test_any_static_url_leaves_a_whole_block(settings: dict[str, Any], url: str) -> None:
+    given = {**settings["web_apps"][0], "static_url": url}
+    made = rendered({**settings, "web_apps": [given]})[0]
+    ((words, _inner),) = [it for it in those(server(made), "location") if it[0][1] == url]
+    assert words == ["location", url]
+
+
+@pytest.mark.parametrize("port", [80, 8080])
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_listening(settings: dict[str, Any], port: int, has_ipv6: bool) -> None:
+    changed = {**settings, "web_http_port": port, "nginx_ipv6": has_ipv6}
+    wanted = [[str(port)], [f"[::]:{port}"]][: 2 if has_ipv6 else 1]
+    for made in rendered(changed):
+        assert values(server(made), "listen") == wanted
+    base = render("nginx", "{{ nginx_base_files }}", changed)
+    for _words, block in those(parsed(base["conf.d/00-default.conf"]), "server"):
+        assert [words[:1] for words in values(block, "listen")] == wanted
+
+
+# --- The rest -----------------------------------------------------------------------------------------------------
+
+
+def test_a_host_name_that_no_app_has_gets_no_answer(base: dict[str, str]) -> None:
+    servers = [block for _words, block in those(parsed(base["conf.d/00-default.conf"]), "server")]
+    defaults = [block for block in servers if any("default_server" in words for words in values(block, "listen"))]
+    (block,) = defaults
+    assert all("default_server" in words and "backlog=4096" in words for words in values(block, "listen"))
+    assert values(block, "return") == [["444"]]
+    assert those(block, "location") == []
+
+
+def test_the_running_configuration_can_be_told(base: dict[str, str]) -> None:
+    servers = [block for _words, block in those(parsed(base["conf.d/00-default.conf"]), "server")]
+    (block,) = [block for block in servers if values(block, "server_name") == [["@generation@.invalid"]]]
+    assert values(block, "return") == [["204"]]
+    assert values(block, "access_log") == [["off"]]
+
+
+def test_only_one_server_is_the_default(apps: list[Rendered]) -> None:
+    for made in apps:
+        assert all("default_server" not in words for words in values(server(made), "listen"))
+
+
+def test_no_query_string_is_logged(base: dict[str, str]) -> None:
+    """Tokens travel in it."""
+    http = those(parsed(base["nginx.conf"]), "http")[0][1]
+    ((_name, formats),) = [(words[0], words[1:]) for words in values(http, "log_format")]
+    assert "$uri" in "".join(formats)
+    assert re.search(r"\$(request|request_uri|args|query_string|arg_\w+|http_referer)\b", "".join(formats)) is None
+    assert all(words[1] == "plain" for words in values(http, "access_log"))
+
+
+def test_who_dawdles_is_let_go(base: dict[str, str]) -> None:
+    http = those(parsed(base["nginx.conf"]), "http")[0][1]
+    for name in ("client_header_timeout", "client_body_timeout", "send_timeout"):
+        assert values(http, name) == [["10s"]]
+    assert values(http, "server_tokens") == [["off"]]
+
+
+def test_there_are_descriptors_for_all_connections(base: dict[str, str]) -> None:
+    tree = parsed(base["nginx.conf"])
+    connections = int(values(those(tree, "events")[0][1], "worker_connections")[0][0])
+    assert int(values(tree, "worker_rlimit_nofile")[0][0]) >= 2 * connections
+
+
+def test_the_tree_can_be_tested_in_another_place(base: dict[str, str]) -> None:
+    """Paths of nginx's own are relative, so a staged copy includes its own files and not the live ones."""
+    included = [words[1] for words in deep(parsed(base["nginx.conf"])) if words[0] == "include"]
+    assert included == ["modules-enabled/*.conf", "mime.types", "conf.d/*.conf", "sites-enabled/*"]
