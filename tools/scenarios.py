@@ -50,7 +50,7 @@ def run(name: str) -> Result:
     molecule = ["molecule", "--base-config", str(ROOT / ".config" / "molecule" / "config.yml")]
     command = [*molecule, "test", "--no-command-borders", "--scenario-name", name]
     with (
-        (LOGS / f"{name}.log").open("w") as log,
+        (LOGS / f"{name}.log").open("w", buffering=1) as log,
         subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,

@@ -284,7 +284,7 @@ class App:
     state: str = field(
         default="present", metadata=key(one_of("present", "absent"), "absent takes the app off the hosts")
     )
-    purge: bool = field(default=False, metadata=key(yes_or_no, "with state: absent, also delete /var/lib/<name>"))
+    purge: bool = field(default=False, metadata=key(yes_or_no, "with state: absent, also delete its data in /var/lib"))
     keep_releases: int = field(default=5, metadata=key(whole(2, 100), "good releases kept on the host"))
 
     @property
