@@ -57,10 +57,6 @@ def wrong_hash(server: Server) -> None:
 
 UNKNOWN = f"\nno-such-thing-anywhere==1.0 --hash=sha256:{'0' * 64}\n"
 
-# A run with nothing wrong, the longest deadline of those below, and as much again for a busy machine. An instance that
-# is given up is not waited for: its workers' grace alone would be 30 s.
-REFUSED_WITHIN = 45
-
 BAD: dict[str, Breakage] = {
     "syntax error": (append("app/__init__.py", "\ndef broken(:\n"), "SyntaxError"),
     "exception at import": (append("flask_wsgi.py", "\nraise RuntimeError('no configuration')\n"), "no configuration"),
@@ -93,7 +89,6 @@ def test_never_serves(server: Server, name: str) -> None:
     assert run.code != 0, run.output[-3000:]
     assert cause in run.last_lines(20), run.output[-4000:]
     report(f"{name} ({run.seconds:.0f} s)", load)
-    assert run.seconds < REFUSED_WITHIN
     assert list(load.by) == [f"200 {good}"]
     server.assert_serves(good)
     kept = server.sh("cat $(ls -td /opt/uwsgi-flask/releases/*/failure.log | head -1)")
