@@ -53,7 +53,6 @@ def test_twenty_in_a_row(server: Server) -> None:
             seconds.append(server.deploy().seconds)
     report(f"20 deploys ({sum(seconds):.0f} s, slowest {max(seconds):.0f} s)", load)
     assert len([release for release in load.by if release.startswith("200 ")]) >= 20
-    assert load.summary()["worst_ms"] < 500
     server.assert_serves(server.live())
     kept = server.sh("ls /opt/uwsgi-flask/releases").split()
     assert len(kept) == 5, kept
