@@ -16,6 +16,7 @@ import argparse
 import collections
 import http.client
 import json
+import select
 import signal
 import statistics
 import sys
@@ -80,6 +81,10 @@ class Load:
         connection = http.client.HTTPConnection(self.url.hostname or "", self.url.port or 80, timeout=self.timeout)
         while not self._end.is_set():
             began = time.monotonic()
+            if connection.sock and select.select([connection.sock], [], [], 0)[0]:
+                # The server has hung up on an idle connection, as every one does at some time: a browser sees that
+                # before it asks, and connects anew. A request that was sent and not answered is another thing.
+                connection.close()
             try:
                 connection.request("GET", target, headers={"Host": self.host})
                 answer = connection.getresponse()

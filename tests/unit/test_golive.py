@@ -486,6 +486,7 @@ class TestPrune:
                 deploy(machine, release)
             stamp = machine.root / "releases" / release / "result.json"
             os.utime(stamp, (number, number))
+        assert len(list((machine.root / "releases").iterdir())) == 2 + 3
         machine.failing = {}
         deploy(machine, C)
         left = {path.name for path in (machine.root / "releases").iterdir()}

@@ -70,10 +70,10 @@ def test_todays_environment_with_the_old_code(installed: Server, releases: dict[
     installed.app["environment"] = {"WORD": "changed meanwhile"}
     installed.deploy()
     with installed.load() as load:
-        run = installed.run("rollback.yml", f"-erelease={releases['A']}", "-ekeep_environment=true")
+        run = installed.run("rollback.yml", f"-erelease={releases['C']}", "-ekeep_environment=true")
     assert run.code == 0, run.output[-3000:]
     report("rollback with today's environment", load)
-    assert "page A" in installed.get("/")[1]
+    assert "page C" in installed.get("/")[1]
     assert 'WORD="changed meanwhile"' in installed.sh("cat /opt/uwsgi-flask/current/environment")
     assert installed.live() not in releases.values()
     installed.assert_serves(installed.live())
@@ -91,7 +91,7 @@ def test_status_tells_it_all(installed: Server) -> None:
     (app,) = json.loads(line)["apps"]
     assert app["live"] == installed.live()
     assert app["running"] == [installed.live()]
-    assert (app["idle"] + app["busy"], app["drift"]) == (1, [])
+    assert (app["idle"] + app["busy"], app["drift"]) == (3, [])
     assert app["memory"] > 1_000_000
     installed.sh("echo '# by hand' >> /opt/uwsgi-flask/current/code/flask_wsgi.py; echo >> /etc/nginx/mime.types")
     installed.sh("mkdir /opt/forgotten && touch /opt/forgotten/history.jsonl")

@@ -395,6 +395,7 @@ class GoLive:
                 self.records.refuse(
                     instance.id, refused, self._seconds(), self.action, ref=instance.ref, steps=self.steps
                 )
+                self._prune()
             raise
 
     def _fallback(self) -> str:
