@@ -1,0 +1,170 @@
+"""What the pages name is there: links, files, commands, settings. What a page lists is the list that the code has."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from project import PROJECT, read
+from web_apps import NOT_IN_RELEASE, App, public_keys
+from web_status import HEADINGS
+
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
+# What stands at the root and is written as a path of the project: `docs/apps.md`, `group_vars/all/`.
+ROOMS = {path.name for path in PROJECT.iterdir() if path.is_dir() and path.name not in {".git", ".venv", "static"}}
+# What a reader makes for his own servers.
+READERS_OWN = ("group_vars/production/", "molecule/<")
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def prose(page: Path) -> str:
+    return FENCED.sub("", page.read_text())
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    """The fenced blocks in one of the languages, each without its indentation."""
+    found = FENCED.findall(page.read_text())
+    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, name, text in found if name in languages]
+
+
+def anchors(page: Path) -> set[str]:
+    """What a heading is called in a link, by GitHub's rule: small, without punctuation, spaces as hyphens."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Every line that a reader is told to type, as words."""
+    typed = "\n".join(blocks(page, "sh")).splitlines() + CODE.findall(prose(page))
+    lines = [line.partition(" #")[0] for line in typed]
+    return [line.split() for line in lines if line.strip()]
+
+
+@by_page
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in LINK.findall(prose(page)):
+        path, _hash, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not link.startswith("https://") and (not target.exists() or (anchor and anchor not in anchors(target))):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, ahead = set(), [PROJECT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        reached.add(page)
+        links = [(page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(prose(page))]
+        ahead += [link for link in links if link.suffix == ".md" and link not in reached]
+    assert set(PAGES) <= reached
+
+
+@by_page
+def test_paths_of_the_project_are_there(page: Path) -> None:
+    named = [word.rstrip(".") for word in CODE.findall(prose(page)) if word.partition("/")[0] in ROOMS and "/" in word]
+    mine = [path for path in named if not path.startswith(READERS_OWN)]
+    missing = [path for path in mine if not list(PROJECT.glob(path.partition(" ")[0].rstrip("/")))]
+    assert missing == []
+
+
+def test_the_tree_of_the_readme_is_the_trees() -> None:
+    (tree,) = [text for text in blocks(PROJECT / "README.md", "") if "group_vars/" in text]
+    folder, named = "", []
+    for line in tree.splitlines():
+        # A name is told from its description by the two spaces between them, and from a comment by its ending.
+        for word in re.split(r" {2,}", line.strip())[0].split():
+            if not line.startswith(" "):
+                folder = word if word.endswith("/") else ""
+            named.append(word if not line.startswith(" ") else folder + word)
+    assert [path for path in named if not (PROJECT / path).exists()] == []
+    hidden_or_single = {name for name in ROOMS if name.startswith(".")}
+    assert ROOMS - hidden_or_single - {"__pycache__"} <= {path.split("/")[0] for path in named}
+
+
+@by_page
+def test_make_targets_are_there(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    named = {words[1] for words in commands(page) if words[0] == "make" and len(words) > 1 and "=" not in words[1]}
+    assert named <= targets
+
+
+@by_page
+def test_playbooks_and_what_is_given_to_them_are_there(page: Path) -> None:
+    for words in (words for words in commands(page) if words[0] == "ansible-playbook"):
+        playbooks = [word for word in words if word.endswith(".yml") and not word.startswith("inventory/")]
+        assert [path for path in playbooks if not (PROJECT / path).is_file()] == [], words
+        texts = "".join((PROJECT / path).read_text() for path in playbooks)
+        extra = [words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-e"]
+        assert [name for name in extra if not re.search(rf"\b{name} \|", texts)] == [], words
+
+
+@by_page
+def test_extra_variables_in_the_text_are_some_playbooks(page: Path) -> None:
+    texts = "".join(path.read_text() for path in PROJECT.glob("*.yml"))
+    named = re.findall(r"`-e (\w+)=", prose(page))
+    assert [name for name in named if not re.search(rf"\b{name} \|", texts)] == []
+
+
+def items(page: Path) -> Iterator[dict[str, Any]]:
+    for text in blocks(page, "yaml"):
+        yield from (yaml.safe_load(text) or {}).get("web_apps", [])
+
+
+@by_page
+def test_examples_have_keys_that_apps_have(page: Path) -> None:
+    # docs/apps.md shows what a mistake looks like, and has tests of its own.
+    known = {*public_keys(), "procceses"} if page.name == "apps.md" else public_keys().keys()
+    assert [key for item in items(page) for key in item if key not in known] == []
+
+
+@by_page
+def test_variables_are_defined(page: Path) -> None:
+    settings = {**read("group_vars/all/contract.yml"), **read("group_vars/all/web_apps.yml")}
+    named = {name for name in CODE.findall(prose(page)) if re.fullmatch(r"web_[a-z_]+", name)}
+    named |= {key for text in blocks(page, "yaml") for key in yaml.safe_load(text) if str(key).startswith("web_")}
+    assert named <= settings.keys()
+
+
+def test_settings_that_make_no_release_are_all_named() -> None:
+    text = prose(PROJECT / "docs/deploying.md")
+    listed = text.split("doesn't carry make none: ")[1].split(".\n")[0]
+    # Those two are for an app that has no release any more.
+    assert set(CODE.findall(listed)) == set(NOT_IN_RELEASE) - {"state", "purge"}
+
+
+def test_defaults_that_the_pages_tell_are_the_filters() -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(App)}
+    how = (PROJECT / "docs/how-it-works.md").read_text()
+    failed = (PROJECT / "docs/reading-a-failed-deploy.md").read_text()
+    assert f"| `listen_queue` {defaults['listen_queue']} |" in how
+    assert f"within {defaults['start_timeout']} s;" in failed
+    assert defaults["health_successes"] == 3
+    assert "three times in a row" in how
+    assert defaults["keep_releases"] == 5
+    assert "five newest good releases are kept (`keep_releases`)" in (PROJECT / "docs/rolling-back.md").read_text()
+
+
+def test_the_status_page_shows_the_reports_columns() -> None:
+    page = PROJECT / "docs/status.md"
+    (shown,) = [text.splitlines()[0] for text in blocks(page, "") if text.startswith("HOST")]
+    assert tuple(shown.split()) == HEADINGS
+
+
+@by_page
+def test_what_is_typed_is_whole(page: Path) -> None:
+    """A quote that is left open would leave the reader at a prompt that waits."""
+    for text in blocks(page, "sh"):
+        shlex.split(text, comments=True)
