@@ -162,7 +162,7 @@ NOT_CODE = [
     ".git",
     ".hg/x",
     ".svn/x",
-    "__pycache__/a.pyc",
+    "__pycache__/a.txt",
     "pkg/__pycache__/a.pyc",
     "pkg/a.pyc",
     ".venv/x",
