@@ -42,6 +42,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("name", "Shop", NAME),
     ("name", "shop_2", NAME),
     ("name", "shop-", NAME),
+    ("name", "größe", NAME),
     ("name", "shop--2", NAME),
     ("name", "2shop", NAME),
     ("name", "shop-check", NAME),
@@ -136,7 +137,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
 def test_a_wrong_value_is_named_with_what_it_must_be(workshop: Workshop, key: str, value: Any, remedy: str) -> None:
     told = workshop.problem(app(**{key: value}))
     called = "'shop'" if key != "name" else f"'{value}'" if value else "item 1"
-    shown = "" if isinstance(value, dict) else f": {json.dumps(value)}"
+    shown = "" if isinstance(value, dict) else f": {json.dumps(value, ensure_ascii=False)}"
     assert told == f"web_apps: {called} has '{key}'{shown}, but it {remedy}"
 
 
@@ -145,7 +146,8 @@ def test_every_key_has_a_wrong_value_in_the_table() -> None:
 
 
 def test_a_long_value_is_shown_in_short(workshop: Workshop) -> None:
-    assert f'"{"x" * 56}…,' in workshop.problem(app(static_url="x" * 5000))
+    assert f'"{"x" * 58}",' in workshop.problem(app(static_url="x" * 58))
+    assert f'"{"x" * 56}…,' in workshop.problem(app(static_url="x" * 59))
 
 
 # --- What may reach a configuration file --------------------------------------------------------------------------
@@ -249,6 +251,10 @@ def test_an_unknown_key_without_a_near_one(workshop: Workshop, key: Any) -> None
     assert told.startswith(f"web_apps: 'shop' has an unknown key {key!r}; Known keys: name, server_names, ")
 
 
+def test_an_absent_app_too_has_a_name(workshop: Workshop) -> None:
+    assert "item 1 lacks the key 'name': " in workshop.problem({"state": "absent"})
+
+
 def test_a_missing_key_is_named_with_its_meaning(workshop: Workshop) -> None:
     assert workshop.problem(app(server_names=...)) == (
         "web_apps: 'shop' lacks the key 'server_names': host names that nginx answers to for this app"
@@ -330,7 +336,10 @@ WRONG_ENVIRONMENTS: list[tuple[Any, str]] = [
     ({"A": "x\0y"}, "must not hold a NUL byte; the value of 'A' does"),
     *(
         ({name: "x"}, f"must not set '{name}': uWSGI, systemd or the deploy itself reads it")
-        for name in ("UWSGI_HTTP", "LISTEN_FDS", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WEB_APP", "WEB_RELEASE")
+        for name in (
+            *("UWSGI_HTTP", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "WEB_APP"),
+            "WEB_RELEASE",
+        )
     ),
 ]
 
@@ -559,8 +568,27 @@ def test_a_fault_doesnt_hide_those_of_the_source(workshop: Workshop) -> None:
     assert "has 'source': there is no folder" in told[2]
 
 
-def test_a_misspelt_source_isnt_called_missing_too(workshop: Workshop) -> None:
-    assert "did you mean 'source'?" in workshop.problem(app(name="other", sourse="shop"))
+# A wrong value that leads to the source, and what would be said of the default if that were taken instead.
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"name": "other", "source": 5}, ""),
+        ({"name": "other", "sourse": "shop"}, ""),
+        ({"name": "other", "source": "nowhere", "state": "gone"}, ""),
+        ({"module": 5}, "flask_wsgi.py"),
+        ({"modul": "x"}, "flask_wsgi.py"),
+        ({"requirements": 5}, "requirements.txt"),
+        ({"require_hashes": "no"}, ""),
+        ({"static_folder": 5}, ""),
+    ],
+    ids=str,
+)
+def test_what_hides_the_source_is_the_only_fault(workshop: Workshop, changes: dict[str, Any], missing: str) -> None:
+    workshop.write("shop/static/page.py", "")
+    workshop.write("shop/requirements.txt", "flask")
+    if missing:
+        (workshop.source / missing).unlink()
+    assert workshop.problem(app(**changes))
 
 
 def test_bad_settings_make_no_plan(workshop: Workshop) -> None:
