@@ -209,3 +209,10 @@ def test_the_roles_agree_on_user_sockets_and_places(settings: dict[str, Any]) ->
         assert served["static_root"] == f"{release['root']}/current/code/{release['public_folder']}"
         assert release["root"].startswith("/srv/")
         assert run["front"]["address"] == "127.0.0.1:81"
+
+
+def test_a_deploy_settles_what_it_deploys_before_anything_else() -> None:
+    """Evaluated anew by each task, the plan would follow a file that is saved in the middle of a run."""
+    (play,) = [play for play in read("site.yml") if "tasks" in play]
+    assert play["tasks"][0]["ansible.builtin.set_fact"] == {"web_plan": "{{ web_plan }}"}
+    assert play["tasks"][0]["no_log"] is True
