@@ -108,7 +108,17 @@ def test_a_percent_sign_would_be_magic(made: Rendered) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"server_names": ["b.test"]}, {"max_body": "9m"}, {"static_url": "/x/"}, {"keep_releases": 9}], ids=str
+    "changes",
+    [
+        {"server_names": ["b.test"]},
+        {"max_body": "9m"},
+        {"static_url": "/x/"},
+        {"health_path": "/x"},
+        {"health_successes": 9},
+        {"start_timeout": 99},
+        {"keep_releases": 9},
+    ],
+    ids=str,
 )
 def test_what_makes_no_new_release_changes_no_ini(made: Rendered, changes: dict[str, object]) -> None:
     """A live instance's ini is never written anew: a release with the same id has the same ini."""
