@@ -203,6 +203,7 @@ static_path = text(
 )
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
 account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
+below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")
 absolute_path = text(r"(/(?!\.\.?(/|$))[\w.+@-]+)+", "an absolute path without '..', no '/' at its end (/opt)")
 
 
@@ -502,7 +503,7 @@ class Contract:
     group: str = field(metadata={"rule": account})
     nginx_group: str = field(metadata={"rule": account})
     app_root: str = field(metadata={"rule": absolute_path})
-    run_root: str = field(metadata={"rule": absolute_path})
+    run_root: str = field(metadata={"rule": below_run})
     http_port: int = field(metadata={"rule": whole(1, 65535)})
 
 
@@ -585,6 +586,7 @@ class Release:
             "id": self.id,
             "root": self.root,
             "run": self.run,
+            "runtime_directory": self.run.removeprefix("/run/"),
             "release": self.directory,
             **self.sockets(),
             "module": self.app.module,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
-from rendered import Rendered
+from rendered import Rendered, rendered
 
 Unit = dict[str, list[tuple[str, str]]]
 
@@ -142,7 +143,9 @@ def test_the_service_needs_its_socket(made: Rendered) -> None:
     assert socket in of_the_instance(made, one(service, "Unit", "After")).split()
 
 
-def test_the_service_makes_the_directory_of_its_own_sockets(made: Rendered) -> None:
+@pytest.mark.parametrize("run_root", ["/run", "/run/web"])
+def test_the_service_makes_the_directory_of_its_own_sockets(settings: dict[str, Any], run_root: str) -> None:
+    made = rendered({**settings, "web_run_root": run_root})[1]
     directory = of_the_instance(made, f"/run/{one(parsed(made.unit('@.service')), 'Service', 'RuntimeDirectory')}")
     for socket in ("http_socket", "stats_socket"):
         assert made.instance[socket].rpartition("/")[0] == directory

@@ -205,13 +205,11 @@ def test_every_text_key_is_tried() -> None:
 
 ACCOUNT = "must be the name of a user or group other than root (www)"
 ABSOLUTE = "must be an absolute path without '..', no '/' at its end (/opt)"
+BELOW_RUN = "must be /run or a path below it, no '/' at its end"
 WRONG_CONTRACTS: list[tuple[str, Any, str]] = [
     *((key, value, ACCOUNT) for key in ("user", "group", "nginx_group") for value in ("root", "a b", "x\ny", "", 33)),
-    *(
-        (key, value, ABSOLUTE)
-        for key in ("app_root", "run_root")
-        for value in ("opt", "/opt/", "/", "/opt/../etc", "/o p", "/a%i", "/a;b", "")
-    ),
+    *(("app_root", value, ABSOLUTE) for value in ("opt", "/opt/", "/", "/opt/../etc", "/o p", "/a%i", "/a;b", "")),
+    *(("run_root", value, BELOW_RUN) for value in ("run", "/run/", "/tmp", "/run/..", "/run/o p", "/run/%i", "/runs")),
     *(("http_port", value, whole(1, 65535)) for value in ("80", "http", True, 0, 65536)),
 ]
 
@@ -271,7 +269,7 @@ def test_web_apps_itself(apps: Any) -> None:
 
 
 def _contract() -> dict[str, Any]:
-    return {"user": "www", "group": "www", "nginx_group": "w", "app_root": "/o", "run_root": "/r", "http_port": 80}
+    return {"user": "www", "group": "www", "nginx_group": "w", "app_root": "/o", "run_root": "/run", "http_port": 80}
 
 
 # --- What two apps both claim -------------------------------------------------------------------------------------
