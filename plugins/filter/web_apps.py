@@ -762,6 +762,21 @@ def web_problems(*arguments: Any, **options: Any) -> list[str]:
     return []
 
 
+def web_misspelt(names: Iterable[str], base: str) -> list[str]:
+    """Which of these variables are misspelt ones of ours, a sentence for each: Ansible takes them without a word.
+
+    `names` are those that begin like ours, `base` is the playbook's folder. One that resembles none of ours is taken
+    for somebody else's.
+    """
+    homes = [*Path(base, "group_vars/all").glob("*.yml"), *Path(base, "roles").glob("*/defaults/main.yml")]
+    known = [name for home in homes for name in re.findall(r"^(\w+):", home.read_text(encoding="utf-8"), re.MULTILINE)]
+    # Names begin alike, so only those count that are near indeed.
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.85) for name in {*names} - {*known}}
+    return [
+        f"{name}: no role reads this variable; did you mean {near[name][0]!r}?" for name in sorted(near) if near[name]
+    ]
+
+
 def _places(app: App, contract: Contract) -> dict[str, Any]:
     """Where an app is on a host, for its removal."""
     return {
@@ -777,4 +792,4 @@ class FilterModule:
     """What Ansible looks for."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"web_plan": web_plan, "web_problems": web_problems}
+        return {"web_plan": web_plan, "web_problems": web_problems, "web_misspelt": web_misspelt}

@@ -45,6 +45,7 @@ def test_all_faults_of_all_hosts_are_told_once_and_no_host_is_touched(workshop: 
     hosts = {
         "good": host(workshop, app()),
         "one": host(workshop, app(processes=0), shop={"TOKEN": "of-the-secrets", "A": None}),
+        "three": {**host(workshop, app()), "nginx_worker_conections": 9, "web_htp_port": 8080, "web_zebra": 1},
         "two": host(workshop, app(processes=0), app(name="wiki", source="elsewhere", server_names=["b.test"])),
     }
     ended = run(workshop, "site.yml", hosts)
@@ -55,6 +56,8 @@ def test_all_faults_of_all_hosts_are_told_once_and_no_host_is_touched(workshop: 
     assert [line.strip() for line in message.splitlines()] == [
         "web_apps: 'shop' has 'processes': 0, but it must be a whole number from 1 to 512",
         "web_app_secrets: 'shop' must hold strings; put the value of 'A' in quotes",
+        "nginx_worker_conections: no role reads this variable; did you mean 'nginx_worker_connections'?",
+        "web_htp_port: no role reads this variable; did you mean 'web_http_port'?",
         f"web_apps: 'wiki' has 'source': {missing}",
     ], said
     assert "of-the-secrets" not in said
