@@ -176,3 +176,11 @@ def test_all_can_be_put_back(nginx: Nginx) -> None:
     torn_down.restore()
     assert tree(nginx.root) == before
     assert not torn_down.is_ours()
+
+
+def test_the_diff_shows_what_goes(nginx: Nginx) -> None:
+    configuration(nginx).apply()
+    (nginx.root / "conf.d/wiki.conf").write_text("wiki\n")
+    (shown,) = configuration(nginx, absent=("conf.d/wiki.conf",)).diff()
+    assert (shown["before"], shown["after"], shown["after_header"]) == ("wiki\n", "", "/dev/null")
+    assert shown["before_header"] == str(nginx.root / "conf.d/wiki.conf")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.nginx_tree import Configuration, Rejected
-from ansible.module_utils.web_files import OwnedFile, diff_of
+from ansible.module_utils.web_files import OwnedFile
 
 DOCUMENTATION = r"""
 module: nginx_config
@@ -67,7 +67,7 @@ def main() -> None:
             changed = _take_away(module, configuration)
             result: dict[str, Any] = {}
         else:
-            result = {"generation": configuration.generation, "diff": diff_of(configuration.wrong())}
+            result = {"generation": configuration.generation, "diff": configuration.diff()}
             changed = _put_in_place(module, configuration)
     except Rejected as rejected:
         module.fail_json(msg=str(rejected))

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ansible.module_utils.web_files import OwnedFile
+from ansible.module_utils.web_files import OwnedFile, diff_of
 
 # Stands in a file's text for the digest of the whole tree, which is known only when all else is.
 GENERATION = "@generation@"
@@ -104,6 +104,16 @@ class Configuration:
     def unwanted(self) -> list[str]:
         """Paths that are there and should not be."""
         return [path for path in self.absent if os.path.lexists(self.root / path)]
+
+    def diff(self) -> list[dict[str, str]]:
+        """What `--diff` shows: the files that aren't right, and those that go."""
+        going = [OwnedFile(self.root / path, "") for path in self.unwanted()]
+        # A link's own text is its target; that it goes is all there is to show.
+        gone = [
+            {**one, "after_header": "/dev/null"}
+            for one in diff_of(file for file in going if not file.path.is_symlink())
+        ]
+        return [*diff_of(self.wrong()), *gone]
 
     def is_live(self) -> bool:
         """Whether all is in place, and it is what the running nginx has loaded."""
