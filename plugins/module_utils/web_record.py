@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ansible.module_utils.web_files import OwnedFile
 
 GOOD = "good"
 BAD = "bad"
+# Refused releases kept for diagnosis, whatever the number of good ones.
+KEEP_BAD = 3
 # Years of deploys, and a file that opens at once.
 HISTORY_LINES = 1000
 # Lines of evidence in an error message; all of them are in failure.log.
@@ -110,6 +113,27 @@ class Records:
             return []
         ids = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
         return sorted(ids, key=self.at, reverse=True)
+
+    def prunable(self, keep: int | None = None, needed: str = "") -> list[Path]:
+        """Releases and virtualenvs that nobody needs: good ones beyond `keep` (None keeps them all), all but a few
+        others, and what was left unfinished. The live release stays, and so does `needed`.
+        """
+        by_age = self.releases()
+        good = [release for release in by_age if self.result(release) == GOOD]
+        other = [release for release in by_age if release not in good]
+        kept = {*good[:keep], *other[:KEEP_BAD], needed, self.live()}
+        venvs = {self.directory(release).joinpath("venv").resolve() for release in by_age if release in kept}
+        return [
+            *(self.directory(release) for release in by_age if release not in kept),
+            *(path for path in self.root.glob("venvs/*") if path.resolve() not in venvs),
+            *self.root.glob("releases/.*"),
+        ]
+
+    def remove(self, path: Path) -> None:
+        """Remove a release or a virtualenv. Renamed first, so one that is cut off leaves nothing that looks whole."""
+        doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}.unfinished")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
 
     def _history_lines(self) -> list[str]:
         path = self.root / "history.jsonl"

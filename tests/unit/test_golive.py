@@ -181,8 +181,11 @@ def deploy(machine: Machine, release: str, **options: Any) -> GoLive:
 
 
 def golive_of(machine: Machine, instance: Instance) -> GoLive:
-    ini = OwnedFile(instance.directory() / "app.ini", f"release {instance.id}\n")
-    return GoLive(instance, [ini], system=machine)
+    return GoLive(instance, [ini_of(machine, instance.id)], system=machine)
+
+
+def ini_of(machine: Machine, release: str) -> OwnedFile:
+    return OwnedFile(machine.root / "releases" / release / "app.ini", f"release {release}\n")
 
 
 def assert_converged(machine: Machine, release: str) -> None:
@@ -311,6 +314,20 @@ class TestRefusal:
             GoLive(prepare(machine, B), [OwnedFile(unit, "TimeoutStopSec=99\n")], system=machine).run()
         assert unit.read_text() == "TimeoutStopSec=45\n"
         assert machine.calls[-1] == "daemon-reload"
+
+    def test_even_if_a_run_was_cut_off_before(self, machine: Machine) -> None:
+        """The run that refuses finds its own unit files already there: what they were stands with the live release."""
+        unit = machine.root.parent / "app@.service"
+        GoLive(prepare(machine, A), [OwnedFile(unit, "TimeoutStopSec=45\n")], system=machine).run()
+        machine.failing = {f"app-check@{B}.service": "boom"}
+        machine.cut_at = len(machine.calls)
+        with pytest.raises(Cut):
+            GoLive(prepare(machine, B), [OwnedFile(unit, "TimeoutStopSec=99\n")], system=machine).run()
+        assert unit.read_text() == "TimeoutStopSec=99\n"
+        machine.cut_at = None
+        with pytest.raises(Refused):
+            GoLive(prepare(machine, B), [OwnedFile(unit, "TimeoutStopSec=99\n")], system=machine).run()
+        assert unit.read_text() == "TimeoutStopSec=45\n"
 
     def test_the_cause_is_the_tracebacks_last_line(self, machine: Machine) -> None:
         machine.failing = {f"app-check@{A}.service": "Traceback\n  File\nImportError: no shop\nsystemd: Failed"}
@@ -513,6 +530,15 @@ class TestRollback:
         assert_converged(machine, A)
         with pytest.raises(Refused, match="no earlier good release"):
             rollback(machine)
+
+    def test_the_units_come_back_too(self, machine: Machine) -> None:
+        """How long the queue is and how long a stop may take are settings like those in the ini."""
+        unit = machine.root.parent / "app@.socket"
+        for release, text in (("d" * 12, "Backlog=16\n"), ("e" * 12, "Backlog=99\n")):
+            GoLive(prepare(machine, release), [ini_of(machine, release), OwnedFile(unit, text)], system=machine).run()
+        rollback(machine)
+        assert_converged(machine, "d" * 12)
+        assert unit.read_text() == "Backlog=16\n"
 
     def test_is_recorded_with_the_older_ones_ref(self, machine: Machine) -> None:
         older = machine.root / "releases" / B / "result.json"

@@ -93,7 +93,7 @@ def _change(module: AnsibleModule, instance: Instance, records: Records) -> None
         if given["state"] == "prepared":
             changed = False if module.check_mode else golive.prepare()
             module.exit_json(changed=changed, steps=golive.steps)
-        diff = [*diff_of(files), *_diff(instance, before, instance.id)]
+        diff = [*_diff_of_files(files, instance, before), *_diff(instance, before, instance.id)]
         changed = not golive.is_serving() if module.check_mode else golive.run()
         module.exit_json(changed=changed, diff=diff, **_outcome(instance, before, golive, module.check_mode))
     except Refused as refused:
@@ -146,14 +146,23 @@ def _files(given: dict[str, Any], instance: Instance) -> list[OwnedFile]:
 
 
 def _outcome(instance: Instance, before: str, golive: GoLive, would: bool) -> dict[str, Any]:
-    seconds = sum(step["seconds"] for step in golive.steps)
-    was = f"; before: {before or 'none'}; {seconds:.1f} s" if before != instance.id else ""
+    was = f"; before: {before or 'none'}; {golive.seconds():.1f} s" if before != instance.id else ""
     return {
         "summary": f"{instance.app}: release {instance.id} {'would be' if would and was else 'is'} live{was}",
         "steps": golive.steps,
         "release": instance.id,
         "previous": before,
     }
+
+
+def _diff_of_files(files: list[OwnedFile], instance: Instance, before: str) -> list[dict[str, str]]:
+    """What `--diff` shows. A new release's ini is compared with the live one's: that is what changes for the site."""
+    diff: list[dict[str, str]] = diff_of(files)
+    live = OwnedFile(instance.directory(before) / f"{instance.app}.ini", "")
+    for one in diff:
+        if one["after_header"].endswith(".ini") and not one["before"]:
+            one |= {"before_header": str(live.path), "before": live.current()}
+    return diff
 
 
 def _diff(instance: Instance, before: str, after: str) -> list[dict[str, str]]:

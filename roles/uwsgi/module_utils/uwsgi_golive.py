@@ -33,8 +33,8 @@ FRONT_SECONDS = 10.0
 RUN_MODE = 0o751
 # Lines of the journal that are kept for a release that was refused.
 JOURNAL_LINES = 40
-# Refused releases kept for diagnosis, whatever the number of good ones.
-KEEP_BAD = 3
+# Where a release keeps its own copy of what lies outside its directory, each file at the path that it has on the host.
+CARRIED = "host"
 # The scripts of a release that are units of their own: the import check, and what it may bring to be run once before
 # and once after it goes live. No app's name may end in one of these words, or its units would be taken for another's.
 CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
@@ -189,20 +189,23 @@ class System:
 class GoLive:
     """Makes one release the live one, and leaves the host as if nothing else had ever been tried.
 
-    `files` are those that the release's instance is made from: its ini, the app's units and tmpfiles.
+    `files` are those that the release's instance is made from: its ini, the app's units and tmpfiles. The latter are
+    the same files for all releases of the app, so each release carries its own copy, to be put back with it.
     """
 
     def __init__(
         self, instance: Instance, files: Sequence[OwnedFile] = (), system: System | None = None, action: str = "deploy"
     ) -> None:
         self.instance = instance
-        self.files = files
         self.system = system or System()
         self.action = action
         self.records = Records(instance.root, instance.by)
+        kept = instance.directory() / CARRIED
+        shared = [file for file in files if not file.path.is_relative_to(instance.directory())]
+        carried = [dataclasses.replace(file, path=kept / file.path.relative_to("/")) for file in shared]
+        # The copies first: a file outside that no release carries could not be put back.
+        self.files = [*carried, *files]
         self.steps: list[dict[str, Any]] = []
-        # What the units and the like said before this release wrote its own: all releases of the app share them.
-        self.displaced: list[OwnedFile] = []
         self.began = self.system.now()
 
     # --- What is ------------------------------------------------------------------------------------------------
@@ -278,8 +281,6 @@ class GoLive:
 
     def _load(self) -> None:
         with self._step("load"):
-            shared = [file for file in self.files if not file.path.is_relative_to(self.instance.directory())]
-            self.displaced = [_as_it_is(file.path) for file in shared if file.path.is_file() and not file.is_right()]
             put_those_that_differ(self.files)
             self._must("daemon-reload")
             self._link_sockets()
@@ -390,10 +391,10 @@ class GoLive:
                         self.system.systemctl("kill", "--signal=KILL", instance.service())
                     self._retire(instance.id)
                     self.system.systemctl("reset-failed", *map(instance.step_unit, STEPS))
-                if put_those_that_differ(self.displaced):
+                if fallback and put_those_that_differ(carried_by(self.records.directory(fallback))):
                     self.system.systemctl("daemon-reload")
                 self.records.refuse(
-                    instance.id, refused, self._seconds(), self.action, ref=instance.ref, steps=self.steps
+                    instance.id, refused, self.seconds(), self.action, ref=instance.ref, steps=self.steps
                 )
                 self._prune()
             raise
@@ -441,29 +442,15 @@ class GoLive:
         if environment.is_file():
             written[os.fspath(environment)] = hashlib.sha256(environment.read_bytes()).hexdigest()
         more = {"ref": self.instance.ref, "steps": self.steps, "files": written}
-        self.records.write(release, self.action, GOOD, self._seconds(), **more)
+        self.records.write(release, self.action, GOOD, self.seconds(), **more)
 
     def _prunable(self) -> list[Path]:
-        """Releases and virtualenvs that nobody needs: good ones beyond `keep`, all but a few others, orphans."""
-        instance = self.instance
-        by_age = self.records.releases()
-        good = [release for release in by_age if self.records.result(release) == GOOD]
-        other = [release for release in by_age if release not in good]
-        kept = {*good[: instance.keep], *other[:KEEP_BAD], instance.id, self.records.live()}
-        venvs = {instance.directory(release).joinpath("venv").resolve() for release in by_age if release in kept}
-        return [
-            *(instance.directory(release) for release in by_age if release not in kept),
-            *(path for path in instance.root.glob("venvs/*") if path.resolve() not in venvs),
-            *instance.root.glob("releases/.*"),
-        ]
+        return list(self.records.prunable(self.instance.keep, self.instance.id))
 
     def _prune(self) -> None:
         for path in self._prunable():
             with self._step(f"remove {path.name}"):
-                # Renamed first: a removal that is cut off leaves nothing that looks whole.
-                doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}.unfinished")
-                path.rename(doomed)
-                shutil.rmtree(doomed)
+                self.records.remove(path)
 
     # --- Small things -------------------------------------------------------------------------------------------
 
@@ -493,7 +480,8 @@ class GoLive:
     def _refusal(self, step: str, cause: str) -> Refused:
         return Refused(step, cause, self.system.journal(self.instance.service(), self.began))
 
-    def _seconds(self) -> float:
+    def seconds(self) -> float:
+        """How long it has taken so far."""
         return self.system.now() - self.began
 
     @contextlib.contextmanager
@@ -543,7 +531,7 @@ class Rollback:
         if keep_environment:
             release = self._with_environment_of(release, left)
         instance = dataclasses.replace(self.instance, id=release, ref=ref)
-        golive = GoLive(instance, self._files(release, left), system=self.system, action="rollback")
+        golive = GoLive(instance, self._files(release), system=self.system, action="rollback")
         # Marked before anything moves: after a run that was cut off, the next rollback must not return to it.
         before = self.records.of(left)
         withdrawn = {"action": "withdraw", "result": BAD, "step": "rollback", "cause": f"rolled back to {release}"}
@@ -556,12 +544,10 @@ class Rollback:
             raise
         return golive
 
-    def _files(self, release: str, left: str) -> list[OwnedFile]:
-        """The release's own ini and the app's units, which are those of the last deploy, as they are on the disk."""
-        shared = [Path(path) for path in self.records.of(left).get("files", {})]
-        ini = self.records.directory(release) / f"{self.instance.app}.ini"
-        others = [path for path in shared if not path.is_relative_to(self.records.directory(left))]
-        return [_as_it_is(path) for path in (ini, *others) if path.is_file()]
+    def _files(self, release: str) -> list[OwnedFile]:
+        """What the release was made from, as it kept it."""
+        directory = self.records.directory(release)
+        return [_as_it_is(directory / f"{self.instance.app}.ini"), *carried_by(directory)]
 
     def _with_environment_of(self, release: str, other: str) -> str:
         """A new release of the code and settings of one and the environment of another; its id."""
@@ -589,6 +575,16 @@ class Rollback:
             os.chmod(path, status.st_mode & 0o7777)
         unfinished.rename(directory)
         return made
+
+
+def carried_by(release: Path) -> list[OwnedFile]:
+    """The files outside its directory that a release was made from, from its own copies."""
+    kept = release / CARRIED
+    return [
+        dataclasses.replace(_as_it_is(path), path=Path("/", path.relative_to(kept)))
+        for path in sorted(kept.rglob("*"))
+        if path.is_file()
+    ]
 
 
 def _as_it_is(path: Path) -> OwnedFile:
