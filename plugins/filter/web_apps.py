@@ -55,6 +55,9 @@ SYSTEM_NAMES = """
     sudo systemd tmp ucf user uwsgi uwsgi-app var vim www x11
 """
 
+# A shorter value is no secret, and stands in half of all that Ansible prints.
+SECRET_LENGTH = 4
+
 # 48 bits: two releases of one app collide about once in 17 million deploys.
 ID_DIGITS = 12
 
@@ -332,6 +335,12 @@ def parse(apps: Any, secrets: Any, base: str, problems: list[str]) -> list[tuple
         except WrongValue as error:
             problems.append(f"web_app_secrets: '{app.name}' {error}")
             continue
+        short = [name for name, value in hidden.items() if 0 < len(value) < SECRET_LENGTH]
+        if short:
+            problems.append(
+                f"web_app_secrets: '{app.name}' has a value of less than {SECRET_LENGTH} characters in {short[0]!r}: "
+                "Ansible would blot it out wherever it stands in what it prints; put it into 'environment'"
+            )
         twice = sorted(hidden.keys() & app.environment.keys())
         if twice:
             problems.append(f"web_app_secrets: '{app.name}' sets {twice[0]!r}, and so does its 'environment'; keep one")
@@ -577,6 +586,7 @@ class Release:
             "venv": f"{self.root}/venvs/{self.venv_id}",
             "requirements": f"{self.directory}/code/{self.app.requirements}",
             "require_hashes": self.app.require_hashes,
+            "ref": _ref(self.source),
         }
 
     def uwsgi(self) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import grp
 import hashlib
+import json
 import os
+import pwd
 import tarfile
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.flask_app_tree import Tree, Wanted, environment_file
+from ansible.module_utils.flask_app_tree import Tree, Wanted, changes, environment_file, owner_of_data
 
 SOURCE = {"flask_wsgi.py": "app = 1\n", "app/__init__.py": "x = 1\n", "static/a/b.js": "js", "run.sh": "#!/bin/sh\n"}
 GROUP = grp.getgrgid(os.getegid()).gr_name
@@ -125,3 +127,20 @@ def test_what_a_cut_left_is_cleared(tree: Tree, archive: Path) -> None:
 )
 def test_environment(value: str, line: str) -> None:
     assert environment_file({"A": value}) == f"{line}\n"
+
+
+def test_what_changes_between_two_releases(tmp_path: Path) -> None:
+    live = {"same.py": ["a" * 64, False], "gone.py": ["b" * 64, False], "changed.py": ["c" * 64, False]}
+    (tmp_path / "release.json").write_text(json.dumps({"code": live}))
+    files = [["same.py", "a" * 64, False], ["changed.py", "d" * 64, False], ["new.py", "e" * 64, True]]
+    before, after = changes(tmp_path, files)
+    assert before == f"changed.py {'c' * 12}\ngone.py {'b' * 12}\n"
+    assert after == f"changed.py {'d' * 12}\nnew.py {'e' * 12}\n"
+    assert changes(tmp_path / "nothing", files)[0] == ""
+
+
+def test_a_directory_of_somebody_elses(tmp_path: Path) -> None:
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert owner_of_data(tmp_path / "not there", "www") == ""
+    assert owner_of_data(tmp_path, me) == ""
+    assert owner_of_data(tmp_path, "www") == me

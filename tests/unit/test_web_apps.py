@@ -367,13 +367,17 @@ def test_secrets(workshop: Workshop) -> None:
     )
     assert workshop.problem(secrets={"shop": {}}) == "web_app_secrets: 'shop' is not an app; Known apps: none"
     assert workshop.problem(app(), secrets=["x"]) == ("web_app_secrets: must be a dictionary with an app's name as key")
-    assert workshop.problem(app(environment={"DEBUG": "1"}), secrets={"shop": {"DEBUG": "x"}}) == (
+    assert workshop.problem(app(environment={"DEBUG": "1"}), secrets={"shop": {"DEBUG": "long enough"}}) == (
         "web_app_secrets: 'shop' sets 'DEBUG', and so does its 'environment'; keep one"
+    )
+    assert workshop.problem(app(), secrets={"shop": {"EMPTY": "", "LEVEL": "abc"}}) == (
+        "web_app_secrets: 'shop' has a value of less than 4 characters in 'LEVEL': Ansible would blot it out "
+        "wherever it stands in what it prints; put it into 'environment'"
     )
 
 
 def test_an_absent_app_may_keep_its_secrets(workshop: Workshop) -> None:
-    assert workshop.problems({"name": "shop", "state": "absent"}, secrets={"shop": {"A": "x"}}) == []
+    assert workshop.problems({"name": "shop", "state": "absent"}, secrets={"shop": {"A": "xxxx"}}) == []
 
 
 # --- The source ---------------------------------------------------------------------------------------------------

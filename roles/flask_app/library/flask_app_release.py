@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.flask_app_tree import Tree, Wanted, environment_file
+from ansible.module_utils.flask_app_tree import Tree, Wanted, changes, environment_file, owner_of_data
 from ansible.module_utils.web_files import OwnedFile, exclusive, put_those_that_differ
 
 DOCUMENTATION = r"""
@@ -34,6 +34,7 @@ options:
     required: true
   archive: {description: The packed source on the host; the action plugin sets it., type: path}
   public_folder: {description: Folder in the code that nginx may read., type: str, required: true}
+  user: {description: "The app's user, whose data is in C(/var/lib/<name>).", type: str, required: true}
   group: {description: "The app's group, which reads the release.", type: str, required: true}
   venv: {description: Directory of the virtualenv., type: path, required: true}
   check: {description: Shell line that proves that the app can be imported., type: str, required: true}
@@ -57,6 +58,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "files": {"type": "list", "elements": "list", "required": True},
     "archive": {"type": "path"},
     "public_folder": {"type": "str", "required": True},
+    "user": {"type": "str", "required": True},
     "group": {"type": "str", "required": True},
     "venv": {"type": "path", "required": True},
     "check": {"type": "str", "required": True},
@@ -80,6 +82,13 @@ def main() -> None:
         public_folder=options["public_folder"],
         group=options["group"],
     )
+    data = Path("/var/lib", options["name"])
+    if stranger := owner_of_data(data, options["user"]):
+        module.fail_json(
+            msg=f"{data} belongs to {stranger}, and would become the data of {options['name']}: choose "
+            "another name, for it may be another program's; or, if it is the app's own, give it to the app: "
+            f"chown -R {options['user']} {data}. Nothing was changed."
+        )
     is_new = not tree.root.is_dir()
     wrong = tree.faults()
     venv_missing = not Path(options["venv"], VENV_MARKER).is_file()
@@ -88,7 +97,7 @@ def main() -> None:
         "code": code,
         "wrong": wrong,
         "venv_missing": venv_missing,
-        "diff": _diff(release, code, wrong),
+        "diff": _diff(release, code, wrong, options),
     }
     if module.check_mode:
         is_right = not wrong and _venv_is_linked(options) and all(file.is_right() for file in _files(options))
@@ -110,11 +119,15 @@ def main() -> None:
     module.exit_json(changed=any(changed), **result)
 
 
-def _diff(release: Path, code: str, wrong: list[str]) -> dict[str, str]:
+def _diff(release: Path, code: str, wrong: list[str], options: dict[str, Any]) -> dict[str, str]:
+    """What `--diff` shows of the code."""
     if code == "intact":
         return {}
     if code == "placed":
-        return {"before": "", "after": f"{release}/code: new\n"}
+        live = Path(options["root"], "current")
+        before, after = changes(live, options["files"])
+        headers = {"before_header": f"{live.resolve()}/code", "after_header": f"{release}/code"}
+        return {**headers, "before": before, "after": after}
     return {
         "before": "".join(f"{release}/code/{path}: changed by hand\n" for path in wrong),
         "after": "".join(f"{release}/code/{path}: as deployed\n" for path in wrong),

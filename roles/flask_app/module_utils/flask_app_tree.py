@@ -6,8 +6,10 @@ No Ansible in here: the unit tests drive it in a temporary directory.
 from __future__ import annotations
 
 import compileall
+import contextlib
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -15,6 +17,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.web_files import gid
 
@@ -156,6 +159,33 @@ def environment_file(variables: dict[str, str]) -> str:
             quoted = quoted.replace(special, "\\" + special)
         lines.append(f'{name}="{quoted}"\n')
     return "".join(lines)
+
+
+def changes(live: Path, files: Sequence[Sequence[Any]]) -> tuple[str, str]:
+    """The files by which new code differs from the live release's, before and after: a line with path and digest each.
+
+    `live` is the live release's directory, if there is one; `files` are the new ones, each [path, SHA-256, executable].
+    """
+    before: dict[str, str] = {}
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        described = json.loads((live / "release.json").read_text())
+        before = {path: sha256 for path, (sha256, _executable) in described["code"].items()}
+    after = {path: sha256 for path, sha256, _executable in files}
+    differ = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+    shown = ["".join(f"{path} {side[path][:12]}\n" for path in differ if path in side) for side in (before, after)]
+    return shown[0], shown[1]
+
+
+def owner_of_data(data: Path, user: str) -> str:
+    """Who else owns the directory that systemd would give to an app's user; "" if nobody does.
+
+    Nobody does either when the app's user was removed and its data was kept.
+    """
+    try:
+        owner = data.owner()
+    except (FileNotFoundError, KeyError):
+        return ""
+    return "" if owner == user else owner
 
 
 def _sha256(path: Path) -> str:
