@@ -12,10 +12,14 @@ from server import Server, report
 # Where anything of ours could be; /root is where the test keeps its notes.
 PLACES = "/etc /opt /run /usr /var /home /srv"
 # What others write while we are there: the package manager, the system's logs, systemd's own bookkeeping.
-NOT_OURS = re.compile(
+OTHERS = re.compile(
     r"^/(usr|var/(lib/(apt|dpkg|systemd|ucf|python)|cache|log|tmp|www|backups)"
-    r"|run/(systemd|user|sudo|udev|log|lock|dbus|nginx|sshd)"
-    r"|etc/(nginx|ssl|alternatives|init\.d|default|logrotate\.d|ufw|rc.\.d|uwsgi|apache2|python|apt))|-$"
+    r"|run/(systemd|user|sudo|udev|log|lock|dbus|sshd))"
+)
+# What nginx's, uWSGI's and Python's packages bring, for as long as they are installed.
+PACKAGES = re.compile(
+    r"^/(etc/(nginx|ssl|alternatives|init\.d|default|logrotate\.d|ufw|rc.\.d|uwsgi|apache2|python|apt)"
+    r"|etc/systemd/system/multi-user\.target\.wants/nginx\.service$|run/nginx|var/lib/nginx)|-$"
 )
 
 
@@ -153,10 +157,14 @@ def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
     words = ["-econfirm=yes", "-epurge=true", "-eremove_users=true"]
     run = server.run("teardown.yml", *words)
     assert run.code == 0, run.output[-3000:]
-    assert [path for path in paths(server) - before if not NOT_OURS.search(path)] == []
+    new = {path for path in paths(server) - before if not OTHERS.search(path)}
+    assert {path for path in new if not PACKAGES.search(path)} == set()
     mentions = "grep -rlE 'uwsgi-flask|[0-9a-f]{32}.invalid' /etc /opt /run /var/lib 2>/dev/null"
     assert server.sh(f"{mentions} | grep -v ^/etc/host; true") == ""
     assert server.sh("nginx -t 2>&1").count("successful") == 1
     assert server.sh("ls -l /etc/nginx/sites-enabled/default").count("sites-available/default") == 1
     assert server.sh("getent passwd www; true") == ""
     assert server.run("teardown.yml", *words).changed == 0
+    assert server.run("teardown.yml", *words, "-eremove_packages=true").code == 0
+    assert {path for path in paths(server) - before if not OTHERS.search(path)} == set()
+    assert {path for path in before - paths(server) if not OTHERS.search(path)} == set()
