@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import getpass
 import os
+import shutil
+import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
+# How long a lock outlives its run at most, about.
+GUARD_SECONDS = 0.5
 
 
 class ActionModule(ActionBase):
@@ -23,6 +31,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = {**self._task.args, "holder": this_run()}
+        if arguments["state"] == "free":
+            self._dismiss_guard(task_vars)
         result = self._lock(arguments, task_vars)
         other = result.get("held_by")
         if other is not None:
@@ -30,7 +40,39 @@ class ActionModule(ActionBase):
             result = self._lock({**arguments, "displaces": other}, task_vars)
             if result.get("held_by") is not None:
                 raise AnsibleActionFail(refusal(result["held_by"], result["age"], "another run was faster"))
+        if arguments["state"] == "held" and not self._task.check_mode:
+            self._post_guard({**arguments, "state": "free"}, task_vars)
         return result
+
+    def _post_guard(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> None:
+        """Leave a process behind that gives the lock back when the run ends without having done so itself.
+
+        Ansible runs no `always` when it is interrupted. The guard is a copy of this task's worker, so it has the
+        connection and the passwords.
+        """
+        run = arguments["holder"]
+        guard = os.fork()
+        if guard:
+            self._guard_file(task_vars).write_text(str(guard))
+            return
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.setsid()
+            while started(run["pid"]) == run["started"]:
+                time.sleep(GUARD_SECONDS)
+            self._lock(arguments, task_vars)
+        finally:
+            # The run removes its own at its end, if it can; giving the lock back has made it anew.
+            shutil.rmtree(C.DEFAULT_LOCAL_TMP, ignore_errors=True)
+            os._exit(0)
+
+    def _dismiss_guard(self, task_vars: dict[str, Any] | None) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(self._guard_file(task_vars).read_text()), signal.SIGTERM)
+
+    def _guard_file(self, task_vars: dict[str, Any] | None) -> Path:
+        """Where the guard's number stands: in a directory that is this run's own."""
+        return Path(C.DEFAULT_LOCAL_TMP, f"web_lock-{(task_vars or {}).get('inventory_hostname')}")
 
     def _judge(self, other: dict[str, Any], age: int) -> None:
         """Return if the lock may be taken from `other`; raise AnsibleActionFail if not."""

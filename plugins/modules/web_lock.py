@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.web_files import exclusive
 
 DOCUMENTATION = r"""
 module: web_lock
@@ -21,6 +22,8 @@ description:
   - One run at a time changes a host. The lock is a directory that appears whole, with its holder inside, and is gone
     after a reboot. A second run is refused with the holder's name; the lock of a run that has died on this controller
     is taken over, that of another controller only if told so and old enough.
+  - A run that ends without giving its lock back, be it by Ctrl-C or C(kill -9), has left a process on its controller
+    that does so.
 options:
   state: {description: What is wanted., type: str, choices: [held, free], required: true}
   path: {description: The lock., type: path, default: /run/web-deploy.lock}
@@ -47,8 +50,14 @@ OPTIONS = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    # One question at a time, for two runs may both find a dead one's lock.
+    lock = Path(module.params["path"])
+    with exclusive(lock.parent):
+        _answer(module, lock)
+
+
+def _answer(module: AnsibleModule, lock: Path) -> None:
     given = module.params
-    lock = Path(given["path"])
     found = holder_of(lock)
     if given["state"] == "free":
         if is_same(found, given["holder"]) and not module.check_mode:

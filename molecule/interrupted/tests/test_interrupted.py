@@ -45,6 +45,8 @@ def assert_finishes(server: Server, words: str) -> None:
 
 def test_killed_at_every_task(server: Server) -> None:
     tasks_to = server.folder / "tasks.json"
+    # With hooks, or their tasks would have nothing to do.
+    server.app |= {"before_live": ["echo before"], "after_live": ["echo after"]}
     change(server, "whole")
     assert run_to(server, 0, str(tasks_to)).code == 0
     tasks = json.loads(tasks_to.read_text())
@@ -62,6 +64,7 @@ def test_killed_at_every_task(server: Server) -> None:
             cut = run_to(server, number)
             assert cut.code == -signal.SIGKILL, cut.output[-3000:]
             assert_finishes(server, f"cut {number}")
+            assert {"before.done", "after.done"} <= set(server.sh("ls /opt/uwsgi-flask/current/steps").split())
             print(f"  cut before {number:2} {task['name']}: served, finished by the next run", flush=True)
     report("killed at every task", load)
     assert server.run().changed == 0
@@ -74,6 +77,8 @@ def started_going_live(server: Server, delay: float) -> subprocess.Popen[str]:
     for line in process.stdout:
         if GO_LIVE in line:
             break
+    # The module is the one Python that root runs there.
+    server.sh("for n in $(seq 400); do pgrep -x python3 -u root > /dev/null && break; sleep 0.05; done")
     time.sleep(delay)
     return process
 
@@ -83,12 +88,12 @@ def test_killed_on_the_host_while_going_live(server: Server, victim: str) -> Non
     """At several moments, for nobody can tell in which step one falls: before the flip, behind it, while it drains."""
     hits = 0
     with server.load() as load:
-        for delay in (0.3, 0.7, 1.1, 1.6, 2.2):
+        for delay in (0.0, 0.5, 1.0, 1.6, 2.4):
             words = f"{victim} {delay}"
             change(server, words)
             process = started_going_live(server, delay)
             if victim == "module":
-                # The newest Python of root's is the module; it may have ended already, which is a case too.
+                # It may have ended already, which is a case too.
                 server.sh("kill -9 $(pgrep -nx python3 -u root); true")
             else:
                 server.cut_ssh()

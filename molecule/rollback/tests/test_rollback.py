@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 
 import pytest
@@ -135,6 +136,17 @@ def test_two_runs_at_once(server: Server) -> None:
     refused(second, "has been deploying to this host since", f"process {first.pid} of this machine")
     assert first.returncode == 0, output[-3000:]
     assert server.orphans() == ""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_an_interrupted_run_leaves_no_lock(server: Server, name: str) -> None:
+    server.say(f"interrupted by {name}")
+    run = server.start()
+    server.sh(f"for n in $(seq 200); do [ -e {LOCK} ] && break; sleep 0.1; done; [ -e {LOCK} ]")
+    run.send_signal(signal.Signals[name])
+    run.communicate(timeout=60)
+    assert run.returncode != 0
+    server.sh(f"for n in $(seq 100); do [ -e {LOCK} ] || break; sleep 0.1; done; [ ! -e {LOCK} ]")
 
 
 def test_the_lock_of_a_dead_run_of_this_machine(server: Server) -> None:
