@@ -12,8 +12,8 @@ PYTHON ?= python3
 DEMO_PORT ?= 8080
 DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
-# What `make test` runs. The others are run one by one: make molecule SCENARIO=interrupted
-SCENARIOS ?= bad_release default
+# What `make test` runs; empty stands for all of molecule/.
+SCENARIOS ?=
 export PYTHON DEMO_PORT DEMO_SSH_PORT
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -105,7 +105,7 @@ unit: setup ## Test what needs no server: plugins, templates, role interfaces, t
 	@pytest uwsgi-flask
 
 .PHONY: scenarios
-scenarios: setup ## Test deploys on throw-away servers, two scenarios at a time (SCENARIOS="bad_release default")
+scenarios: setup ## Test deploys on throw-away servers, two scenarios at a time, or only SCENARIOS="rollback …"
 	@tools/packages.sh servers
 	@$(say) 'Scenarios on throw-away servers'
 	@python tools/scenarios.py $(SCENARIOS)
