@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from server import Server, report
 
 
@@ -23,7 +25,10 @@ def test_a_changed_setting(server: Server) -> None:
     old = server.live()
     server.app["processes"] = 3
     with server.load("/") as load:
-        run = server.deploy()
+        run = server.run("site.yml", "--diff")
+    assert run.code == 0, run.output[-3000:]
+    assert re.search(r"^-processes = 2\n\+processes = 3$", run.output, re.MULTILINE), run.output[-3000:]
+    assert "-master" not in run.output, "shown as a whole, not against the live one"
     report(f"changed processes ({run.seconds:.0f} s)", load)
     assert server.live() != old
     assert "processes = 3" in server.sh("cat /opt/uwsgi-flask/current/uwsgi-flask.ini")

@@ -146,9 +146,10 @@ def _files(given: dict[str, Any], instance: Instance) -> list[OwnedFile]:
 
 
 def _outcome(instance: Instance, before: str, golive: GoLive, would: bool) -> dict[str, Any]:
-    was = f"; before: {before or 'none'}; {golive.seconds():.1f} s" if before != instance.id else ""
+    was = f"; before: {before or 'none'}" if before != instance.id else ""
+    took = f"; {golive.seconds():.1f} s" if was and not would else ""
     return {
-        "summary": f"{instance.app}: release {instance.id} {'would be' if would and was else 'is'} live{was}",
+        "summary": f"{instance.app}: release {instance.id} {'would be' if would and was else 'is'} live{was}{took}",
         "steps": golive.steps,
         "release": instance.id,
         "previous": before,
@@ -156,12 +157,12 @@ def _outcome(instance: Instance, before: str, golive: GoLive, would: bool) -> di
 
 
 def _diff_of_files(files: list[OwnedFile], instance: Instance, before: str) -> list[dict[str, str]]:
-    """What `--diff` shows. A new release's ini is compared with the live one's: that is what changes for the site."""
+    """What `--diff` shows. A new release's ini is compared with the live one's, but for the id in a dozen lines."""
     diff: list[dict[str, str]] = diff_of(files)
     live = OwnedFile(instance.directory(before) / f"{instance.app}.ini", "")
     for one in diff:
-        if one["after_header"].endswith(".ini") and not one["before"]:
-            one |= {"before_header": str(live.path), "before": live.current()}
+        if before and one["after_header"].endswith(".ini") and not one["before"]:
+            one.update(before_header=str(live.path), before=live.current().replace(before, instance.id))
     return diff
 
 
