@@ -86,8 +86,8 @@ class Server:
             "source": str(self.source),
             "server_names": ["flask.test"],
             "static_url": "/",
-            # Enough for the sample app; a release that never gets well is refused the sooner.
-            "start_timeout": 8,
+            # Enough for the sample app on a machine that has much else to do.
+            "start_timeout": 30,
         }
         self.others: list[dict[str, Any]] = []
         self.secrets: dict[str, Any] = {"uwsgi-flask": {"TOKEN_MD5": TOKEN}}

@@ -64,8 +64,8 @@ BAD: dict[str, Breakage] = {
     "requirement that can't be installed": (append("requirements.txt", UNKNOWN), "no-such-thing-anywhere"),
     "hash mismatch": (wrong_hash, "HASHES"),
     "wrong callable": (setting(callable="nothing"), "has no attribute 'nothing'"),
-    "health 500": (on_health("flask.abort(500)"), "status 500"),
-    "health 404": (on_health("flask.abort(404)"), "status 404"),
+    "health 500": (both(on_health("flask.abort(500)"), setting(start_timeout=8)), "status 500"),
+    "health 404": (both(on_health("flask.abort(404)"), setting(start_timeout=8)), "status 404"),
     "health hangs": (both(on_health("time.sleep(60)"), setting(start_timeout=6)), "within 6 s"),
     "ready after the deadline": (
         both(append("flask_wsgi.py", "\nimport time\ntime.sleep(20)\n"), setting(start_timeout=4)),
