@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pwd
 import subprocess
 import sys
 import threading
@@ -211,6 +212,21 @@ def test_status_report() -> None:
     for words in ("the settings here make def", "DRIFT x", "DRIFT older", "lost is unmanaged", "to roll back to: old"):
         assert words in table
     assert json.loads(status.report(hosts, "json"))["apps"][0]["host"] == "web1"
+
+
+class TestWhatAHostHas:
+    """web_host: what is taken as there is not asked for again, so nothing may be taken as there that isn't."""
+
+    host = load_plugin("modules/web_host")
+
+    def test_packages(self) -> None:
+        listed = "installed nginx\nconfig-files uwsgi-core\nhalf-configured python3-venv\ninstalled adduser\n"
+        assert self.host.installed(listed) == ["adduser", "nginx"]
+
+    def test_users(self) -> None:
+        root = {"group": "root", "home": pwd.getpwuid(0).pw_dir, "shell": pwd.getpwuid(0).pw_shell}
+        assert self.host.users("root") == {"root": root}
+        assert self.host.users("nobody-of-that-name") == {}
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:

@@ -347,23 +347,14 @@ def test_a_source_in_git_is_called_by_its_tag(workshop: Workshop, monkeypatch: p
     assert workshop.id() == before
 
 
-# --- How long it takes --------------------------------------------------------------------------------------------
+# --- What it costs ------------------------------------------------------------------------------------------------
 
 
-def test_2000_files_are_looked_at_in_no_time(workshop: Workshop) -> None:
-    """Every task that needs a role's slice asks anew, so the second time on nothing may be read again.
-
-    The processor's time, and the best of some: a busy machine has no say. It is about 20 ms here.
-    """
-    for number in range(2000):
-        workshop.write(f"shop/package{number // 50}/module{number}.py", str(number))
-    workshop.plan()
-    taken = []
-    for _time in range(5):
-        began = time.process_time()
-        workshop.plan()
-        taken.append(time.process_time() - began)
-    assert min(taken) < 0.05
+def test_a_file_is_read_once(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run asks for the plan more than once; a source of thousands of files must not be read as often."""
+    before = workshop.plan()
+    monkeypatch.setattr("hashlib.file_digest", lambda file, name: pytest.fail(f"{file.name} was read again"))
+    assert workshop.plan() == before
 
 
 # --- What is known of the keys ------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def test_a_module_that_isnt_there_is_refused_before_the_host_is_touched(server: 
     run = server.run()
     assert run.code != 0
     assert "did you mean 'flask_wsgi'?" in run.output
-    assert "Gathering Facts" not in run.output
+    assert "See what the host has" not in run.output
 
 
 def test_no_secret_is_printed(server: Server) -> None:
