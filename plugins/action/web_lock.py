@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 # How long a lock outlives its run at most, about.
@@ -31,16 +32,21 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = {**self._task.args, "holder": this_run()}
-        if arguments["state"] == "free":
-            self._dismiss_guard(task_vars)
+        take_age = int(arguments.pop("take_age", 900))
+        try:
+            take = boolean(arguments.pop("take", False))
+        except TypeError:
+            raise AnsibleActionFail(f"take_lock is {self._task.args['take']!r}, but must be true or false.") from None
         result = self._lock(arguments, task_vars)
         other = result.get("held_by")
         if other is not None:
-            self._judge(other, result["age"])
+            self._judge(other, result["age"], take, take_age)
             result = self._lock({**arguments, "displaces": other}, task_vars)
             if result.get("held_by") is not None:
                 raise AnsibleActionFail(refusal(result["held_by"], result["age"], "another run was faster"))
-        if arguments["state"] == "held" and not self._task.check_mode:
+        if arguments["state"] == "free":
+            self._dismiss_guard(task_vars)
+        elif not self._task.check_mode:
             self._post_guard({**arguments, "state": "free"}, task_vars)
         return result
 
@@ -74,10 +80,8 @@ class ActionModule(ActionBase):
         """Where the guard's number stands: in a directory that is this run's own."""
         return Path(C.DEFAULT_LOCAL_TMP, f"web_lock-{(task_vars or {}).get('inventory_hostname')}")
 
-    def _judge(self, other: dict[str, Any], age: int) -> None:
+    def _judge(self, other: dict[str, Any], age: int, take: bool, take_age: int) -> None:
         """Return if the lock may be taken from `other`; raise AnsibleActionFail if not."""
-        take = bool(self._templar.template(self._task.args.get("take", False)))
-        take_age = int(self._task.args.get("take_age", 900))
         if other.get("controller") == socket.gethostname():
             if started(int(other["pid"])) != other["started"]:
                 return

@@ -43,8 +43,6 @@ OPTIONS = {
     "path": {"type": "path", "default": "/run/web-deploy.lock"},
     "holder": {"type": "dict"},
     "displaces": {"type": "dict"},
-    "take": {"type": "bool", "default": False},
-    "take_age": {"type": "int", "default": 900},
 }
 
 

@@ -153,6 +153,7 @@ def test_a_broken_nginx_configuration_never_runs(server: Server) -> None:
 
 def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
     assert server.run("teardown.yml").code != 0
+    assert server.run("teardown.yml", "-econfirm=yes", "-epurge=ture").code != 0
     assert server.get("/health")[0] == 200
     words = ["-econfirm=yes", "-epurge=true", "-eremove_users=true"]
     run = server.run("teardown.yml", *words)

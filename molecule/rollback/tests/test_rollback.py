@@ -119,7 +119,8 @@ def test_another_controllers_lock(server: Server) -> None:
     hold(server, minutes=5)
     refused(server.run(), "ann on another-machine", "since noon", "take_lock=true")
     refused(server.run("site.yml", "-etake_lock=true"), "ann on another-machine", "900 s old")
-    refused(server.run("rollback.yml"), "ann on another-machine")
+    refused(server.run("rollback.yml", "-etake_lock=ture"), "take_lock is 'ture', but must be true or false")
+    refused(server.run("rollback.yml", "-etake_lock=false"), "ann on another-machine", "take_lock=true")
     assert server.live() == before
     assert "ann" in server.sh(f"cat {LOCK}/holder.json")
     server.sh(f"touch -d '20 minutes ago' {LOCK}")
