@@ -37,6 +37,9 @@ class ActionModule(ActionBase):
             take = boolean(arguments.pop("take", False))
         except TypeError:
             raise AnsibleActionFail(f"take_lock is {self._task.args['take']!r}, but must be true or false.") from None
+        if arguments["state"] == "held" and not self._task.check_mode:
+            # First, for the run may end as soon as it has the lock.
+            self._post_guard({**arguments, "state": "free"}, task_vars)
         result = self._lock(arguments, task_vars)
         other = result.get("held_by")
         if other is not None:
@@ -46,17 +49,15 @@ class ActionModule(ActionBase):
                 raise AnsibleActionFail(refusal(result["held_by"], result["age"], "another run was faster"))
         if arguments["state"] == "free":
             self._dismiss_guard(task_vars)
-        elif not self._task.check_mode:
-            self._post_guard({**arguments, "state": "free"}, task_vars)
         return result
 
     def _post_guard(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> None:
         """Leave a process behind that gives the lock back when the run ends without having done so itself.
 
-        Ansible runs no `always` when it is interrupted. The guard is a copy of this task's worker, so it has the
+        It gives back what this run holds and nothing else, so it does no harm if the lock is never taken. Ansible runs no `always` when it is interrupted. The guard is a copy of this task's worker, so it has the
         connection and the passwords.
         """
-        run = arguments["holder"]
+        run, worker = arguments["holder"], os.getpid()
         guard = os.fork()
         if guard:
             self._guard_file(task_vars).write_text(str(guard))
@@ -64,7 +65,7 @@ class ActionModule(ActionBase):
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.setsid()
-            while started(run["pid"]) == run["started"]:
+            while started(run["pid"]) == run["started"] or os.getppid() == worker:
                 time.sleep(GUARD_SECONDS)
             self._lock(arguments, task_vars)
         finally:
