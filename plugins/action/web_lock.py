@@ -54,8 +54,9 @@ class ActionModule(ActionBase):
     def _post_guard(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> None:
         """Leave a process behind that gives the lock back when the run ends without having done so itself.
 
-        It gives back what this run holds and nothing else, so it does no harm if the lock is never taken. Ansible runs no `always` when it is interrupted. The guard is a copy of this task's worker, so it has the
-        connection and the passwords.
+        Ansible runs no `always` when it is interrupted. The guard is a copy of this task's worker, so it has the
+        connection and the passwords. It gives back what this run holds and nothing else, so it does no harm if the lock
+        is never taken.
         """
         run, worker = arguments["holder"], os.getpid()
         guard = os.fork()
