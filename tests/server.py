@@ -186,8 +186,12 @@ class Server:
         assert (status, json.loads(body)["release"]) == (200, release)
 
 
-def report(what: str, load: Load) -> None:
-    """Print the figures that a scenario is for, and demand that nobody noticed anything."""
+def report(what: str, load: Load, reloads_nginx: bool = False) -> None:
+    """Print the figures that a scenario is for, and demand that nobody noticed anything.
+
+    A reload of nginx closes the connections on which nobody is asking just then, so a client may have to ask again; a
+    release that goes live reloads nothing.
+    """
     figures = load.summary()
     print(
         f"\n{what}: {figures['answers']} answers, {figures['failed']} other than 200, "
@@ -195,3 +199,7 @@ def report(what: str, load: Load) -> None:
     )
     assert figures["answers"] > 0
     assert figures["failed"] == 0, figures
+    if reloads_nginx:
+        print(f"{figures['asked_again']} of them asked twice, for nginx had closed the connection")
+    else:
+        assert figures["asked_again"] == 0, figures

@@ -64,7 +64,7 @@ def test_one_app_goes_and_the_other_never_notices(server: Server) -> None:
     server.others = [second_app(state="absent")]
     with server.load() as load:
         run = server.deploy()
-    report(f"another app removed ({run.seconds:.0f} s)", load)
+    report(f"another app removed ({run.seconds:.0f} s)", load, reloads_nginx=True)
     assert server.get("/health", "shop.test")[0] == 0
     left = server.sh(f"find {PLACES} -xdev -path '*shop*' -not -path '/var/log/journal/*' 2>/dev/null; true").split()
     assert left == ["/var/lib/shop", "/var/lib/shop/data"]
