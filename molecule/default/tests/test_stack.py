@@ -156,7 +156,9 @@ def test_the_queue_is_as_long_as_was_asked(host: Host, app: dict[str, Any], live
 
 def test_the_sandbox_holds(host: Host, app: dict[str, Any], live: str) -> None:
     said = root(host, f"systemd-analyze security --no-pager {app['name']}@{live}.service")
-    score = float(re.search(r"exposure level.*: ([0-9.]+)", said).group(1))  # type: ignore[union-attr]
+    found = re.search(r"exposure level.*: ([0-9.]+)", said)
+    assert found, said
+    score = float(found.group(1))
     print(f"\nexposure of the app's unit: {score}")
     assert score <= 1.5
 

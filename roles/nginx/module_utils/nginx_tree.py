@@ -5,6 +5,7 @@ No Ansible in here. What touches nginx itself is in `System`; the unit tests put
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import http.client
@@ -181,7 +182,8 @@ class Configuration:
         kept = self.root / DISTRIBUTION
         if not kept.exists():
             unfinished = self.root / f"{DISTRIBUTION}.unfinished"
-            shutil.rmtree(unfinished, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(unfinished)
             unfinished.mkdir()
             _restore(unfinished, before)
             unfinished.rename(kept)
@@ -203,7 +205,8 @@ class Configuration:
         if code != 0:
             _restore(self.root, now)
             raise Rejected(f"{said}\nwithout our files nginx's configuration is wrong; they stay")
-        shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(kept)
         if self.drop_in:
             self.drop_in.path.unlink(missing_ok=True)
             if self.drop_in.path.parent.is_dir() and not any(self.drop_in.path.parent.iterdir()):

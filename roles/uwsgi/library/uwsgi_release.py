@@ -139,7 +139,7 @@ def _roll_back(module: AnsibleModule, instance: Instance, before: str) -> None:
 def _files(given: dict[str, Any], instance: Instance) -> list[OwnedFile]:
     app = instance.app
     return [
-        OwnedFile(instance.directory() / f"{app}.ini", given["ini"], mode=0o640, group=given["group"]),
+        OwnedFile(instance.ini(), given["ini"], mode=0o640, group=given["group"]),
         OwnedFile(Path("/etc/tmpfiles.d", f"{app}.conf"), given["tmpfiles"]),
         *(OwnedFile(Path("/etc/systemd/system", name), text) for name, text in given["units"].items()),
     ]
@@ -159,9 +159,9 @@ def _outcome(instance: Instance, before: str, golive: GoLive, would: bool) -> di
 def _diff_of_files(files: list[OwnedFile], instance: Instance, before: str) -> list[dict[str, str]]:
     """What `--diff` shows. A new release's ini is compared with the live one's, but for the id in a dozen lines."""
     diff: list[dict[str, str]] = diff_of(files)
-    live = OwnedFile(instance.directory(before) / f"{instance.app}.ini", "")
+    live = OwnedFile(instance.ini(before), "")
     for one in diff:
-        if before and one["after_header"].endswith(".ini") and not one["before"]:
+        if before and one["after_header"] == str(instance.ini()) and not one["before"]:
             one.update(before_header=str(live.path), before=live.current().replace(before, instance.id))
     return diff
 

@@ -77,6 +77,9 @@ class Instance:
     def directory(self, release: str | None = None) -> Path:
         return self.root / "releases" / (release or self.id)
 
+    def ini(self, release: str | None = None) -> Path:
+        return self.directory(release) / f"{self.app}.ini"
+
     def socket(self, release: str | None = None) -> Path:
         return self.run / f"{release or self.id}.sock"
 
@@ -546,8 +549,7 @@ class Rollback:
 
     def _files(self, release: str) -> list[OwnedFile]:
         """What the release was made from, as it kept it."""
-        directory = self.records.directory(release)
-        return [_as_it_is(directory / f"{self.instance.app}.ini"), *carried_by(directory)]
+        return [_as_it_is(self.instance.ini(release)), *carried_by(self.instance.directory(release))]
 
     def _with_environment_of(self, release: str, other: str) -> str:
         """A new release of the code and settings of one and the environment of another; its id."""
@@ -559,13 +561,14 @@ class Rollback:
         if directory.exists():
             return made
         unfinished = directory.with_name(f".{made}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(unfinished)
         _copy_owned(self.records.directory(release), unfinished)
         for name in ("result.json", "socket", "steps/before.done", "steps/after.done"):
             (unfinished / name).unlink(missing_ok=True)
-        app = self.instance.app
+        ini = self.instance.ini(release).name
         for name, text in (
-            (f"{app}.ini", (unfinished / f"{app}.ini").read_text().replace(release, made)),
+            (ini, (unfinished / ini).read_text().replace(release, made)),
             ("release.json", (unfinished / "release.json").read_text().replace(release, made)),
             ("environment", environment.replace(release, made)),
         ):
