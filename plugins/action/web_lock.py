@@ -6,10 +6,10 @@ import contextlib
 import datetime
 import getpass
 import os
-import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,10 @@ class ActionModule(ActionBase):
             os.setsid()
             while started(run["pid"]) == run["started"] or os.getppid() == worker:
                 time.sleep(GUARD_SECONDS)
-            self._lock(arguments, task_vars)
+            # The run's own directory has gone with it.
+            with tempfile.TemporaryDirectory() as C.DEFAULT_LOCAL_TMP:
+                self._lock(arguments, task_vars)
         finally:
-            # The run removes its own at its end, if it can; giving the lock back has made it anew.
-            shutil.rmtree(C.DEFAULT_LOCAL_TMP, ignore_errors=True)
             os._exit(0)
 
     def _dismiss_guard(self, task_vars: dict[str, Any] | None) -> None:
@@ -119,13 +119,18 @@ def this_run() -> dict[str, Any]:
 
 
 def started(pid: int) -> str:
-    """When a process of this machine was started, in the system's own words; "" if there is none.
+    """When a process of this machine was started, in the system's own words; "" if none lives by that number.
 
-    Tells a process from a later one with the same number."""
-    status = Path(f"/proc/{pid}/stat")
+    Tells a process from a later one with the same number.
+    """
     if Path("/proc/self/stat").exists():
-        # Field 22; the second, the program's name in parentheses, may hold spaces.
-        return status.read_text().rpartition(")")[2].split()[19] if status.exists() else ""
+        try:
+            # Behind the program's name, which stands in parentheses and may hold spaces: from field 3 on.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        # One that has ended, and whose parent hasn't asked how, is still listed.
+        return "" if fields[0] == "Z" else fields[19]
     return subprocess.run(
         ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()

@@ -193,6 +193,11 @@ class TestLock:
         assert action.started(os.getpid()) == action.started(os.getpid()) != ""
         assert action.started(4_000_000) == ""
 
+    def test_a_process_that_has_ended_is_none_though_its_parent_has_not_asked(self) -> None:
+        with subprocess.Popen(["true"]) as ended:
+            os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+            assert action.started(ended.pid) == ""
+
     def test_the_refusal_names_who_since_when_from_where(self) -> None:
         told = action.refusal(ANN, 60, "wait")
         assert told == "ann on here has been deploying to this host since noon (60 s): wait."
