@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
+import collection  # first of all: it lets the tests import the project's own modules
 from server import PROJECT, Server
+
+assert collection
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,18 @@
-"""The project as Ansible sees it, for tests: its files, its roles, its variables, rendered by Ansible's own engine."""
+"""The project as Ansible sees it, for tests: its files, its roles, its templates rendered by Ansible's own engine."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import yaml
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import filter_loader, init_plugin_loader
-from ansible.template import Templar, trust_as_template
+from ansible.plugins.action import ActionBase
+from ansible.template import Templar
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
 
 PROJECT = Path(__file__).parents[1]
 ROLES = sorted(folder.name for folder in (PROJECT / "roles").iterdir())
@@ -52,40 +54,18 @@ def _tasks(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @functools.cache
 def _loader() -> DataLoader:
-    # Read once: this is what ansible-playbook does at its start, with the project's ansible.cfg.
-    init_plugin_loader([])
-    filter_loader.add_directory(str(PROJECT / "plugins/filter"))
     return DataLoader()
 
 
+def template(role: str, name: str, **variables: Any) -> str:
+    """A template of the role, rendered as action plugins do; the role's defaults are known to it."""
+    return renderer(role).text(name, **variables)
+
+
 @functools.cache
-def _variables(path: Path) -> dict[str, Any]:
-    return dict(_loader().load_from_file(str(path), trusted_as_template=True) or {})
-
-
-def render(role: str, expression: str, settings: Mapping[str, Any], **variables: Any) -> Any:
-    """What a task of the role gets for `expression`, such as "{{ uwsgi_ini }}".
-
-    `settings` are what a person wrote (`web_apps`, …); the wiring and the role's own files are the project's.
-    """
+def renderer(role: str) -> Renderer:
+    """What renders the templates of a role in an action plugin."""
     folder = PROJECT / "roles" / role
-    known = _variables(folder / "defaults/main.yml")
-    for path in sorted((PROJECT / "group_vars/all").glob("*.yml")):
-        known |= _variables(path)
-    if (folder / "vars/main.yml").exists():
-        known |= _variables(folder / "vars/main.yml")
-    known |= {
-        "playbook_dir": str(PROJECT),
-        "ansible_search_path": [str(folder)],
-        "ansible_facts": {"python_version": "3.13.5"},
-        "inventory_hostname": "web1",
-        "ansible_play_hosts_all": ["web1", "web2"],
-    }
-    return Templar(loader=_loader(), variables={**known, **settings, **variables}).template(
-        trust_as_template(expression)
-    )
-
-
-def template(role: str, name: str, settings: Mapping[str, Any], **variables: Any) -> str:
-    """A template of the role, rendered as the role's own lookups do."""
-    return str(render(role, f"{{{{ lookup('ansible.builtin.template', {name!r}) }}}}", settings, **variables))
+    known = dict(_loader().load_from_file(str(folder / "defaults/main.yml"), trusted_as_template=True))
+    action = SimpleNamespace(_loader=_loader(), _templar=Templar(loader=_loader(), variables=known))
+    return Renderer(cast(ActionBase, action), str(folder / "templates"), known)

@@ -1,19 +1,26 @@
-"""Every file of two apps, rendered by Ansible's own engine from the slices that the real wiring makes."""
+"""Every file that comes of settings, rendered as a deploy does: from the plan, by the action plugins' own code."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
-from project import render, template
+from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import BESIDE
+from ansible_collections.uwsgi_flask.web.plugins.action.release import texts
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import Request, plan
+
+from project import PROJECT, renderer, template
+
+HOST = {"python": "3.13.5"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-    """One app: what its roles were handed, and the text of each file that comes of it, by its name."""
+    """One app: its settings, what the plan says of it, and its files: "ini", "conf" and each unit by its kind."""
 
     settings: dict[str, Any]
-    instance: dict[str, Any]
+    app: dict[str, Any]
+    release: dict[str, Any]
     site: dict[str, Any]
     files: dict[str, str]
 
@@ -26,22 +33,29 @@ class Rendered:
         return self.files["conf"]
 
     def unit(self, kind: str) -> str:
-        """`kind` is what follows the app's name: @.service, @.socket, -check@.service, …"""
-        return self.files[f"{self.instance['name']}{kind}"]
+        """`kind` is "target", "socket", "service", "check", "before" or "after"."""
+        return self.files[kind]
 
 
-def rendered(settings: dict[str, Any]) -> list[Rendered]:
-    """All apps of the settings."""
-    apps = zip(
-        render("uwsgi", "{{ uwsgi_instances }}", settings), render("nginx", "{{ nginx_sites }}", settings), strict=True
-    )
-    return [_rendered(settings, instance, site) for instance, site in apps]
+def planned(settings: dict[str, Any]) -> dict[str, Any]:
+    """The plan for variables by their full names."""
+    return plan(Request(variables=settings, base="/"), HOST, str(PROJECT / "roles/uwsgi/templates"))
 
 
-def _rendered(settings: dict[str, Any], instance: dict[str, Any], site: dict[str, Any]) -> Rendered:
-    own = render(
-        "uwsgi", "{{ {'ini': uwsgi_ini, 'tmpfiles': uwsgi_tmpfiles} | combine(uwsgi_units) }}", settings,
-        uwsgi_instance=instance,
-    )  # fmt: skip
-    conf = template("nginx", "uwsgi-flask.conf.j2", settings, nginx_site=site)
-    return Rendered(settings, instance, site, {**own, "conf": conf})
+def rendered(settings: dict[str, Any], **nginx: Any) -> list[Rendered]:
+    """All apps of the settings. `nginx` are variables of that role that differ from its defaults."""
+    made = planned(settings)
+    return [_rendered(settings, item, made["web"], nginx) for item in made["apps"]]
+
+
+def _rendered(settings: dict[str, Any], item: dict[str, Any], web: dict[str, Any], nginx: dict[str, Any]) -> Rendered:
+    own = texts(renderer("uwsgi"), item, web)
+    conf = template("nginx", "uwsgi-flask.conf.j2", web=web, **item, **nginx)
+    return Rendered(settings=settings, **item, files={"ini": own["ini"], **own["units"], "conf": conf})
+
+
+def base_files(settings: dict[str, Any], **nginx: Any) -> dict[str, str]:
+    """The files of nginx that belong to no app: by their place in its directory, or by their path outside."""
+    names = {"nginx.conf": "nginx.conf.j2", "conf.d/00-default.conf": "default.conf.j2", **BESIDE}
+    web = planned(settings)["web"]
+    return {place: template("nginx", name, web=web, **nginx) for place, name in names.items()}

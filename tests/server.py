@@ -77,6 +77,7 @@ class Server:
         self.host = host
         variables = host.ansible.get_variables()
         self.name = str(variables["inventory_hostname"])
+        self.limit = self.name
         self.port = int(variables["test_server_http_port"])
         self.folder = folder
         self.source = folder / "app"
@@ -103,7 +104,8 @@ class Server:
         settings = self.folder / "settings.json"
         settings.write_text(json.dumps({"web_apps": [self.app, *self.others], "web_app_secrets": self.secrets}))
         inventory = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "inventory.yml")
-        return ["ansible-playbook", f"-i{inventory}", f"--limit={self.name}", f"-e@{settings}", playbook, *words]
+        limit = [f"--limit={self.limit}"] if self.limit else []
+        return ["ansible-playbook", f"-i{inventory}", *limit, f"-e@{settings}", playbook, *words]
 
     def start(self, playbook: str = "site.yml", *words: str, **environment: str) -> subprocess.Popen[str]:
         """A run in the background, in a process group of its own."""
@@ -155,6 +157,10 @@ class Server:
         status, _headers, body = ask(self.port, path, host or self.app["server_names"][0])
         return status, body
 
+    def json(self, path: str) -> dict[str, Any]:
+        """A JSON file on the server."""
+        return dict(json.loads(self.sh(f"cat {path}")))
+
     def live(self, app: str = "uwsgi-flask") -> str:
         """The id of the live release."""
         return self.sh(f"readlink /opt/{app}/current").rpartition("/")[2]
@@ -165,14 +171,14 @@ class Server:
         return sorted(unit.partition("@")[2].removesuffix(".service") for unit in units.split())
 
     def enabled(self, app: str = "uwsgi-flask") -> list[str]:
-        """Ids of the instances that start at boot."""
+        """Ids of the releases that start at boot."""
         links = self.sh(f"cd /etc/systemd/system && ls -d multi-user.target.wants/{app}@* 2>/dev/null; true")
-        return sorted(link.partition("@")[2].removesuffix(".service") for link in links.split())
+        return sorted(link.partition("@")[2].removesuffix(".target") for link in links.split())
 
     def orphans(self) -> str:
         """What a cut or failed run may have left behind: unfinished files, archives, locks."""
         patterns = " -o ".join(
-            f"-name '{it}'" for it in (".*unfinished*", ".code-*", "*web-deploy.lock*", "nginx-staged-*")
+            f"-name '{it}'" for it in (".*unfinished*", ".code-*", "web-deploy.lease", "nginx-staged-*")
         )
         return self.sh(f"find /opt /etc /run /tmp /var/tmp -xdev \\( {patterns} \\) 2>/dev/null; true")
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from web_apps import web_plan, web_problems
-
-CONTRACT = {
-    "user": "www",
-    "group": "www",
-    "nginx_group": "www-data",
-    "app_root": "/opt",
-    "run_root": "/run",
-    "http_port": 80,
-}
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import BadSettings, Request, parse, plan
 
 PYTHON = "3.13.5"
 
@@ -26,12 +17,16 @@ def app(**changes: Any) -> dict[str, Any]:
 
 
 class Workshop:
-    """A folder with one good source, `shop`, and the templates that instances are made from."""
+    """A folder with one good source, `shop`, and the templates that instances are made from.
+
+    Every method takes the items of `web_apps`, and as keywords other variables by their full names (`web_user`), with
+    `app` and `restart` as `-e` gives them and `secrets` for web_app_secrets.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.source = folder / "shop"
-        self.recipe = folder / "templates"
+        self.templates = folder / "templates"
         self.write("shop/flask_wsgi.py", "app = None\n")
         self.write("shop/requirements.txt", "flask==3.1.3 \\\n    --hash=sha256:00  # why\n# a remark\n")
         self.write("shop/static/style.css", "")
@@ -43,28 +38,43 @@ class Workshop:
         written.write_text(content)
         return written
 
-    def _circumstances(self, python: str = PYTHON, **contract: Any) -> dict[str, Any]:
-        return {
-            "base": str(self.folder),
-            "recipe": str(self.recipe),
-            "python": python,
-            "contract": {**CONTRACT, **contract},
-        }
+    def request(self, *apps: Any, secrets: Any = ..., **given: Any) -> Request:
+        choices = {name: given.pop(name) for name in ("app", "restart") if name in given}
+        variables = {"web_apps": list(apps), "web_app_secrets": secrets, **given}
+        return Request(
+            variables={name: value for name, value in variables.items() if value is not ...},
+            base=str(self.folder),
+            looked_at="list them somewhere",
+            **choices,
+        )
 
-    def problems(self, *apps: Any, secrets: Any = None, **contract: Any) -> list[str]:
-        """What is wrong with these apps, each fault in its sentence."""
-        return web_problems(list(apps), secrets or {}, **self._circumstances(**contract))
+    def problems(self, *apps: Any, **variables: Any) -> list[str]:
+        """What is wrong with these settings, a line for each problem. A plan is refused with the same."""
+        _settings, problems = parse(self.request(*apps, **variables))
+        refused = []
+        try:
+            plan(self.request(*apps, **variables), {}, str(self.templates))
+        except BadSettings as error:
+            refused = str(error).splitlines()
+        # Which also shows that each is one line.
+        assert refused == problems
+        return problems
 
-    def problem(self, *apps: Any, secrets: Any = None, **contract: Any) -> str:
+    def problem(self, *apps: Any, **variables: Any) -> str:
         """The one thing that is wrong."""
-        found = self.problems(*apps, secrets=secrets, **contract)
+        found = self.problems(*apps, **variables)
         assert len(found) == 1, found
         return found[0]
 
-    def plan(self, *apps: Any, secrets: Any = None, **circumstances: Any) -> dict[str, Any]:
-        """What the roles get."""
-        return web_plan(list(apps or [app()]), secrets or {}, **self._circumstances(**circumstances))
+    def plan(self, *apps: Any, host: dict[str, Any] | None = None, python: str = PYTHON, **variables: Any) -> Any:
+        """The plan for a host that told `host`; the good app's if no other is given."""
+        told = {"python": python, **(host or {})}
+        return plan(self.request(*(apps or [app()]), **variables), told, str(self.templates))
+
+    def item(self, *apps: Any, **options: Any) -> Any:
+        """What the plan says of the first app."""
+        return self.plan(*apps, **options)["apps"][0]
 
     def id(self, *apps: Any, **options: Any) -> str:
         """The id of the first app's release."""
-        return str(self.plan(*apps, **options)["uwsgi"][0]["id"])
+        return str(self.item(*apps, **options)["release"]["id"])

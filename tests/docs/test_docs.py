@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import DEPLOY, STATUS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 
-from project import PROJECT, read
-from web_apps import NOT_IN_RELEASE, App, public_keys
-from web_status import HEADINGS
+from project import PROJECT
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # What stands at the root and is written as a path of the project: `docs/apps.md`, `group_vars/all/`.
@@ -108,14 +109,14 @@ def test_playbooks_and_what_is_given_to_them_are_there(page: Path) -> None:
         assert [path for path in playbooks if not (PROJECT / path).is_file()] == [], words
         texts = "".join((PROJECT / path).read_text() for path in playbooks)
         extra = [words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-e"]
-        assert [name for name in extra if not re.search(rf"\b{name} \|", texts)] == [], words
+        assert [name for name in extra if not re.search(rf"\b{name}\b", texts)] == [], words
 
 
 @by_page
 def test_extra_variables_in_the_text_are_some_playbooks(page: Path) -> None:
     texts = "".join(path.read_text() for path in PROJECT.glob("*.yml"))
     named = re.findall(r"`-e (\w+)=", prose(page))
-    assert [name for name in named if not re.search(rf"\b{name} \|", texts)] == []
+    assert [name for name in named if not re.search(rf"\b{name}\b", texts)] == []
 
 
 def items(page: Path) -> Iterator[dict[str, Any]]:
@@ -126,23 +127,25 @@ def items(page: Path) -> Iterator[dict[str, Any]]:
 @by_page
 def test_examples_have_keys_that_apps_have(page: Path) -> None:
     # docs/apps.md shows what a mistake looks like, and has tests of its own.
-    known = {*public_keys(), "procceses"} if page.name == "apps.md" else public_keys().keys()
+    keys = {field.name for field in dataclasses.fields(App)}
+    known = {*keys, "procceses"} if page.name == "apps.md" else keys
     assert [key for item in items(page) for key in item if key not in known] == []
 
 
 @by_page
 def test_variables_are_defined(page: Path) -> None:
-    settings = {**read("group_vars/all/contract.yml"), **read("group_vars/all/web_apps.yml")}
+    settings = {"web_apps", "web_app_secrets", *(f"web_{field.name}" for field in dataclasses.fields(Agreement))}
     named = {name for name in CODE.findall(prose(page)) if re.fullmatch(r"web_[a-z_]+", name)}
     named |= {key for text in blocks(page, "yaml") for key in yaml.safe_load(text) if str(key).startswith("web_")}
-    assert named <= settings.keys()
+    assert named <= settings
 
 
 def test_settings_that_make_no_release_are_all_named() -> None:
     text = prose(PROJECT / "docs/deploying.md")
     listed = text.split("doesn't carry make none: ")[1].split(".\n")[0]
-    # Those two are for an app that has no release any more.
-    assert set(CODE.findall(listed)) == set(NOT_IN_RELEASE) - {"state", "purge"}
+    # State and purge are for an app that has no release any more; the source is in the release, not where it was found.
+    free = {field.name for field in dataclasses.fields(App) if not field.metadata["carried"]}
+    assert set(CODE.findall(listed)) == free - {"state", "purge", "source", "name"}
 
 
 def test_defaults_that_the_pages_tell_are_the_filters() -> None:
@@ -152,7 +155,7 @@ def test_defaults_that_the_pages_tell_are_the_filters() -> None:
     assert f"| `listen_queue` {defaults['listen_queue']} |" in how
     assert f"within {defaults['start_timeout']} s;" in failed
     assert defaults["health_successes"] == 3
-    assert "three times in a row" in how
+    assert "several times in a row" in how
     assert defaults["keep_releases"] == 5
     assert "five newest good releases are kept (`keep_releases`)" in (PROJECT / "docs/rolling-back.md").read_text()
 
@@ -160,7 +163,14 @@ def test_defaults_that_the_pages_tell_are_the_filters() -> None:
 def test_the_status_page_shows_the_reports_columns() -> None:
     page = PROJECT / "docs/status.md"
     (shown,) = [text.splitlines()[0] for text in blocks(page, "") if text.startswith("HOST")]
-    assert tuple(shown.split()) == HEADINGS
+    assert tuple(shown.split()) == STATUS
+
+
+@pytest.mark.parametrize("page", ["deploying.md", "rolling-back.md"])
+def test_the_table_at_the_end_of_a_run_has_the_reports_columns(page: str) -> None:
+    shown = [text.splitlines()[0] for text in blocks(PROJECT / "docs" / page, "") if text.startswith("HOST")]
+    assert shown
+    assert {tuple(line.split()) for line in shown} == {DEPLOY}
 
 
 @by_page

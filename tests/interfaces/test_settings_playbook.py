@@ -1,96 +1,278 @@
-"""settings.yml as a person runs it: refuses before any host is touched, all faults of all hosts at once."""
+"""settings.yml as a person runs it: refuses before any host is touched, all problems of all hosts at once."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.parsing.vault import VaultLib, VaultSecret, VaultSecretsContext
+import yaml
 
-from project import PLAYBOOKS, PROJECT, read, render
+from project import PLAYBOOKS, PROJECT, read
 from settings import Workshop, app
 
+# What a person has in a clone, but for settings of their own.
+LINKED = ("ansible.cfg", "collections", "plugins", "roles", "settings.yml", "hosts.yml", "site.yml")
+# Prints what became of the settings, each host's in a line.
+SHOW = """---
+- name: Check the settings
+  ansible.builtin.import_playbook: settings.yml
 
-def run(workshop: Workshop, playbook: str, hosts: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    inventory = workshop.write("inventory.json", json.dumps({"web": {"hosts": hosts}}))
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), playbook],
-        cwd=PROJECT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
+- name: Show the plan
+  hosts: web
+  gather_facts: false
+  tasks:
+    - name: Settle what is deployed
+      uwsgi_flask.web.plan:
+        app: "{{ app | default('') }}"
+        restart: "{{ restart | default('') }}"
+      register: settled
+      no_log: true
+
+    - name: Show it
+      uwsgi_flask.web.print:
+        text: "PLAN {{ settled.plan | combine({'secrets': {}}) | to_json }}"
+"""
+
+
+class Clone:
+    """The project as a person has it, with settings and an inventory of their own in a folder of the tests'."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self.workshop = workshop
+        self.folder = workshop.folder / "clone"
+        self.inventory = self.folder / "inventory" / "hosts.yml"
+        self.inventory.parent.mkdir(parents=True)
+        for name in LINKED:
+            (self.folder / name).symlink_to(PROJECT / name)
+        self.write("show.yml", SHOW)
+        self.hosts({"one": {}})
+
+    def write(self, path: str, content: Any) -> Path:
+        text = content if isinstance(content, str) else yaml.safe_dump(content)
+        return self.workshop.write(f"clone/{path}", text)
+
+    def hosts(self, hosts: dict[str, Any], **more: Any) -> None:
+        """Write the inventory. The hosts' address is of a network that exists in documentation only."""
+        nowhere = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
+        hosts = {name: {**nowhere, **variables} for name, variables in hosts.items()}
+        self.inventory.write_text(yaml.safe_dump({"web": {"hosts": hosts, **more}}))
+
+    def run(self, *words: str, inventory: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", inventory or str(self.inventory), *words],
+            cwd=self.folder,
+            env={**os.environ, "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def plan(self, *words: str) -> Any:
+        """The plan of the only host."""
+        ended = self.run("show.yml", *words)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return json.loads(ended.stdout.partition("\nPLAN ")[2].partition("\n")[0])
+
+    def refused(self, *words: str) -> list[str]:
+        """The lines with which settings.yml refuses. It is red, nothing else is run, and there is no traceback."""
+        ended = self.run(*words or ("settings.yml",))
+        said = ended.stdout + ended.stderr
+        assert ended.returncode == 2, said
+        assert "Traceback" not in said, said
+        message = yaml.safe_load(
+            "msg:" + re.split(r"^    msg:", ended.stdout, flags=re.MULTILINE)[1].partition("\n\n")[0]
+        )
+        return str(message["msg"]).splitlines()
+
+
+@pytest.fixture
+def clone(workshop: Workshop) -> Clone:
+    return Clone(workshop)
+
+
+def settings(workshop: Workshop, *apps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Variables that a person writes."""
+    return {"web_apps": [{"source": str(workshop.source), **given} for given in apps or [app()]], **more}
+
+
+def test_all_problems_of_all_hosts_are_reported_once_and_no_host_is_touched(clone: Clone, workshop: Workshop) -> None:
+    missing = app(name="wiki", source="elsewhere", server_names=["b.test"])
+    clone.hosts(
+        {
+            "good": settings(workshop),
+            "one": settings(
+                workshop, app(processes=0), web_app_secrets={"shop": {"TOKEN": "of-the-secrets", "A": None}}
+            ),
+            "three": {**settings(workshop), "nginx_worker_conections": 9, "web_htp_port": 8080, "web_zebra": 1},
+            "two": settings(workshop, app(processes=0), missing),
+        }
     )
-
-
-def host(workshop: Workshop, *apps: dict[str, Any], **secrets: Any) -> dict[str, Any]:
-    """A host's variables. Its address is of a network that exists in documentation only."""
-    return {
-        "ansible_host": "192.0.2.1",
-        "ansible_ssh_common_args": "-o ConnectTimeout=1",
-        "web_apps": [{"source": str(workshop.source), **given} for given in apps],
-        "web_app_secrets": secrets,
-    }
-
-
-def test_all_faults_of_all_hosts_are_told_once_and_no_host_is_touched(workshop: Workshop) -> None:
-    hosts = {
-        "good": host(workshop, app()),
-        "one": host(workshop, app(processes=0), shop={"TOKEN": "of-the-secrets", "A": None}),
-        "three": {**host(workshop, app()), "nginx_worker_conections": 9, "web_htp_port": 8080, "web_zebra": 1},
-        "two": host(workshop, app(processes=0), app(name="wiki", source="elsewhere", server_names=["b.test"])),
-    }
-    ended = run(workshop, "site.yml", hosts)
+    ended = clone.run("site.yml")
     said = ended.stdout + ended.stderr
     assert ended.returncode == 2, said
     message = ended.stdout.partition("msg: |-\n")[2].partition("\n\n")[0]
-    missing = f"there is no folder '{PROJECT}/elsewhere'; give one, relative to the playbook or absolute"
+    where = f"there is no folder '{clone.folder}/elsewhere'; give one, relative to the playbook or absolute"
     assert [line.strip() for line in message.splitlines()] == [
         "web_apps: 'shop' has 'processes': 0, but it must be a whole number from 1 to 512",
         "web_app_secrets: 'shop' must hold strings; put the value of 'A' in quotes",
-        "nginx_worker_conections: no role reads this variable; did you mean 'nginx_worker_connections'?",
-        "web_htp_port: no role reads this variable; did you mean 'web_http_port'?",
-        f"web_apps: 'wiki' has 'source': {missing}",
+        "nginx_worker_conections: nothing reads this variable; did you mean 'nginx_worker_connections'?",
+        "web_htp_port: nothing reads this variable; did you mean 'web_http_port'?",
+        f"web_apps: 'wiki' has 'source': {where}",
     ], said
     assert "of-the-secrets" not in said
     assert "UNREACHABLE" not in said
     assert "Serve the apps" not in said
 
 
-def test_good_settings_pass_without_a_connection(workshop: Workshop) -> None:
-    ended = run(workshop, "settings.yml", {"one": host(workshop, app())})
+def test_good_settings_pass_without_a_connection(clone: Clone, workshop: Workshop) -> None:
+    clone.hosts({"one": settings(workshop)})
+    ended = clone.run("settings.yml")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "The settings can be used" in ended.stdout
 
 
-@pytest.mark.parametrize("path", [path for path in PLAYBOOKS if path.stem != "settings"], ids=lambda path: path.name)
-def test_every_playbook_checks_the_settings_first(path: Path) -> None:
-    assert read(path.name)[0]["ansible.builtin.import_playbook"] == "settings.yml"
+# --- Where a person may set them ----------------------------------------------------------------------------------
+
+
+PLACES: dict[str, Callable[[Clone, dict[str, Any]], object]] = {
+    "vars in the inventory file": lambda clone, given: clone.hosts({"one": {}}, vars=given),
+    "a host of the inventory file": lambda clone, given: clone.hosts({"one": given}),
+    "the inventory's group_vars/all": lambda clone, given: clone.write("inventory/group_vars/all.yml", given),
+    "the inventory's group_vars": lambda clone, given: clone.write("inventory/group_vars/web/apps.yml", given),
+    "the inventory's host_vars": lambda clone, given: clone.write("inventory/host_vars/one.yml", given),
+    "the playbook's group_vars/all": lambda clone, given: clone.write("group_vars/all/apps.yml", given),
+    "the playbook's group_vars": lambda clone, given: clone.write("group_vars/web.yml", given),
+    "the playbook's host_vars": lambda clone, given: clone.write("host_vars/one/apps.yml", given),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_wins_over_the_defaults(clone: Clone, workshop: Workshop, place: str) -> None:
+    PLACES[place](clone, settings(workshop, web_http_port=8081, web_app_root="/srv"))
+    plan = clone.plan()
+    assert (plan["names"], plan["web"]["http_port"]) == (["shop"], 8081)
+    assert plan["apps"][0]["app"]["root"] == "/srv/shop"
+
+
+def test_so_does_the_command_line_even_over_all_of_them(clone: Clone, workshop: Workshop) -> None:
+    for put in PLACES.values():
+        put(clone, settings(workshop, web_http_port=8081))
+    given = {"web_apps": settings(workshop, app(name="wiki"))["web_apps"]}
+    plan = clone.plan("-e", "web_http_port=8082", "-e", json.dumps(given))
+    assert (plan["names"], plan["web"]["http_port"], plan["web"]["user"]) == (["wiki"], 8082, "www")
+
+
+@pytest.mark.parametrize(("written", "state"), [({}, "not set"), ({"web_apps": []}, "empty"), ("---\n", "not set")])
+def test_without_apps_the_places_that_were_looked_at_are_named(clone: Clone, written: Any, state: str) -> None:
+    """An empty file, a misspelt group or a variable in the wrong place must never deploy something else, green."""
+    clone.write("group_vars/web.yml", written)
+    clone.write("group_vars/wbe.yml", {"web_apps": [app()]})
+    clone.hosts({"one": {}, "two": {}})
+    (line,) = clone.refused()
+    assert line == (
+        f"web_apps: is {state}, so there is nothing to deploy; "
+        f"list the apps in {clone.folder}/group_vars/web/web_apps.yml. "
+        f"Looked at {clone.inventory}, {clone.folder}/group_vars/web.yml; "
+        f"there is nothing at {clone.folder}/inventory/group_vars/{{all,web}}, {clone.folder}/group_vars/{{all}}"
+    )
+
+
+def test_the_projects_own_group_vars_give_an_inventory_of_yours_no_app() -> None:
+    """The sample app belongs to the demo."""
+    given = [path for path in (PROJECT / "group_vars").rglob("*.yml") if "web_apps" in path.read_text()]
+    assert given == [PROJECT / "group_vars/demo/main.yml"]
+    assert not (PROJECT / "group_vars/all").exists()
+
+
+@pytest.mark.parametrize(
+    ("inventory", "looked"),
+    [("wbe: {hosts: {one: }}", "hosts.yml"), ("web: {}", "hosts.yml"), (None, "gone.yml")],
+    ids=["a misspelt group", "an empty group", "no inventory"],
+)
+def test_a_run_that_reaches_nobody_is_red(clone: Clone, inventory: str | None, looked: str) -> None:
+    if inventory is not None:
+        clone.inventory.write_text(inventory)
+    ended = clone.run("site.yml", inventory=str(clone.inventory.with_name(looked)))
+    assert ended.returncode == 2, ended.stdout
+    words = " ".join(ended.stdout.split())
+    assert "There is no host in the group" in words
+    assert str(clone.inventory.with_name(looked)) in words
+
+
+# --- What is never shown, and what never ends in a traceback ------------------------------------------------------
+
+
+def test_no_secret_is_shown_however_talkative_ansible_is(clone: Clone, workshop: Workshop) -> None:
+    url = "postgres://u:hunter2@db/shop"
+    shop = app(environment=f"DATABASE_URL={url}", before_live=f"psql {url}", procceses=url)
+    wiki = app(name="wiki", server_names=["b.test"], environment={"TOKEN": "hunter2"})
+    clone.hosts(
+        {
+            "one": settings(
+                workshop,
+                shop,
+                wiki,
+                web_app_secrets={"wiki": {"KEY": "hunter2"}},
+                web_build_environment={"PIP_INDEX_URL": url},
+            )
+        }
+    )
+    workshop.write("shop/requirements.txt", f"-i {url}\n")
+    ended = clone.run("settings.yml", "-vvv", "--diff")
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 2
+    assert said.count("web_apps: 'shop' has 'environment', but it must be a dictionary of NAME: value") >= 1
+    assert "hunter2" not in said
+
+
+def test_what_cant_be_read_is_named_in_a_line(clone: Clone, workshop: Workshop) -> None:
+    os.mkfifo(workshop.source / "pipe")
+    (workshop.source / "loop").symlink_to("loop")
+    (Path(os.fsdecode(os.fsencode(workshop.source) + b"/caf\xe9.txt"))).touch()
+    clone.hosts({"one": settings(workshop), "two": settings(workshop, web_user="{{ nothing }}")})
+    loop = "'loop' is a link that can't be followed (Too many levels of symbolic links)"
+    assert sorted(clone.refused()) == [
+        "web_apps: 'shop' has 'source': 'caf\\\\xe9.txt' has a name that isn't UTF-8; rename it",
+        f"web_apps: 'shop' has 'source': {loop}; replace it with what it stands for",
+        "web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
+        "web_user: can't be read: 'nothing' is undefined",
+    ]
+
+
+# --- Choosing apps ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["app=shop", "app=shop,", '{"app": ["shop"]}'])
+def test_only_what_is_named_is_deployed(clone: Clone, workshop: Workshop, given: str) -> None:
+    wiki = app(name="wiki", source="elsewhere", server_names=["b.test"])
+    clone.hosts({"one": settings(workshop, app(), wiki)})
+    plan = clone.plan("-e", given, "-e", "restart=shop")
+    assert [item["app"]["name"] for item in plan["apps"]] == ["shop"]
+    assert plan["apps"][0]["release"]["serial"] == 1
+
+
+def test_a_name_that_no_app_has_is_refused(clone: Clone, workshop: Workshop) -> None:
+    clone.hosts({"one": settings(workshop)})
+    assert clone.refused("settings.yml", "-e", "app=shpo", "-e", "restart=shop") == [
+        "app: 'shpo' is not an app of this run; did you mean 'shop'? Known apps: shop",
+        "restart: 'shop' is not an app of this run; Known apps: none",
+    ]
+
+
+# --- Every playbook -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [path for path in PLAYBOOKS if path.stem != "hosts"], ids=lambda path: path.name)
+def test_every_playbook_checks_first(path: Path) -> None:
+    """One that deploys checks the settings; one that needs nothing but the hosts, that there are any."""
+    first = "settings.yml" if path.name == "site.yml" else "hosts.yml"
+    assert read(path.name)[0]["ansible.builtin.import_playbook"] == first
     assert len(read(path.name)) > 1
-
-
-@pytest.fixture
-def vault() -> Iterator[VaultLib]:
-    """The password that `--vault-password-file` would give."""
-    secrets = [("default", VaultSecret(b"a password"))]
-    VaultSecretsContext.initialize(VaultSecretsContext(secrets=secrets))
-    yield VaultLib(secrets)
-    VaultSecretsContext._current = None
-
-
-@pytest.mark.parametrize("value", ["hidden", "12345", "true"])
-def test_a_secret_may_be_encrypted_by_itself(workshop: Workshop, vault: VaultLib, value: str) -> None:
-    """`!vault` in a file that is in clear, as well as a whole file that is encrypted. It stays the text that it was."""
-    encrypted = vault.encrypt(value).decode().replace("\n", "\n      ")
-    file = workshop.write("secrets.yml", f"---\nweb_app_secrets:\n  shop:\n    TOKEN: !vault |\n      {encrypted}\n")
-    settings = {"web_apps": host(workshop, app())["web_apps"], **DataLoader().load_from_file(str(file))}
-    assert render("flask_app", "{{ web_problems }}", settings) == []
-    assert render("flask_app", "{{ flask_app_secrets }}", settings) == {"shop": {"TOKEN": value}}

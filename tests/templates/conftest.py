@@ -1,4 +1,4 @@
-"""Two apps that differ in whatever the templates decide by, and every file that comes of them."""
+"""Two apps that differ in everything that templates use, and all files that come of them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from project import render, template
-from rendered import Rendered, rendered
+from rendered import Rendered, base_files, rendered
 from settings import Workshop, app
 
 
@@ -30,7 +29,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def apps(settings: dict[str, Any]) -> list[Rendered]:
     made = rendered(settings)
-    assert [one.instance["name"] for one in made] == ["shop", "wiki-2"]
+    assert [one.app["name"] for one in made] == ["shop", "wiki-2"]
     return made
 
 
@@ -43,6 +42,5 @@ def made(apps: list[Rendered], request: pytest.FixtureRequest) -> Rendered:
 
 @pytest.fixture(scope="session")
 def base(settings: dict[str, Any]) -> dict[str, str]:
-    """The files of nginx that are no app's, by their place."""
-    files = dict(render("nginx", "{{ nginx_base_files }}", settings))
-    return {**files, "restart.conf": template("nginx", "restart.conf.j2", settings)}
+    """The files of nginx that belong to no app, by their place."""
+    return base_files(settings)

@@ -67,20 +67,19 @@ def test_numbers_are_numbers(made: Rendered) -> None:
 
 
 def test_it_runs_the_release_and_no_other(made: Rendered) -> None:
-    ini, instance = dict(directives(made.ini)), made.instance
-    assert ini["chdir"] == f"{instance['release']}/code"
-    assert ini["virtualenv"] == f"{instance['release']}/venv"
-    assert (ini["module"], ini["callable"]) == (instance["module"], instance["callable"])
-    assert ini["add-header"] == f"X-Release: {instance['id']}"
+    ini, release = dict(directives(made.ini)), made.release
+    assert (ini["chdir"], ini["virtualenv"]) == (release["code"], release["virtualenv"])
+    assert (ini["module"], ini["callable"]) == (made.app["module"], made.app["callable"])
+    assert ini["add-header"] == f"X-Release: {release['id']}"
     assert "current" not in "".join(ini.values())
 
 
 def test_what_was_set_arrives(made: Rendered) -> None:
-    ini, instance = dict(directives(made.ini)), made.instance
-    assert ini["processes"] == str(instance["processes"])
-    assert ini["threads"] == str(instance["threads"])
-    assert ini["max-requests"] == str(instance["max_requests"])
-    assert ini["harakiri"] == ini["worker-reload-mercy"] == str(instance["request_timeout"])
+    ini, app = dict(directives(made.ini)), made.app
+    assert ini["processes"] == str(app["processes"])
+    assert ini["threads"] == str(app["threads"])
+    assert ini["max-requests"] == str(app["max_requests"])
+    assert ini["harakiri"] == ini["worker-reload-mercy"] == str(app["request_timeout"])
 
 
 def test_a_broken_release_ends_and_a_running_one_ends_gracefully(made: Rendered) -> None:
@@ -92,7 +91,7 @@ def test_a_broken_release_ends_and_a_running_one_ends_gracefully(made: Rendered)
 def test_it_listens_only_where_probes_ask(made: Rendered) -> None:
     """The socket for visitors is systemd's; with a second one, and `vacuum`, a run by hand would delete it."""
     listens = {key: value for key, value in directives(made.ini) if "socket" in key or key in ("http", "stats")}
-    assert listens == {"http-socket": made.instance["http_socket"], "stats": made.instance["stats_socket"]}
+    assert listens == {"http-socket": made.release["http_socket"], "stats": made.release["stats_socket"]}
 
 
 def test_headers_that_nginx_takes_fit(made: Rendered, base: dict[str, str]) -> None:
@@ -115,20 +114,19 @@ def test_a_percent_sign_would_be_magic(made: Rendered) -> None:
         {"static_url": "/x/"},
         {"health_path": "/x"},
         {"health_successes": 9},
-        {"start_timeout": 99},
         {"keep_releases": 9},
     ],
     ids=str,
 )
-def test_what_makes_no_new_release_changes_no_ini(made: Rendered, changes: dict[str, object]) -> None:
-    """A live instance's ini is never written anew: a release with the same id has the same ini."""
-    given = next(app for app in made.settings["web_apps"] if app["name"] == made.instance["name"])
+def test_what_makes_no_new_release_changes_no_file_of_it(made: Rendered, changes: dict[str, object]) -> None:
+    """A live release is never changed, so one with the same id must have the same ini and units."""
+    given = next(app for app in made.settings["web_apps"] if app["name"] == made.app["name"])
     again = rendered({"web_apps": [{**given, **changes}], "web_app_secrets": _of(made)})[0]
-    assert again.instance["id"] == made.instance["id"]
-    assert again.ini == made.ini
+    assert again.release["id"] == made.release["id"]
+    assert {**again.files, "conf": ""} == {**made.files, "conf": ""}
 
 
 def _of(made: Rendered) -> dict[str, Any]:
     """The app's own secrets."""
-    name = made.instance["name"]
+    name = made.app["name"]
     return {name: made.settings["web_app_secrets"].get(name, {})}

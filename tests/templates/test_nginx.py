@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import CONNECTIONS
 
-from project import render
-from rendered import Rendered, rendered
+from rendered import Rendered, base_files, rendered
 
 # A directive: its words, and what stands in its braces.
 Directive = tuple[list[str], list[Any]]
@@ -72,8 +73,22 @@ def deep(block: list[Directive]) -> Iterator[list[str]]:
         yield from deep(inner)
 
 
+PROBES = [["unix:/run/web-probe/nginx.sock"]]
+
+
+def servers(made: Rendered) -> list[list[Directive]]:
+    return [block for _words, block in those(parsed(made.conf), "server")]
+
+
 def server(made: Rendered) -> list[Directive]:
-    ((_words, block),) = those(parsed(made.conf), "server")
+    """The server block for visitors."""
+    (block,) = [block for block in servers(made) if values(block, "listen") != PROBES]
+    return block
+
+
+def prober(made: Rendered) -> list[Directive]:
+    """The server block for probes."""
+    (block,) = [block for block in servers(made) if values(block, "listen") == PROBES]
     return block
 
 
@@ -101,33 +116,50 @@ def test_an_original_directive_is_there(made: Rendered, name: str) -> None:
     assert name in [words[0] for words in deep(server(made))]
 
 
-def test_the_upstream_is_the_live_socket(made: Rendered) -> None:
-    ((words, block),) = those(parsed(made.conf), "upstream")
-    assert words == ["upstream", made.instance["name"]]
+def test_visitors_get_the_live_socket_and_probes_the_candidates(made: Rendered) -> None:
+    name = made.app["name"]
+    upstreams = {words[1]: block for words, block in those(parsed(made.conf), "upstream")}
     # No keepalive, no second server: a request is never sent twice.
-    assert block == [(["server", f"unix:{made.instance['live_socket']}"], [])]
+    assert upstreams == {
+        name: [(["server", f"unix:{made.app['live_socket']}"], [])],
+        f"{name}-candidate": [(["server", f"unix:{made.app['candidate_socket']}"], [])],
+    }
+    assert [words[1] for words in deep(server(made)) if words[0] == "uwsgi_pass"] == [name]
+    assert [words[1] for words in deep(prober(made)) if words[0] == "uwsgi_pass"] == [f"{name}-candidate"]
+
+
+def test_probes_ask_as_visitors_do(made: Rendered) -> None:
+    """With the app's own names and the visitor's port, without limits and without a log."""
+    assert values(prober(made), "server_name") == values(server(made), "server_name")
+    assert values(prober(made), "access_log") == [["off"]]
+    ((_words, block),) = those(prober(made), "location")
+    given = {words[1]: words[2] for words, _inner in block if words[0] == "uwsgi_param"}
+    assert given == {"HTTP_PROXY": "", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "0", "SERVER_PORT": "80"}
+    # The distribution's own parameters first: ours replace them.
+    assert block[0][0] == ["include", "uwsgi_params"]
+    assert PROBE_SOCKET in made.conf
 
 
 def test_a_server_block_answers_to_the_apps_names_only(made: Rendered) -> None:
-    assert values(server(made), "server_name") == [made.site["server_names"]]
+    assert values(server(made), "server_name") == [made.app["server_names"]]
     assert values(server(made), "listen") == [["80"], ["[::]:80"]]
 
 
 def test_what_was_set_arrives(made: Rendered) -> None:
-    assert values(server(made), "client_max_body_size") == [[made.site["max_body"]]]
-    assert values(server(made), "access_log") == [[f"/var/log/nginx/{made.instance['name']}.log", "plain"]]
+    assert values(server(made), "client_max_body_size") == [[made.app["max_body"]]]
+    assert values(server(made), "access_log") == [[f"/var/log/nginx/{made.app['name']}.log", "plain"]]
 
 
 def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
-    block = location(made, made.site["app_location"])
+    block = location(made, f"@{made.app['name']}" if made.app["static_url"] == "/" else "/")
     # The distribution's own parameters first: ours after it.
     assert [words for words, _inner in block] == [
         ["include", "uwsgi_params"],
         ["uwsgi_param", "HTTP_PROXY", ""],
-        ["uwsgi_pass", made.instance["name"]],
+        ["uwsgi_pass", made.app["name"]],
         ["uwsgi_read_timeout", f"{made.site['read_timeout']}s"],
     ]
-    assert made.site["read_timeout"] > made.instance["request_timeout"]
+    assert made.site["read_timeout"] > made.app["request_timeout"]
 
 
 def test_only_one_location_reaches_the_app(made: Rendered) -> None:
@@ -135,7 +167,7 @@ def test_only_one_location_reaches_the_app(made: Rendered) -> None:
 
 
 def test_files_are_served_from_the_static_folder_alone(made: Rendered) -> None:
-    static = f"{made.instance['root']}/current/code/static"
+    static = made.app["public"]
     served = [words for words in deep(server(made)) if words[0] in ("root", "alias")]
     assert [words[1].rstrip("/") for words in served] == [static]
     links = [words for words in deep(server(made)) if words[0] == "disable_symlinks"]
@@ -160,7 +192,7 @@ def test_no_location_is_there_twice(made: Rendered) -> None:
 def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:
     """Both ends of an alias have their slash, or /static../ would lead out of the folder."""
     block = location(apps[0], "/static/")
-    assert values(block, "alias") == [["/opt/shop/current/code/static/"]]
+    assert values(block, "alias") == [["/opt/shop/current/public/"]]
     assert those(block, "try_files") == []
     assert location(apps[0], "/")
     assert "@" not in apps[0].conf
@@ -169,7 +201,7 @@ def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:
 def test_static_files_at_the_root(apps: list[Rendered]) -> None:
     """A file if there is one; if not, the app."""
     block = location(apps[1], "/")
-    assert values(block, "root") == [["/opt/wiki-2/current/code/static"]]
+    assert values(block, "root") == [["/opt/wiki-2/current/public"]]
     assert values(block, "try_files") == [["$uri", "@wiki-2"]]
     assert location(apps[1], "@wiki-2")
     assert "alias" not in [words[0] for words in deep(block)]
@@ -186,11 +218,11 @@ def test_any_static_url_leaves_a_whole_block(settings: dict[str, Any], url: str)
 @pytest.mark.parametrize("port", [80, 8080])
 @pytest.mark.parametrize("has_ipv6", [True, False])
 def test_listening(settings: dict[str, Any], port: int, has_ipv6: bool) -> None:
-    changed = {**settings, "web_http_port": port, "nginx_ipv6": has_ipv6}
+    changed = {**settings, "web_http_port": port}
     wanted = [[str(port)], [f"[::]:{port}"]][: 2 if has_ipv6 else 1]
-    for made in rendered(changed):
+    for made in rendered(changed, nginx_ipv6=has_ipv6):
         assert values(server(made), "listen") == wanted
-    base = render("nginx", "{{ nginx_base_files }}", changed)
+    base = base_files(changed, nginx_ipv6=has_ipv6)
     for _words, block in those(parsed(base["conf.d/00-default.conf"]), "server"):
         assert [words[:1] for words in values(block, "listen")] == wanted
 
@@ -228,7 +260,7 @@ def test_no_query_string_is_logged(base: dict[str, str]) -> None:
     assert all(words[1] == "plain" for words in values(http, "access_log"))
 
 
-def test_who_dawdles_is_let_go(base: dict[str, str]) -> None:
+def test_stalled_clients_are_dropped(base: dict[str, str]) -> None:
     http = those(parsed(base["nginx.conf"]), "http")[0][1]
     for name in ("client_header_timeout", "client_body_timeout", "send_timeout"):
         assert values(http, name) == [["10s"]]
@@ -236,9 +268,19 @@ def test_who_dawdles_is_let_go(base: dict[str, str]) -> None:
 
 
 def test_there_are_descriptors_for_all_connections(base: dict[str, str]) -> None:
+    """The unit asks for them, because nginx may not go over the hard limit; the host decides how many connections."""
     tree = parsed(base["nginx.conf"])
-    connections = int(values(those(tree, "events")[0][1], "worker_connections")[0][0])
-    assert int(values(tree, "worker_rlimit_nofile")[0][0]) >= 2 * connections
+    assert values(those(tree, "events")[0][1], "worker_connections") == [[CONNECTIONS]]
+    assert values(tree, "worker_rlimit_nofile") == []
+    assert "LimitNOFILE=65536\n" in base["/etc/systemd/system/nginx.service.d/web.conf"]
+
+
+def test_nginx_starts_again_after_kill_9(base: dict[str, str]) -> None:
+    """The socket for probes would be in its way."""
+    drop_in = base["/etc/systemd/system/nginx.service.d/web.conf"]
+    assert f"ExecStartPre=-/bin/rm -f {PROBE_SOCKET}\n" in drop_in
+    assert "Restart=always\n" in drop_in
+    assert f"d {PROBE_SOCKET.rpartition('/')[0]} 0700 root root\n" in base["/etc/tmpfiles.d/web-probe.conf"]
 
 
 def test_the_tree_can_be_tested_in_another_place(base: dict[str, str]) -> None:

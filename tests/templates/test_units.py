@@ -6,13 +6,15 @@ import re
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PARTS, STEPS, AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.instance import tmpfiles
 
 from rendered import Rendered, rendered
 
 Unit = dict[str, list[tuple[str, str]]]
 
-SERVICES = ["@.service", "-check@.service", "-before@.service", "-after@.service"]
-ALL = [*SERVICES, "@.socket"]
+SERVICES = ["service", *STEPS]
+ALL = [*SERVICES, "socket", "target"]
 
 
 def parsed(text: str) -> Unit:
@@ -36,16 +38,10 @@ def one(unit: Unit, section: str, key: str) -> str:
     return value
 
 
-def of_the_instance(made: Rendered, value: str) -> str:
-    """As systemd fills it in for the release's own instance."""
-    return value.replace("%i", made.instance["id"]).replace("%p", made.instance["name"])
-
-
 @pytest.mark.parametrize("kind", ALL)
 def test_a_unit_has_known_sections(made: Rendered, kind: str) -> None:
-    own = "Socket" if kind == "@.socket" else "Service"
-    installed = {"Install"} if kind in ("@.service", "@.socket") else set()
-    assert set(parsed(made.unit(kind))) == {"Unit", own} | installed
+    own = {"target": {"Install"}, "socket": {"Socket"}}.get(kind, {"Service"})
+    assert set(parsed(made.unit(kind))) == {"Unit"} | own
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -56,12 +52,21 @@ def test_only_these_keys_stand_twice(made: Rendered, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_the_release_is_named_without_unescaping(made: Rendered, kind: str) -> None:
-    """%I would turn the hyphen of a name into a slash."""
-    values = " ".join(value for pairs in parsed(made.unit(kind)).values() for _key, value in pairs)
-    specifiers = set(re.findall(r"%.", values))
-    assert "%i" in specifiers
-    assert specifiers <= {"%i", "%p", "%j"}
+def test_a_unit_is_a_releases_own(made: Rendered, kind: str) -> None:
+    """Concrete files: nothing in them is filled in by systemd, so no release shares any with another."""
+    assert "%" not in str(parsed(made.unit(kind)))
+    assert made.release["id"] in made.unit(kind)
+
+
+def test_the_target_holds_the_parts(made: Rendered) -> None:
+    """It alone is enabled; whoever stops it stops them all."""
+    names = made.release["unit_names"]
+    target = parsed(made.unit("target"))
+    assert one(target, "Unit", "Wants").split() == [names["socket"], names["service"]]
+    assert one(target, "Install", "WantedBy") == "multi-user.target"
+    for part in PARTS:
+        assert one(parsed(made.unit(part)), "Unit", "PartOf") == names["target"]
+        assert "Install" not in parsed(made.unit(part))
 
 
 @pytest.mark.parametrize("kind", SERVICES)
@@ -76,9 +81,9 @@ def test_a_service_gets_its_environment_from_the_releases_file_alone(made: Rende
     """`Environment=` is shown to every user of the host; a `-` before the file would let it start without."""
     service = parsed(made.unit(kind))
     file = one(service, "Service", "EnvironmentFile")
-    assert of_the_instance(made, file) == f"{made.instance['release']}/environment"
+    assert file == made.release["environment"]
     named = [value.partition("=")[0] for key, value in service["Service"] if key == "Environment"]
-    assert named == ([] if kind == "@.service" else ["PATH"])
+    assert named == ([] if kind == "service" else ["PATH"])
 
 
 @pytest.mark.parametrize("kind", SERVICES)
@@ -123,84 +128,75 @@ def test_system_calls_are_those_of_a_service(made: Rendered, kind: str) -> None:
 @pytest.mark.parametrize("kind", SERVICES)
 def test_the_app_writes_in_one_place_only(made: Rendered, kind: str) -> None:
     service = parsed(made.unit(kind))
-    assert one(service, "Service", "StateDirectory") == made.instance["name"]
+    assert one(service, "Service", "StateDirectory") == made.app["name"]
     assert one(service, "Service", "StateDirectoryMode") == "0750"
     assert not {"ReadWritePaths", "CacheDirectory", "LogsDirectory"} & {key for key, _value in service["Service"]}
 
 
 def test_the_service_starts_the_releases_ini(made: Rendered) -> None:
-    service = parsed(made.unit("@.service"))
-    started = of_the_instance(made, one(service, "Service", "ExecStart"))
-    assert started == f"/usr/bin/uwsgi --ini {made.instance['release']}/{made.instance['name']}.ini"
+    service = parsed(made.unit("service"))
+    assert one(service, "Service", "ExecStart") == f"/usr/bin/uwsgi --ini {made.release['ini']}"
     assert one(service, "Service", "Type") == "notify"
-    assert "PIDFile" not in made.unit("@.service")
+    assert "PIDFile" not in made.unit("service")
 
 
 def test_the_service_needs_its_socket(made: Rendered) -> None:
-    service = parsed(made.unit("@.service"))
-    socket = f"{made.instance['name']}@{made.instance['id']}.socket"
-    assert of_the_instance(made, one(service, "Unit", "Requires")) == socket
-    assert socket in of_the_instance(made, one(service, "Unit", "After")).split()
+    service = parsed(made.unit("service"))
+    socket = made.release["unit_names"]["socket"]
+    assert one(service, "Unit", "Requires") == socket
+    assert socket in one(service, "Unit", "After").split()
 
 
 @pytest.mark.parametrize("run_root", ["/run", "/run/web"])
 def test_the_service_makes_the_directory_of_its_own_sockets(settings: dict[str, Any], run_root: str) -> None:
     made = rendered({**settings, "web_run_root": run_root})[1]
-    directory = of_the_instance(made, f"/run/{one(parsed(made.unit('@.service')), 'Service', 'RuntimeDirectory')}")
+    directory = f"/run/{one(parsed(made.unit('service')), 'Service', 'RuntimeDirectory')}"
     for socket in ("http_socket", "stats_socket"):
-        assert made.instance[socket].rpartition("/")[0] == directory
+        assert made.release[socket].rpartition("/")[0] == directory
 
 
 def test_the_service_comes_back_and_is_never_given_up(made: Rendered) -> None:
-    service = parsed(made.unit("@.service"))
+    service = parsed(made.unit("service"))
     assert one(service, "Unit", "StartLimitIntervalSec") == "0"
     assert one(service, "Service", "Restart") == "always"
     assert one(service, "Service", "RestartSec") == "500ms"
-    assert one(service, "Install", "WantedBy") == "multi-user.target"
 
 
 def test_the_service_ends_gracefully_in_time(made: Rendered) -> None:
-    service = parsed(made.unit("@.service"))
+    service = parsed(made.unit("service"))
     assert one(service, "Service", "KillSignal") == "SIGTERM"
     assert one(service, "Service", "KillMode") == "mixed"
-    assert int(one(service, "Service", "TimeoutStopSec")) > made.instance["request_timeout"]
-    assert int(one(service, "Service", "TimeoutStartSec")) == made.instance["start_timeout"]
+    assert int(one(service, "Service", "TimeoutStopSec")) > made.app["request_timeout"]
+    assert int(one(service, "Service", "TimeoutStartSec")) == made.app["start_timeout"]
 
 
 def test_the_socket_admits_nginx_and_nobody_else(made: Rendered) -> None:
-    socket = parsed(made.unit("@.socket"))
-    assert of_the_instance(made, one(socket, "Socket", "ListenStream")) == made.instance["socket"]
+    socket = parsed(made.unit("socket"))
+    assert one(socket, "Socket", "ListenStream") == made.release["socket"]
     assert one(socket, "Socket", "SocketUser") == "root"
     assert one(socket, "Socket", "SocketGroup") == "www-data"
     assert one(socket, "Socket", "SocketMode") == "0660"
-    assert one(socket, "Socket", "Backlog") == str(made.instance["backlog"])
+    assert one(socket, "Socket", "Backlog") == str(made.app["listen_queue"])
     assert one(socket, "Socket", "RemoveOnStop") == "yes"
-    assert one(socket, "Install", "WantedBy") == "sockets.target"
+    # At boot it is there before anybody asks nginx.
+    assert one(socket, "Unit", "Before") == "nginx.service"
 
 
-@pytest.mark.parametrize("step", ["check", "before", "after"])
+@pytest.mark.parametrize("step", STEPS)
 def test_a_step_runs_a_script_of_the_release_once(made: Rendered, step: str) -> None:
-    unit = parsed(made.unit(f"-{step}@.service"))
-    release = made.instance["release"]
+    unit = parsed(made.unit(step))
     assert one(unit, "Service", "Type") == "oneshot"
-    started = of_the_instance(made, one(unit, "Service", "ExecStart")).replace("%j", step)
-    assert started == f"{release}/steps/{step}"
-    assert of_the_instance(made, one(unit, "Service", "WorkingDirectory")) == f"{release}/code"
-    path = one(unit, "Service", "Environment")
-    assert of_the_instance(made, path).startswith(f"PATH={release}/venv/bin:")
+    assert one(unit, "Service", "ExecStart") == f"{made.release['steps']}/{step}"
+    assert one(unit, "Service", "WorkingDirectory") == made.release["code"]
+    assert one(unit, "Service", "Environment").startswith(f"PATH={made.release['virtualenv']}/bin:")
 
 
-def test_the_name_that_nginx_connects_to_is_made_at_boot(made: Rendered) -> None:
-    instance = made.instance
-    lines = [line.split() for line in made.files["tmpfiles"].splitlines() if line and not line.startswith("#")]
+def test_the_names_that_nginx_connects_to_are_made_at_boot() -> None:
+    """The same for every release: no setting stands in it, so nothing of it changes before a release is proven."""
+    layout = AppLayout("shop")
+    lines = [line.split() for line in tmpfiles(layout).text.splitlines() if not line.startswith("#")]
     assert lines == [
-        ["d", instance["run"], "0751", "root", "www-data"],
-        ["L+", instance["live_socket"], "-", "-", "-", "-", f"{instance['root']}/current/socket"],
+        ["d", "/run/shop", "0711", "root", "root"],
+        ["L+", "/run/shop/shop.sock", "-", "-", "-", "-", "/opt/shop/current/socket"],
+        ["L+", "/run/shop/candidate.sock", "-", "-", "-", "-", "/opt/shop/candidate/socket"],
     ]
-
-
-def test_nginx_comes_back_too(base: dict[str, str]) -> None:
-    assert parsed(base["restart.conf"]) == {
-        "Unit": [("StartLimitIntervalSec", "0")],
-        "Service": [("Restart", "always"), ("RestartSec", "200ms")],
-    }

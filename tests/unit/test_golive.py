@@ -1,579 +1,458 @@
-"""How a release goes live, driven on a machine made of dictionaries: every order of events, every cut."""
+"""How a release goes live, on a machine made of a folder: each case by itself, and a cut before every single change."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
-import os
-import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.uwsgi_golive import RUN_MODE, Answer, GoLive, Instance, Rollback
-from ansible.module_utils.web_files import OwnedFile
-from ansible.module_utils.web_record import Refused
 
-A, B, C = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
+from machine import Machine
+from world import Impossible, World, cut
 
-
-class Cut(BaseException):
-    """The run ends here: the power went, the line dropped, somebody pressed Ctrl-C."""
-
-
-@dataclasses.dataclass
-class Machine:
-    """systemd, sockets and a clock, in memory. `root` and `run` are real directories."""
-
-    root: Path
-    run: Path
-    active: set[str] = dataclasses.field(default_factory=set)
-    enabled: set[str] = dataclasses.field(default_factory=set)
-    failing: dict[str, str] = dataclasses.field(default_factory=dict)
-    answers: Callable[[str], Answer] = lambda release: Answer(200, release)
-    front: Callable[[str], Answer] = lambda release: Answer(200, release)
-    queue: list[int] = dataclasses.field(default_factory=list)
-    restarts: int = 0
-    calls: list[str] = dataclasses.field(default_factory=list)
-    cut_at: int | None = None
-    clock: float = 1_700_000_000.0
-
-    def _call(self, words: str) -> None:
-        """Every effect comes through here; a test may cut the run at any, and what visitors get is checked at each."""
-        self.calls.append(words)
-        self.check_visitors()
-        if self.cut_at is not None and len(self.calls) > self.cut_at:
-            raise Cut(words)
-
-    def check_visitors(self) -> None:
-        """`current` never leads to an instance that doesn't run, once one has."""
-        link = self.root / "current"
-        if link.is_symlink() and "reboot" not in self.calls:
-            release = os.readlink(link).rpartition("/")[2]
-            assert f"app@{release}.service" in self.active, f"{release} is live and doesn't run"
-
-    def systemctl(self, *words: str) -> tuple[int, str]:
-        self._call(" ".join(words))
-        verb, units = words[0], words[1:]
-        if verb == "start":
-            (unit,) = units
-            if unit in self.failing:
-                return 1, f"Job for {unit} failed."
-            if not unit.startswith(("app-check", "app-before", "app-after")):
-                self.active.add(unit)
-            if unit.endswith(".socket"):
-                _listen(self.run / (unit.split("@")[1].removesuffix(".socket") + ".sock"))
-        elif verb == "stop":
-            for unit in (name for name in units if not name.startswith("--")):
-                self.active.discard(unit)
-                if unit.endswith(".socket"):
-                    (self.run / (unit.split("@")[1].removesuffix(".socket") + ".sock")).unlink(missing_ok=True)
-        elif verb == "enable":
-            self.enabled |= set(units)
-        elif verb == "disable":
-            self.enabled -= set(units)
-        return 0, ""
-
-    def show(self, unit: str, *properties: str) -> dict[str, str]:
-        state = {
-            "ActiveState": "active" if unit in self.active else "inactive",
-            "UnitFileState": "enabled" if unit in self.enabled else "disabled",
-            "NeedDaemonReload": "no",
-            "NRestarts": str(self.restarts),
-            "MainPID": "1",
-        }
-        return {name: state[name] for name in properties if name in state}
-
-    def make_temporary_files(self, app: str) -> None:
-        self._call("tmpfiles")
-        self.run.mkdir(exist_ok=True)
-        self.run.chmod(RUN_MODE)
-        link = self.run / f"{app}.sock"
-        link.unlink(missing_ok=True)
-        link.symlink_to(self.root / "current" / "socket")
-
-    def releases_with_units(self, app: str) -> set[str]:
-        return {unit.split("@")[1].rpartition(".")[0] for unit in self.active | self.enabled}
-
-    def journal(self, unit: str, since: float) -> str:
-        return self.failing.get(unit, "the journal")
-
-    def ask(self, address: str | Path, host: str, path: str, timeout: float) -> Answer:
-        self.clock += 0.01
-        if isinstance(address, Path):
-            release = address.parent.name
-            alive = f"app@{release}.service" in self.active
-            return self.answers(release) if alive else Answer(0, error="ConnectionRefusedError")
-        return self.front(os.readlink(self.root / "current").rpartition("/")[2])
-
-    def listens(self, path: Path) -> bool:
-        return path.is_socket() and f"app@{path.name.removesuffix('.sock')}.socket" in self.active
-
-    def waiting(self, path: Path) -> int:
-        return self.queue.pop(0) if self.queue else 0
-
-    def now(self) -> float:
-        return self.clock
-
-    def sleep(self, seconds: float) -> None:
-        self.clock += seconds
-
-
-def _listen(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    # A relative name, for the whole path may be longer than a socket's may be.
-    here = os.open(".", os.O_RDONLY)
-    try:
-        os.chdir(path.parent)
-        with socket.socket(socket.AF_UNIX) as made:
-            made.bind(path.name)
-    finally:
-        os.fchdir(here)
-        os.close(here)
+# A deploy of one app over another makes about so many changes; the last of these moments are behind its end.
+MOMENTS = range(60)
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    (tmp_path / "app" / "releases").mkdir(parents=True)
-    (tmp_path / "app" / "venvs").mkdir()
-    (tmp_path / "run").mkdir()
-    return Machine(tmp_path / "app", tmp_path / "run")
+def world(tmp_path: Path) -> World:
+    """One host, one app, nothing deployed."""
+    return World(tmp_path, hosts=["one"], apps=["shop"])
 
 
-def prepare(machine: Machine, release: str, venv: str = "v1", **scripts: str) -> Instance:
-    """Put a release's directory in place, as the role flask_app does."""
-    directory = machine.root / "releases" / release
-    directory.mkdir(exist_ok=True)
-    (machine.root / "venvs" / venv).mkdir(exist_ok=True)
-    if not (directory / "venv").is_symlink():
-        (directory / "venv").symlink_to(f"../../venvs/{venv}")
-    (directory / "release.json").write_text("{}")
-    (directory / "environment").write_text(f'WEB_RELEASE="{release}"\n')
-    (directory / "steps").mkdir(exist_ok=True)
-    for name, text in scripts.items():
-        (directory / "steps" / name).write_text(text)
-    return instance_of(machine, release)
+@pytest.fixture
+def machine(world: World) -> Machine:
+    return world.hosts["one"]
 
 
-def instance_of(machine: Machine, release: str) -> Instance:
-    return Instance(
-        app="app",
-        id=release,
-        root=machine.root,
-        run=machine.run,
-        health_path="/health",
-        successes=3,
-        deadline=5,
-        drain=2,
-        keep=3,
-        front_address="127.0.0.1:80",
-        front_host="app.test",
-        leads=True,
-    )
+def site(world: World, **options: Any) -> dict[str, Any]:
+    """The result of the one app."""
+    return world.site(**options)["one"]["shop"]
 
 
-def deploy(machine: Machine, release: str, **options: Any) -> GoLive:
-    golive = golive_of(machine, prepare(machine, release, **options))
-    golive.run()
-    return golive
+def live(world: World) -> str:
+    return world.live("one", "shop")
 
 
-def golive_of(machine: Machine, instance: Instance) -> GoLive:
-    return GoLive(instance, [ini_of(machine, instance.id)], system=machine)
+def change(world: World, ill: str = "") -> str:
+    """Another state of the code; the id of its release."""
+    world.settings["shop"].code += 1
+    wanted = world.wanted("one", "shop")
+    if ill:
+        world.hosts["one"].ill[wanted] = ill
+    return wanted
 
 
-def ini_of(machine: Machine, release: str) -> OwnedFile:
-    return OwnedFile(machine.root / "releases" / release / "app.ini", f"release {release}\n")
+def assert_converged(world: World, release: str) -> None:
+    """One instance: live, running, enabled, recorded, visited; nothing unfinished."""
+    machine, records = world.hosts["one"], world.records("one", "shop")
+    assert (live(world), records.result(release)) == (release, "good")
+    assert (machine.running("shop"), records.enabled()) == ({release}, {release})
+    assert (machine.visit("shop").status, machine.visit("shop").release) == (200, release)
+    assert not records.layout.candidate.is_symlink()
+    assert [path for path in records.layout.root.rglob("*") if "unfinished" in path.name] == []
 
 
-def assert_converged(machine: Machine, release: str) -> None:
-    """One instance, live, enabled, recorded; nothing unfinished."""
-    units = {f"app@{release}.service", f"app@{release}.socket"}
-    assert machine.active == units
-    assert machine.enabled == units
-    assert os.readlink(machine.root / "current") == f"releases/{release}"
-    assert result(machine, release)["result"] == "good"
-    assert [path for path in machine.root.rglob("*") if "unfinished" in path.name] == []
-
-
-def result(machine: Machine, release: str) -> dict[str, Any]:
-    return dict(json.loads((machine.root / "releases" / release / "result.json").read_text()))
-
-
-def steps(golive: GoLive) -> list[str]:
-    return [step["step"] for step in golive.steps]
+def deploy(world: World) -> str:
+    release = change(world)
+    assert site(world)["result"] == "live"
+    return release
 
 
 class TestDeploy:
-    def test_first(self, machine: Machine) -> None:
-        golive = deploy(machine, A)
-        assert_converged(machine, A)
-        assert steps(golive) == ["load", "check", "start", "probe", "flip", "front", "enable"]
+    def test_first(self, world: World) -> None:
+        release = deploy(world)
+        assert_converged(world, release)
 
-    def test_second_retires_the_first_after_all_proofs(self, machine: Machine) -> None:
-        deploy(machine, A)
-        golive = deploy(machine, B)
-        assert_converged(machine, B)
-        assert steps(golive)[-3:] == ["enable", f"drain {A}", f"stop {A}"]
+    def test_the_order_is_prove_enable_flip_look_record_retire(self, world: World, machine: Machine) -> None:
+        first = deploy(world)
+        machine.calls.clear()
+        second = deploy(world)
+        layout = machine.app("shop")
+        order = [
+            f"systemctl start {layout.release(second).unit('check')}",
+            f"systemctl start {layout.release(second).unit('socket')}",
+            f"link {layout.candidate} to",
+            f"systemctl enable {layout.release(second).target}",
+            f"link {layout.previous} to",
+            f"link {layout.current} to",
+            f"write {layout.release(second).result}",
+            f"systemctl disable {layout.release(first).target}",
+            f"systemctl stop {layout.release(first).unit('socket')}",
+        ]
+        found = [next(number for number, call in enumerate(machine.calls) if call.startswith(one)) for one in order]
+        assert found == sorted(found)
 
-    def test_nothing_to_do(self, machine: Machine) -> None:
-        deploy(machine, A)
-        before = list(machine.calls)
-        assert golive_of(machine, prepare(machine, A)).run() is False
-        assert machine.calls == before
+    def test_nothing_to_do(self, world: World, machine: Machine) -> None:
+        deploy(world)
+        machine.calls.clear()
+        assert site(world)["result"] == "unchanged"
+        assert machine.calls == []
 
-    @pytest.mark.parametrize("gone", ["app@aaaaaaaaaaaa.service", "app@aaaaaaaaaaaa.socket"])
-    def test_a_dead_unit_comes_back(self, machine: Machine, gone: str) -> None:
-        deploy(machine, A)
-        machine.active.discard(gone)
-        machine.calls.append("reboot")
-        assert golive_of(machine, prepare(machine, A)).run() is True
-        assert_converged(machine, A)
+    def test_equal_requirements_share_a_virtualenv(self, world: World, machine: Machine) -> None:
+        deploy(world)
+        deploy(world)
+        assert machine.builds == 1
+        world.settings["shop"].requirements += 1
+        deploy(world)
+        assert machine.builds == 2
 
-    def test_a_socket_that_was_taken_away_comes_back(self, machine: Machine) -> None:
-        """systemd takes both units for active, and nobody gets through."""
-        deploy(machine, A)
-        (machine.run / f"{A}.sock").unlink()
-        machine.calls.append("reboot")
-        assert golive_of(machine, prepare(machine, A)).run() is True
-        assert_converged(machine, A)
-        assert (machine.run / f"{A}.sock").is_socket()
-
-    def test_an_edited_file_is_put_back(self, machine: Machine) -> None:
-        deploy(machine, A)
-        ini = machine.root / "releases" / A / "app.ini"
-        ini.write_text("by hand")
-        assert golive_of(machine, prepare(machine, A)).run() is True
-        assert ini.read_text() == f"release {A}\n"
-
-    def test_strays_are_retired(self, machine: Machine) -> None:
-        deploy(machine, A)
-        prepare(machine, C)
-        machine.systemctl("start", f"app@{C}.service")
-        assert golive_of(machine, prepare(machine, A)).run() is True
-        assert_converged(machine, A)
-
-    def test_drain_waits_for_an_empty_queue(self, machine: Machine) -> None:
-        deploy(machine, A)
+    def test_drain_waits_for_an_empty_queue(self, world: World, machine: Machine) -> None:
+        deploy(world)
         machine.queue = [4, 2, 0, 1, 0, 0, 0, 9]
-        deploy(machine, B)
+        deploy(world)
         assert machine.queue == [9]
 
-    def test_drain_gives_up_at_its_limit(self, machine: Machine) -> None:
-        deploy(machine, A)
+    def test_drain_gives_up_at_its_limit(self, world: World, machine: Machine) -> None:
+        deploy(world)
         machine.queue = [1] * 10_000
-        deploy(machine, B)
+        assert_converged(world, deploy(world))
         assert len(machine.queue) > 9_000
-        assert_converged(machine, B)
+
+    def test_an_app_whose_places_are_taken_is_refused(self, world: World, machine: Machine) -> None:
+        (machine.app("shop").root / "photos").mkdir(parents=True)
+        result = site(world)
+        assert (result["result"], result["step"]) == ("refused", "place")
+        assert "isn't ours" in result["cause"]
+        assert [path.name for path in machine.app("shop").root.iterdir()] == ["photos"]
 
 
-def bad_front(_release: str) -> Answer:
-    return Answer(502)
-
-
-def old_front(_release: str) -> Answer:
-    return Answer(200, "000000000000")
-
-
-REFUSALS: dict[str, tuple[str, dict[str, Any]]] = {
-    "import fails": ("check", {"failing": {f"app-check@{B}.service": "Traceback\nImportError: no shop"}}),
-    "start fails": ("start", {"failing": {f"app@{B}.service": "GAME OVER"}}),
-    "health 500": ("probe", {"answers": lambda release: Answer(500 if release == B else 200, release)}),
-    "health hangs": (
-        "probe",
-        {"answers": lambda release: Answer(0, error="TimeoutError") if release == B else Answer(200)},
-    ),
-    "front 502": ("front", {"front": bad_front}),
-    "front serves another": ("front", {"front": old_front}),
+REFUSALS = {
+    "import": "check",
+    "start": "start",
+    "sick": "probe",
+    "sick-front": "front",
+    "sick-visit": "look",
 }
 
 
 class TestRefusal:
-    @pytest.mark.parametrize("name", REFUSALS)
-    def test_the_old_one_serves_on(self, machine: Machine, name: str) -> None:
-        step, faults = REFUSALS[name]
-        deploy(machine, A)
-        for what, value in faults.items():
-            setattr(machine, what, value)
-        with pytest.raises(Refused) as refused:
-            deploy(machine, B)
-        assert refused.value.step == step
-        machine.front = lambda release: Answer(200, release)
-        assert_converged(machine, A)
-        assert result(machine, B)["result"] == "bad"
-        assert refused.value.cause in (machine.root / "releases" / B / "failure.log").read_text()
+    @pytest.mark.parametrize("ill", REFUSALS)
+    def test_the_one_before_serves_on(self, world: World, machine: Machine, ill: str) -> None:
+        good = deploy(world)
+        bad = change(world, ill)
+        result = site(world)
+        assert (result["result"], result["step"], result["now"]) == ("refused", REFUSALS[ill], good)
+        assert f"Release {good} serves as before" in result["message"]
+        assert_converged(world, good)
+        records = world.records("one", "shop")
+        assert records.result(bad) == "bad"
+        assert result["cause"] in records.layout.release(bad).failure.read_text()
 
-    def test_the_units_are_again_those_of_the_live_release(self, machine: Machine) -> None:
-        """Both releases have the same unit files; one that was refused must not leave its settings to the other."""
-        unit = machine.root.parent / "app@.service"
-        GoLive(prepare(machine, A), [OwnedFile(unit, "TimeoutStopSec=45\n")], system=machine).run()
-        machine.failing = {f"app-check@{B}.service": "boom"}
-        with pytest.raises(Refused):
-            GoLive(prepare(machine, B), [OwnedFile(unit, "TimeoutStopSec=99\n")], system=machine).run()
-        assert unit.read_text() == "TimeoutStopSec=45\n"
-        assert machine.calls[-1] == "daemon-reload"
+    @pytest.mark.parametrize("ill", [ill for ill in REFUSALS if ill != "sick-visit"])
+    def test_no_visitor_ever_met_it(self, world: World, machine: Machine, ill: str) -> None:
+        """The link doesn't move before the last proof."""
+        deploy(world)
+        change(world, ill)
+        machine.calls.clear()
+        site(world)
+        assert [call for call in machine.calls if call.startswith(f"link {machine.app('shop').current} ")] == []
 
-    def test_even_if_a_run_was_cut_off_before(self, machine: Machine) -> None:
-        """The run that refuses finds its own unit files already there: what they were stands with the live release."""
-        unit = machine.root.parent / "app@.service"
-        GoLive(prepare(machine, A), [OwnedFile(unit, "TimeoutStopSec=45\n")], system=machine).run()
-        machine.failing = {f"app-check@{B}.service": "boom"}
-        machine.cut_at = len(machine.calls)
-        with pytest.raises(Cut):
-            GoLive(prepare(machine, B), [OwnedFile(unit, "TimeoutStopSec=99\n")], system=machine).run()
-        assert unit.read_text() == "TimeoutStopSec=99\n"
-        machine.cut_at = None
-        with pytest.raises(Refused):
-            GoLive(prepare(machine, B), [OwnedFile(unit, "TimeoutStopSec=99\n")], system=machine).run()
-        assert unit.read_text() == "TimeoutStopSec=45\n"
+    @pytest.mark.parametrize("ill", REFUSALS)
+    def test_a_first_release_leaves_nothing_live(self, world: World, machine: Machine, ill: str) -> None:
+        machine.ill[world.wanted("one", "shop")] = ill
+        result = site(world)
+        assert (result["result"], result["now"]) == ("refused", "")
+        assert "none is now" in result["message"]
+        assert (machine.running("shop"), world.records("one", "shop").enabled()) == (set(), set())
 
-    def test_the_cause_is_the_tracebacks_last_line(self, machine: Machine) -> None:
-        machine.failing = {f"app-check@{A}.service": "Traceback\n  File\nImportError: no shop\nsystemd: Failed"}
-        with pytest.raises(Refused, match="ImportError: no shop"):
-            deploy(machine, A)
+    def test_the_cause_is_the_tracebacks_last_line(self, world: World) -> None:
+        deploy(world)
+        change(world, "import")
+        assert site(world)["cause"] == "ImportError: no shop"
 
-    def test_a_refused_first_release_leaves_nothing_live(self, machine: Machine) -> None:
-        machine.front = bad_front
-        with pytest.raises(Refused):
-            deploy(machine, A)
-        assert not (machine.root / "current").is_symlink()
-        assert machine.active == machine.enabled == set()
+    def test_good_answers_must_be_in_a_row(self, world: World, machine: Machine) -> None:
+        deploy(world)
+        change(world)
+        machine.transient = [200, 200, 500, 200]
+        assert site(world)["result"] == "live"
+        assert machine.transient == []
 
-    def test_good_answers_must_be_in_a_row(self, machine: Machine) -> None:
-        given = iter([200, 200, 500, 200, 200, 200])
-        machine.answers = lambda release: Answer(next(given), release)
-        deploy(machine, A)
-        assert next(given, None) is None
+    def test_an_instance_that_dies_is_refused(self, world: World, machine: Machine) -> None:
+        good = deploy(world)
+        bad = change(world)
+        plain = machine.ask
 
-    def test_an_instance_that_dies_is_refused(self, machine: Machine) -> None:
-        def answer(release: str) -> Answer:
-            machine.restarts += 1
-            return Answer(200, release)
+        def ask(*words: Any) -> Any:
+            machine.died[bad] = machine.died.get(bad, 0) + 1
+            return plain(*words)
 
-        machine.answers = answer
-        with pytest.raises(Refused, match="died"):
-            deploy(machine, A)
+        machine.__dict__["ask"] = ask
+        assert "died" in site(world)["cause"]
+        del machine.__dict__["ask"]
+        assert_converged(world, good)
 
-    def test_so_is_one_that_dies_behind_its_last_answer(self, machine: Machine) -> None:
-        given: list[str] = []
+    def test_a_bad_one_may_be_tried_again(self, world: World, machine: Machine) -> None:
+        deploy(world)
+        bad = change(world, "sick")
+        site(world)
+        machine.ill.clear()
+        assert site(world)["result"] == "live"
+        assert_converged(world, bad)
+        assert not world.records("one", "shop").layout.release(bad).failure.exists()
 
-        def answer(release: str) -> Answer:
-            given.append(release)
-            machine.restarts = len(given) // 3
-            return Answer(200, release)
+    def test_a_full_disk_is_a_refusal_like_any_other(self, world: World, machine: Machine) -> None:
+        good = deploy(world)
+        change(world)
+        machine.is_full = True
+        result = site(world)
+        machine.is_full = False
+        assert (result["result"], result["now"]) == ("refused", good)
+        assert "No space left" in result["cause"]
+        assert "failure.log" not in result["message"], "it cites what couldn't be written"
+        assert_converged(world, deploy(world))
 
-        machine.answers = answer
-        with pytest.raises(Refused, match="died after it had answered"):
-            deploy(machine, A)
+    def test_one_app_that_is_refused_holds_back_no_other(self, tmp_path: Path) -> None:
+        world = World(tmp_path, hosts=["one"], apps=["shop", "wiki"])
+        world.hosts["one"].ill[world.wanted("one", "shop")] = "import"
+        results = world.site()["one"]
+        assert (results["shop"]["result"], results["wiki"]["result"]) == ("refused", "live")
 
-    def test_a_bad_one_may_be_tried_again(self, machine: Machine) -> None:
-        machine.front = bad_front
-        with pytest.raises(Refused):
-            deploy(machine, A)
-        machine.front = lambda release: Answer(200, release)
-        deploy(machine, A)
-        assert_converged(machine, A)
-        assert not (machine.root / "releases" / A / "failure.log").exists()
 
-    def test_one_that_was_good_stays_when_the_front_is_down(self, machine: Machine) -> None:
-        deploy(machine, A)
-        machine.front = bad_front
-        machine.enabled.clear()
-        with pytest.raises(Refused):
-            deploy(machine, A)
-        assert os.readlink(machine.root / "current") == f"releases/{A}"
-        assert f"app@{A}.service" in machine.active
+class TestRepair:
+    @pytest.mark.parametrize("nginx_was_down", [False, True])
+    def test_a_live_release_is_never_stopped(self, world: World, machine: Machine, nginx_was_down: bool) -> None:
+        good = deploy(world)
+        machine.ill[good] = "sick"
+        machine.nginx = not nginx_was_down
+        result = site(world)
+        assert (result["result"], result["now"]) == ("failed", good)
+        assert "is live and stays so" in result["message"]
+        assert (machine.running("shop"), live(world)) == ({good}, good)
+        machine.ill.clear()
+        machine.nginx = True
+        site(world)
+        assert_converged(world, good)
+
+    @pytest.mark.parametrize("unit", ["service", "socket", "target"])
+    def test_a_dead_unit_comes_back(self, world: World, machine: Machine, unit: str) -> None:
+        good = deploy(world)
+        machine._stop(machine.app("shop").release(good).unit(unit))
+        assert site(world)["result"] == "live"
+        assert_converged(world, good)
+
+    def test_links_modes_and_sockets_are_mended_in_place(self, world: World, machine: Machine) -> None:
+        good = deploy(world)
+        layout = machine.app("shop").release(good)
+        layout.app.live_socket.unlink()
+        layout.socket.chmod(0o666)
+        layout.app.run.chmod(0o777)
+        (layout.code / "flask_wsgi.py").chmod(0o666)
+        layout.environment.chmod(0o644)
+        machine._disable(layout.target)
+        assert site(world)["result"] == "live"
+        assert_converged(world, good)
+        assert layout.socket.stat().st_mode & 0o777 == 0o660
+        assert layout.environment.stat().st_mode & 0o777 == 0o600
+        assert site(world)["result"] == "unchanged"
+
+    @pytest.mark.parametrize("what", ["code", "ini", "unit", "environment", "virtualenv", "unit masked"])
+    def test_changed_content_becomes_a_new_instance(self, world: World, machine: Machine, what: str) -> None:
+        good = deploy(world)
+        layout = machine.app("shop").release(good)
+        path = {
+            "code": layout.code / "flask_wsgi.py",
+            "ini": layout.ini,
+            "unit": layout.unit_file("service"),
+            "environment": layout.environment,
+            "virtualenv": layout.virtualenv.resolve() / "bin/flask",
+            "unit masked": layout.unit_file("service"),
+        }[what]
+        path.unlink()
+        path.symlink_to("/dev/null") if what == "unit masked" else path.write_text("by hand\n")
+        machine.calls.clear()
+        assert site(world)["result"] == "live"
+        assert live(world) != good
+        assert f"write {path}" not in machine.calls, "it was changed in place"
+        assert_converged(world, live(world))
+        assert site(world)["result"] == "unchanged"
+
+    def test_a_restart_is_a_new_instance_of_the_same(self, world: World) -> None:
+        good = deploy(world)
+        version = world.records("one", "shop").described(good)["version"]
+        assert site(world, restart=["shop"])["result"] == "live"
+        assert live(world) != good
+        assert world.records("one", "shop").described(live(world))["version"] == version
+        assert site(world)["result"] == "unchanged"
+
+    def test_strays_are_retired(self, world: World, machine: Machine) -> None:
+        first, second = deploy(world), deploy(world)
+        machine._start(machine.app("shop").release(first).target)
+        assert site(world)["result"] == "live"
+        assert_converged(world, second)
 
 
 class TestCut:
-    """A run may end between any two of its effects; the site serves, and the next run finishes."""
+    """A run may end before any of its changes; the site serves, a boot brings it back, and the next run finishes."""
 
-    @pytest.mark.parametrize("at", range(14))
-    def test_deploy(self, machine: Machine, at: int) -> None:
-        deploy(machine, A)
-        machine.cut_at = len(machine.calls) + at
-        was_cut = True
-        try:
-            deploy(machine, B)
-            was_cut = False
-        except Cut:
-            machine.cut_at = None
-            machine.check_visitors()
-        machine.cut_at = None
-        deploy(machine, B)
-        assert_converged(machine, B)
-        # All cuts but those behind the last effect are real ones; 13 effects is what a deploy takes today.
-        assert was_cut == (at < EFFECTS), machine.calls
+    @pytest.mark.parametrize("power", [False, True], ids=["cut", "power"])
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_deploy(self, world: World, machine: Machine, moment: int, power: bool) -> None:
+        deploy(world)
+        wanted = change(world)
+        with cut(machine, moment):
+            site(world)
+        assert machine.visit("shop").status == 200
+        if power:
+            machine.boot()
+            assert machine.visit("shop").status == 200
+        site(world)
+        assert_converged(world, wanted)
+        assert site(world)["result"] == "unchanged"
 
-    @pytest.mark.parametrize("at", range(14))
-    def test_the_next_run_may_want_another_release(self, machine: Machine, at: int) -> None:
-        deploy(machine, A)
-        machine.cut_at = len(machine.calls) + at
-        with contextlib.suppress(Cut):
-            deploy(machine, B)
-        machine.cut_at = None
-        deploy(machine, C)
-        assert_converged(machine, C)
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_the_next_probe_may_fail(self, world: World, machine: Machine, moment: int) -> None:
+        """Whatever was recorded before the cut: what serves isn't stopped because of one bad answer."""
+        deploy(world)
+        wanted = change(world)
+        with cut(machine, moment):
+            site(world)
+        machine.ill[wanted] = "sick-front"
+        site(world)
+        assert machine.visit("shop").status == 200
 
-    @pytest.mark.parametrize("at", range(14))
-    def test_rollback(self, machine: Machine, at: int) -> None:
-        deploy(machine, A)
-        deploy(machine, B)
-        deploy(machine, C)
-        machine.cut_at = len(machine.calls) + at
-        with contextlib.suppress(Cut):
-            rollback(machine)
-        machine.cut_at = None
-        machine.check_visitors()
-        if os.readlink(machine.root / "current") == f"releases/{C}":
-            rollback(machine)
-        golive_of(machine, prepare(machine, B)).run()
-        assert_converged(machine, B)
-        assert result(machine, C)["result"] == "bad"
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_the_first_release_too(self, world: World, machine: Machine, moment: int) -> None:
+        """There is nothing to go back to: once visitors get it, one bad answer must not take it away."""
+        with cut(machine, moment):
+            site(world)
+        served = machine.visit("shop").status
+        machine.ill[world.wanted("one", "shop")] = "sick-front"
+        site(world)
+        assert machine.visit("shop").status == served
 
-    def test_behind_the_flip_a_bad_front_leads_back(self, machine: Machine) -> None:
-        deploy(machine, A)
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_the_next_run_may_want_another_release(self, world: World, machine: Machine, moment: int) -> None:
+        deploy(world)
+        change(world)
+        with cut(machine, moment):
+            site(world)
+        assert_converged(world, deploy(world))
 
-        def cut(_release: str) -> Answer:
-            raise Cut
+    @pytest.mark.parametrize("moment", range(30))
+    def test_rollback(self, world: World, machine: Machine, moment: int) -> None:
+        first, second, third = deploy(world), deploy(world), deploy(world)
+        with cut(machine, moment):
+            world.rollback("one", "shop")
+        assert machine.visit("shop").status == 200
+        machine.boot()
+        assert machine.visit("shop").status == 200
+        if live(world) == third:
+            assert world.rollback("one", "shop")["now"] == second
+        else:
+            assert world.rollback("one", "shop")["now"] == first, "it went back to what was left"
+        assert world.records("one", "shop").result(third) == "bad"
+        assert_converged(world, live(world))
 
-        machine.front = cut
-        with pytest.raises(Cut):
-            deploy(machine, B)
-        assert os.readlink(machine.root / "current") == f"releases/{B}"
-        machine.front = bad_front
-        with pytest.raises(Refused):
-            deploy(machine, B)
-        machine.front = lambda release: Answer(200, release)
-        assert_converged(machine, A)
-
-
-# systemctl and tmpfiles calls of a deploy over another: daemon-reload, tmpfiles, three starts with their
-# reset-failed, enable, disable, stop, reset-failed.
-EFFECTS = 12
-
-
-class TestHooks:
-    def test_once_before_and_once_after(self, machine: Machine) -> None:
-        instance = prepare(machine, A, before="migrate", after="tell")
-        golive = golive_of(machine, instance)
-        assert golive.prepare() is True
-        assert golive.prepare() is False
-        golive.run()
-        assert golive_of(machine, instance).run() is False
-        assert machine.calls.count(f"start app-before@{A}.service") == 1
-        assert machine.calls.count(f"start app-after@{A}.service") == 1
-
-    def test_only_where_the_host_leads(self, machine: Machine) -> None:
-        instance = dataclasses.replace(prepare(machine, A, before="migrate", after="tell"), leads=False)
-        assert golive_of(machine, instance).prepare() is False
-        golive_of(machine, instance).run()
-        assert not [call for call in machine.calls if "before" in call or "after" in call]
-
-    def test_a_failing_one_keeps_the_release_from_serving(self, machine: Machine) -> None:
-        deploy(machine, A)
-        machine.failing = {f"app-before@{B}.service": "OperationalError: no table"}
-        with pytest.raises(Refused, match="no table"):
-            golive_of(machine, prepare(machine, B, before="migrate")).prepare()
-        assert_converged(machine, A)
-        assert result(machine, B)["step"] == "before"
-
-
-class TestPrune:
-    def test_keeps_the_good_ones_and_their_virtualenvs(self, machine: Machine) -> None:
-        for number in range(6):
-            machine.clock += 1
-            deploy(machine, f"{number:012x}", venv=f"v{number // 2}")
-            stamp = machine.root / "releases" / f"{number:012x}" / "result.json"
-            os.utime(stamp, (number, number))
-        deploy(machine, "00000000000a", venv="v9")
-        left = {path.name for path in (machine.root / "releases").iterdir()}
-        assert left == {"00000000000a", f"{5:012x}", f"{4:012x}"}
-        assert {path.name for path in (machine.root / "venvs").iterdir()} == {"v9", "v2"}
-
-    def test_bad_ones_dont_count_and_are_bounded(self, machine: Machine) -> None:
-        deploy(machine, A)
-        deploy(machine, B)
-        for number in range(8):
-            release = f"{number:012x}"
-            machine.failing = {f"app-check@{release}.service": "boom"}
-            with pytest.raises(Refused):
-                deploy(machine, release)
-            stamp = machine.root / "releases" / release / "result.json"
-            os.utime(stamp, (number, number))
-        assert len(list((machine.root / "releases").iterdir())) == 2 + 3
-        machine.failing = {}
-        deploy(machine, C)
-        left = {path.name for path in (machine.root / "releases").iterdir()}
-        assert {A, B, C} <= left
-        assert len(left) == 3 + 3
-
-
-def rollback(machine: Machine, release: str = "", **options: Any) -> GoLive:
-    return Rollback(instance_of(machine, release), system=machine).run(**options)
+    def test_there_are_no_more_moments(self, world: World, machine: Machine) -> None:
+        """The ranges above reach behind the end of a run."""
+        deploy(world)
+        machine.calls.clear()
+        deploy(world)
+        assert len(machine.calls) < MOMENTS.stop
+        machine.calls.clear()
+        world.rollback("one", "shop")
+        assert len(machine.calls) < 30
 
 
 class TestRollback:
-    @pytest.fixture(autouse=True)
-    def three(self, machine: Machine) -> None:
-        for number, release in enumerate((A, B, C)):
-            deploy(machine, release)
-            os.utime(machine.root / "releases" / release / "result.json", (number, number))
+    @pytest.fixture
+    def three(self, world: World) -> list[str]:
+        return [deploy(world) for _number in range(3)]
 
-    def test_goes_to_the_one_before_and_then_further(self, machine: Machine) -> None:
-        rollback(machine)
-        assert_converged(machine, B)
-        assert result(machine, C)["result"] == "bad"
-        rollback(machine)
-        assert_converged(machine, A)
-        with pytest.raises(Refused, match="no earlier good release"):
-            rollback(machine)
+    def test_goes_to_the_one_before_and_then_further(self, world: World, three: list[str]) -> None:
+        for release in (three[1], three[0]):
+            assert world.rollback("one", "shop")["now"] == release
+            assert_converged(world, release)
+        with pytest.raises(Impossible, match="no earlier good release"):
+            world.rollback("one", "shop")
+        assert [world.records("one", "shop").result(one) for one in three] == ["good", "bad", "bad"]
 
-    def test_the_units_come_back_too(self, machine: Machine) -> None:
-        """How long the queue is and how long a stop may take are settings like those in the ini."""
-        unit = machine.root.parent / "app@.socket"
-        for release, text in (("d" * 12, "Backlog=16\n"), ("e" * 12, "Backlog=99\n")):
-            GoLive(prepare(machine, release), [ini_of(machine, release), OwnedFile(unit, text)], system=machine).run()
-        rollback(machine)
-        assert_converged(machine, "d" * 12)
-        assert unit.read_text() == "Backlog=16\n"
+    def test_a_clock_that_is_set_back_changes_nothing(self, world: World, machine: Machine, three: list[str]) -> None:
+        machine.seconds -= 10_000_000
+        latest = deploy(world)
+        assert world.rollback("one", "shop")["now"] == three[2]
+        assert world.records("one", "shop").result(latest) == "bad"
 
-    def test_is_recorded_with_the_older_ones_ref(self, machine: Machine) -> None:
-        older = machine.root / "releases" / B / "result.json"
-        older.write_text(json.dumps({**result(machine, B), "ref": "v1"}))
-        os.utime(older, (1, 1))
-        Rollback(dataclasses.replace(instance_of(machine, ""), ref="v2"), system=machine).run()
-        assert result(machine, B)["ref"] == "v1"
+    def test_to_a_chosen_one(self, world: World, three: list[str]) -> None:
+        world.rollback("one", "shop", three[0])
+        assert_converged(world, three[0])
 
-    def test_to_a_chosen_one(self, machine: Machine) -> None:
-        rollback(machine, A)
-        assert_converged(machine, A)
+    def test_refuses_what_cant_be_used(self, world: World, machine: Machine, three: list[str]) -> None:
+        with pytest.raises(Impossible, match="no release 'ffffffffffff'"):
+            world.rollback("one", "shop", "f" * 12)
+        with pytest.raises(Impossible, match="live already"):
+            world.rollback("one", "shop", three[2])
+        world.rollback("one", "shop")
+        with pytest.raises(Impossible, match="marked as bad"):
+            world.rollback("one", "shop", three[2])
+        (machine.app("shop").release(three[0]).code / "flask_wsgi.py").write_text("by hand")
+        with pytest.raises(Impossible, match="isn't as it was"):
+            world.rollback("one", "shop", three[0])
+        assert_converged(world, three[1])
 
-    def test_refuses_what_cant_be_used(self, machine: Machine) -> None:
-        with pytest.raises(Refused, match="no release 'ffffffffffff'"):
-            rollback(machine, "f" * 12)
-        with pytest.raises(Refused, match="live already"):
-            rollback(machine, C)
-        rollback(machine)
-        with pytest.raises(Refused, match="marked as bad"):
-            rollback(machine, C)
-        assert_converged(machine, B)
+    def test_a_target_that_fails_leaves_all_as_it_was(self, world: World, machine: Machine, three: list[str]) -> None:
+        machine.ill[three[1]] = "sick"
+        assert world.rollback("one", "shop")["result"] == "refused"
+        assert_converged(world, three[2])
+        assert world.records("one", "shop").result(three[1]) == "bad"
 
-    def test_a_target_that_fails_leaves_all_as_it_was(self, machine: Machine) -> None:
-        machine.failing = {f"app@{B}.service": "GAME OVER"}
-        with pytest.raises(Refused):
-            rollback(machine)
-        assert_converged(machine, C)
-        assert result(machine, B)["result"] == "bad"
+    def test_asks_the_older_ones_health_path(self, world: World, three: list[str]) -> None:
+        """Gate settings belong to the release."""
+        layout = world.records("one", "shop").layout.release(three[1])
+        described = json.loads(layout.description.read_text())
+        layout.description.write_text(json.dumps({**described, "gate": {**described["gate"], "path": "/was-here"}}))
+        asked = []
+        machine = world.hosts["one"]
+        plain = machine.ask
 
-    def test_todays_environment_with_the_old_code(self, machine: Machine) -> None:
-        environment = machine.root / "releases" / C / "environment"
-        environment.write_text(f'PASSWORD="new"\nWEB_RELEASE="{C}"\n')
-        made = rollback(machine, keep_environment=True).instance.id
-        assert made not in (A, B, C)
-        assert_converged(machine, made)
-        directory = machine.root / "releases" / made
-        assert (directory / "environment").read_text() == f'PASSWORD="new"\nWEB_RELEASE="{made}"\n'
-        assert (directory / "app.ini").read_text() == f"release {made}\n"
+        def ask(*words: Any) -> Any:
+            asked.append(words[2])
+            return plain(*words)
+
+        machine.__dict__["ask"] = ask
+        world.rollback("one", "shop")
+        assert set(asked) == {"/was-here"}
+
+    def test_todays_environment_with_the_old_code(self, world: World, machine: Machine, three: list[str]) -> None:
+        environment = machine.app("shop").release(three[2]).environment
+        environment.write_text(f'PASSWORD="new"\nWEB_RELEASE="{three[2]}"\n')
+        made = world.rollback("one", "shop", keep_environment=True)["now"]
+        assert made not in three
+        assert_converged(world, made)
+        layout = machine.app("shop").release(made)
+        assert layout.environment.read_text() == f'PASSWORD="new"\nWEB_RELEASE="{made}"\n'
+        assert made in layout.ini.read_text()
+        assert made in layout.unit_file("service").read_text()
+        assert world.look("one")["shop"]["renew"] == []
+
+
+class TestPrune:
+    def test_keeps_the_good_ones_their_virtualenvs_and_units(self, world: World, machine: Machine) -> None:
+        made = []
+        for number in range(6):
+            world.settings["shop"].requirements = number // 2
+            made.append(deploy(world))
+        layout = machine.app("shop")
+        assert {path.name for path in layout.releases.iterdir()} == {*made[-3:]}
+        assert len(list(layout.virtualenvs.iterdir())) == 2
+        units = {layout.release_of(path.name) for path in layout.units.glob("shop@*")}
+        assert units == {*made[-3:]}
+
+    def test_bad_ones_dont_count_and_are_bounded(self, world: World, machine: Machine) -> None:
+        good = [deploy(world), deploy(world)]
+        for _number in range(8):
+            change(world, "import")
+            assert site(world)["result"] == "refused"
+        left = {path.name for path in machine.app("shop").releases.iterdir()}
+        assert left >= {*good}
+        assert len(left) == 2 + 3
+
+    def test_a_rehearsal_foresees_it(self, world: World) -> None:
+        deploy(world)
+        deploy(world)
+        world.settings["shop"].keep = 1
+        (world.records("one", "shop").layout.previous).unlink()
+        look = world.look("one")
+        assert world.deploy_of("one", world.item("one", "shop", look)).rehearse()["changed"] is True

@@ -1,5 +1,7 @@
 """The files of the static folder, and nothing beside them."""
 
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -42,3 +44,15 @@ def test_unchanged_file_is_not_sent_again(client: FlaskClient) -> None:
 )
 def test_anything_else_is_refused(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code in {400, 404}
+
+
+def test_no_link_leads_out_of_the_folder(client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    static = tmp_path / "static"
+    static.mkdir()
+    (tmp_path / "outside.txt").write_text("not for visitors")
+    (static / "link.txt").symlink_to(tmp_path / "outside.txt")
+    (static / "inside.txt").write_text("for visitors")
+    (static / "alias.txt").symlink_to("inside.txt")
+    monkeypatch.setattr(config, "STATIC_DIR", static)
+    assert client.get("/link.txt").status_code == 404
+    assert client.get("/alias.txt", buffered=True).data == b"for visitors"

@@ -14,7 +14,16 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 
 # These end on the controller: what is behind them is what was before them.
-ON_THE_CONTROLLER = ("assert", "debug", "set_fact", "include_tasks", "validate_argument_spec")
+ON_THE_CONTROLLER = (
+    "assert",
+    "debug",
+    "set_fact",
+    "include_tasks",
+    "validate_argument_spec",
+    "plan",
+    "settings",
+    "print",
+)
 
 
 class CallbackModule(CallbackBase):

@@ -34,6 +34,29 @@ def test_a_changed_setting(server: Server) -> None:
     assert "processes = 3" in server.sh("cat /opt/uwsgi-flask/current/uwsgi-flask.ini")
 
 
+def test_another_static_folder(server: Server) -> None:
+    """It belongs to a release: the page and its files change in the same moment, and back."""
+    server.source.joinpath("static").rename(server.source / "assets")
+    server.app["static_folder"] = "assets"
+    config = server.source / "configs" / "config.py"
+    config.write_text(config.read_text().replace('_ROOT / "static"', '_ROOT / "assets"'))
+    with server.load("/yyy.js") as load:
+        run = server.deploy()
+        back = server.run("rollback.yml")
+    assert back.code == 0, back.output[-3000:]
+    report(f"another static folder, and back ({run.seconds:.0f} s)", load)
+
+
+def test_a_longer_timeout_reaches_nginx_first(server: Server) -> None:
+    """nginx never gives up before the instance that answers, be it the new one, the old one, or one rolled back to."""
+    server.app["request_timeout"] = 70
+    server.deploy()
+    assert "uwsgi_read_timeout 75s" in server.sh("cat /etc/nginx/conf.d/uwsgi-flask.conf")
+    server.app["request_timeout"] = 20
+    server.deploy()
+    assert "uwsgi_read_timeout 75s" in server.sh("cat /etc/nginx/conf.d/uwsgi-flask.conf"), "a rollback would need it"
+
+
 def test_requests_that_take_longer_than_the_flip(server: Server) -> None:
     """Four that are being served all the time, each for 4 s: some begin on the old release, and it answers them."""
     with (server.source / "flask_wsgi.py").open("a") as file:

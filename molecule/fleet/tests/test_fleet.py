@@ -1,0 +1,160 @@
+"""Two hosts, one of each Debian: hooks run once for both, and no host's trouble is another's outage."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import testinfra
+from testinfra.host import Host
+
+from server import Server, ask, report
+
+NOTE = "echo run >> /var/lib/uwsgi-flask/migrations"
+
+
+@pytest.fixture(scope="module")
+def two(host: Host, installed: Server) -> Host:
+    """The second host; both serve the unbroken app."""
+    return testinfra.get_host("ansible://fleet-two", ansible_inventory=host.backend.ansible_runner.inventory_file)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_hosts(installed: Server) -> None:
+    """From here on a run reaches both hosts unless it says otherwise."""
+    installed.limit = ""
+    # One of them has a umask that keeps others out of whatever is made without a mode of its own.
+    subprocess.run(
+        ["podman", "exec", "uwsgi-flask-fleet-two", "sh", "-c",
+         "echo 'Defaults umask=0027, umask_override' > /etc/sudoers.d/umask"],
+        check=True,
+    )  # fmt: skip
+    installed.deploy()
+
+
+def root(host: Host, command: str) -> str:
+    with host.sudo():
+        return str(host.check_output(command))
+
+
+def migrations(server: Server, two: Host) -> tuple[int, int]:
+    """How often the hook was run on each host."""
+    count = "cat /var/lib/uwsgi-flask/migrations 2>/dev/null | wc -l"
+    return int(server.sh(count)), int(root(two, count))
+
+
+def live(two: Host) -> str:
+    return root(two, "readlink /opt/uwsgi-flask/current").rpartition("/")[2]
+
+
+def serves(port: int) -> int:
+    return ask(port, "/health", "flask.test")[0]
+
+
+def version(server: Server, release: str) -> str:
+    return str(server.json(f"/opt/uwsgi-flask/releases/{release}/release.json")["version"])
+
+
+def test_a_strict_umask_is_no_obstacle(server: Server, two: Host) -> None:
+    assert serves(28601) == 200
+    assert root(two, "umask") == "0027"
+
+
+def test_the_version_is_the_same_and_the_id_is_the_hosts_own(server: Server, two: Host) -> None:
+    """Their Pythons differ."""
+    here = server.live()
+    there = root(two, "cat /opt/uwsgi-flask/current/release.json")
+    assert f'"version": "{version(server, here)}"' in there
+    assert live(two) != here
+
+
+def test_a_migration_runs_once(server: Server, two: Host) -> None:
+    server.app["before_live"] = [NOTE]
+    with server.load() as load:
+        server.deploy()
+    report("a migration, two hosts", load)
+    assert migrations(server, two) == (1, 0)
+    assert server.run().changed == 0
+
+
+def test_a_limited_run_with_nothing_changed_leaves_it_alone(server: Server, two: Host) -> None:
+    """Even if the hook would fail now: what is live stays live."""
+    server.app["before_live"] = [NOTE]
+    server.deploy()
+    before = migrations(server, two)
+    server.limit = "fleet-two"
+    run = server.run()
+    server.limit = ""
+    assert run.code == 0, run.output[-3000:]
+    assert migrations(server, two) == before
+    assert serves(28601) == 200
+
+
+def test_a_failing_migration_goes_live_nowhere(server: Server, two: Host) -> None:
+    good = server.live(), live(two)
+    server.app["before_live"] = ["exit 3"]
+    server.say("with a migration that fails")
+    with server.load() as load:
+        run = server.run()
+    report("a migration that fails, two hosts", load)
+    assert run.code != 0
+    assert "before_live failed on fleet-one" in run.last_lines(30), run.output[-4000:]
+    assert (server.live(), live(two)) == good
+    assert serves(28601) == 200
+
+
+@contextlib.contextmanager
+def unreachable(host: str) -> Iterator[None]:
+    """No SSH to a host, while its site serves on."""
+    container = f"uwsgi-flask-{host}"
+    subprocess.run(["podman", "exec", container, "systemctl", "stop", "ssh"], check=True)
+    subprocess.run(["podman", "exec", container, "sh", "-c", "kill $(pgrep -u deploy -f '^sshd'); true"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["podman", "exec", container, "systemctl", "start", "ssh"], check=True)
+
+
+def test_a_host_that_cant_be_asked_is_told(server: Server, two: Host) -> None:
+    server.app["before_live"] = [NOTE]
+    server.say("while one is away")
+    good = server.live()
+    with unreachable("fleet-two"):
+        run = server.run()
+        assert run.code != 0
+        assert "fleet-two can't be asked" in run.output, run.output[-4000:]
+        assert "-e hooks=run" in run.output
+        assert server.live() == good
+        before = migrations_here(server)
+        run = server.run("site.yml", "-ehooks=run")
+        assert run.code != 0, "one host is unreachable, so the run is red"
+        assert server.live() != good
+        assert migrations_here(server) == before + 1
+    assert serves(28601) == 200
+    server.deploy()
+    assert migrations_here(server) == before + 1
+
+
+def migrations_here(server: Server) -> int:
+    return int(server.sh("cat /var/lib/uwsgi-flask/migrations | wc -l"))
+
+
+def test_the_next_host_leads_if_the_first_cant(server: Server, two: Host) -> None:
+    """The first is refused before the hook; the second runs it and goes live."""
+    server.app["before_live"] = [NOTE]
+    server.say("the second leads")
+    good, before = server.live(), migrations(server, two)
+    room = "/opt/uwsgi-flask/venvs"
+    server.sh(f"mkdir -p /var/gone && mount --bind {room} {room} && mount -o remount,ro,bind {room}")
+    with (server.source / "requirements.txt").open("a") as file:
+        file.write("\n# another virtualenv\n")
+    with server.load() as load:
+        run = server.run()
+    server.sh(f"umount {room}")
+    report("the first host can't, the second leads", load)
+    assert run.code != 0
+    assert server.live() == good
+    assert migrations(server, two) == (before[0], before[1] + 1)
+    assert serves(28601) == 200

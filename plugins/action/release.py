@@ -1,0 +1,90 @@
+"""Controller's half of the module release: renders each release's files, and sends the code that a host lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import STEPS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
+
+MODULE = "uwsgi_flask.web.release"
+
+
+class ActionModule(ActionBase):
+    """Sends what the host is known to lack along with the first call, and calls again for what it finds missing."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        renderer = Renderer(self, arguments.pop("templates"), task_vars or {})
+        web, known = arguments.pop("web"), arguments.pop("known", {})
+        apps = [{**item, "texts": texts(renderer, item, web)} for item in arguments.pop("apps")]
+        sources = {item["app"]["name"]: item["release"] for item in apps}
+        arguments |= {
+            "apps": [_without_source(item) for item in apps],
+            "environments": json.dumps(arguments.pop("environments", {})),
+            "build_environment": json.dumps(arguments.pop("build_environment", {})),
+        }
+        lacking = [
+            name
+            for name, release in sources.items()
+            if release["id"] not in known.get(name, {}).get("releases", []) and not self._task.check_mode
+        ]
+        try:
+            result = self._send({**arguments, "archives": self._archives(lacking, sources)}, task_vars)
+            needed = result.pop("needs_code", [])
+            if needed:
+                result = self._send({**arguments, "archives": self._archives([*lacking, *needed], sources)}, task_vars)
+            return result
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+
+    def _send(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+
+    def _archives(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, str]:
+        """Send the packed code of these apps; {app: path on the host}."""
+        return {name: self._sent(name, sources[name]) for name in names}
+
+    def _sent(self, name: str, release: dict[str, Any]) -> str:
+        if not self._connection._shell.tmpdir:
+            self._make_tmp_path()
+        remote = str(self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}.tar.gz"))
+        with tempfile.NamedTemporaryFile(prefix="release-", suffix=".tar.gz") as archive:
+            pack(release["source"], [file[0] for file in release["files"]], archive.name)
+            self._transfer_file(archive.name, remote)
+        return remote
+
+
+def texts(renderer: Renderer, item: dict[str, Any], web: dict[str, Any]) -> dict[str, Any]:
+    """Every file of a release that the app server brings: {"ini": text, "units": {kind: text}}."""
+    variables = {"app": item["app"], "release": item["release"], "web": web}
+    return {"ini": renderer.text("uwsgi-flask.ini.j2", **variables), "units": dict(_units(renderer, variables))}
+
+
+def _units(renderer: Renderer, variables: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for kind in variables["release"]["unit_names"]:
+        template = "step.j2" if kind in STEPS else f"{kind}.j2"
+        yield kind, renderer.text(template, step=kind, **variables)
+
+
+def _without_source(item: dict[str, Any]) -> dict[str, Any]:
+    """What the host needs to know: nothing of this machine's folders."""
+    return {**item, "release": {name: value for name, value in item["release"].items() if name != "source"}}
+
+
+def pack(source: str, paths: list[str], archive: str) -> None:
+    """Write the files at `paths` inside `source` to a gzipped tar. Owners and modes are the module's affair."""
+    # Level 1: the network between is a LAN or better, and the controller's time is a person's.
+    with tarfile.open(archive, "w:gz", compresslevel=1, dereference=True) as tar:
+        for path in paths:
+            tar.add(os.path.join(source, path), arcname=path, recursive=False)

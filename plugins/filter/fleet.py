@@ -1,0 +1,24 @@
+"""The door to plugin_utils/fleet.py and report.py for playbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, report
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "owing": fleet.owing,
+            "led": fleet.led,
+            "held_back": fleet.held_back,
+            "unasked": fleet.unasked,
+            "deploy_table": report.deploy_table,
+            "faults": report.faults,
+            "status_of_hosts": report.status_of_hosts,
+            "status_report": report.status_report,
+        }

@@ -1,0 +1,150 @@
+"""The lease that lets one run at a time change a host.
+
+The lease is a file with a token and its holder. Whoever changes the host shows the token while it holds the host's
+flock, so a run that lost its lease stops, and what a lost connection has left at work is waited for. A lease that isn't
+renewed expires; safety rests on nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+
+# Both are gone after a boot, and nothing of a run survives one.
+PATH = "/run/web-deploy.lease"
+FLOCK = "/run/web-deploy.flock"
+# Seconds without a renewal after which another run may take a lease.
+TTL = 90
+# So long an orphan of a lost connection is waited for: a virtualenv may be building.
+WAIT_SECONDS = 600
+PAUSE = 0.2
+
+LEASE_OPTION: dict[str, Any] = {"lease": {"type": "str", "default": ""}}
+
+Holder = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Lease:
+    """A run's right to change the host: its token, who it is, and when it was last renewed, by the host's own clock."""
+
+    token: str
+    holder: Holder
+    renewed: float
+    since: float
+
+    def age(self) -> float:
+        """Seconds since it was taken."""
+        return clock() - self.since
+
+    def left(self) -> float:
+        """Seconds until it expires; less than 0 if it has."""
+        return self.renewed + TTL - clock()
+
+
+class Broken(Exception):
+    """The file isn't a lease."""
+
+
+def clock() -> float:
+    """Seconds since the boot, sleep included: nobody sets this clock back."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@contextlib.contextmanager
+def flock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold a file's lock. Raises TimeoutError if another process keeps it longer than so many seconds."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = clock() + seconds
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if clock() >= end:
+                    raise TimeoutError from None
+                time.sleep(PAUSE)
+        yield
+    finally:
+        os.close(handle)
+
+
+def read(path: Path) -> Lease | None:
+    """The lease that is there. Raises Broken and OSError."""
+    try:
+        content = json.loads(path.read_text())
+        return Lease(**{name: content[name] for name in ("token", "holder", "renewed", "since")})
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Broken(f"{path} isn't a lease ({error}); if no deploy is running, remove it") from error
+
+
+def write(path: Path, lease: Lease) -> None:
+    OwnedFile(path, json.dumps(dataclasses.asdict(lease)) + "\n", mode=0o600).put()
+
+
+def take(path: Path, token: str, holder: Holder) -> None:
+    write(path, Lease(token, holder, renewed=clock(), since=clock()))
+
+
+def renew(path: Path, token: str) -> bool:
+    """Renew the lease if it is this token's. False if it isn't."""
+    found = read(path)
+    if found is None or found.token != token:
+        return False
+    write(path, dataclasses.replace(found, renewed=clock()))
+    return True
+
+
+def give_back(path: Path, token: str) -> None:
+    """Remove the lease if it is this token's."""
+    found = read(path)
+    if found is not None and found.token == token:
+        path.unlink(missing_ok=True)
+
+
+def described(lease: Lease) -> str:
+    """Who holds it, since when."""
+    holder = lease.holder
+    who = f"{holder.get('by', 'somebody')} on {holder.get('controller', 'an unknown machine')}"
+    return f"{who} has been deploying to this host since {holder.get('since', '?')} ({lease.age():.0f} s)"
+
+
+@contextlib.contextmanager
+def held(module: AnsibleModule, path: str = PATH, lock: str = FLOCK) -> Iterator[None]:
+    """Change the host: alone, and only with its lease. Fails the module otherwise. A rehearsal needs neither."""
+    if module.check_mode:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(flock(Path(lock), WAIT_SECONDS))
+            if not renew(Path(path), module.params["lease"]):
+                module.fail_json(msg=lost(Path(path)))
+        except TimeoutError:
+            module.fail_json(
+                msg=f"another deploy is still at work on this host ({lock} is held) after {WAIT_SECONDS} s: "
+                f"see who it is with 'fuser {lock}'. Nothing more was changed here."
+            )
+        except Broken as error:
+            module.fail_json(msg=f"{error}. Nothing more was changed here.")
+        yield
+
+
+def lost(path: Path) -> str:
+    """Why a run must not go on."""
+    found = read(path)
+    now = f": {described(found)}" if found else ", and nobody has it now"
+    return f"this run has lost its lease on the host{now}. Nothing more was changed here; run it again."

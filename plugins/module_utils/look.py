@@ -1,0 +1,72 @@
+"""What a host has, in one call: packages, account, Python, and what is known of each app that is on it. Reads only."""
+
+from __future__ import annotations
+
+import grp
+import platform
+import pwd
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+
+
+def look(module: AnsibleModule) -> dict[str, Any]:
+    """What the controller must know before it settles what is deployed."""
+    return {
+        "python": platform.python_version(),
+        "packages": packages(module),
+        "users": users(),
+        "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
+        "apps": {layout.name: app_state(layout, System()) for layout, _content in registered()},
+        "registered": [layout.name for layout, _content in registered(with_removed=True)],
+    }
+
+
+def app_state(layout: AppLayout, system: System) -> dict[str, Any]:
+    """What decides about the next release of an app.
+
+    `renew` says how the live release was changed by hand: what serves is never mended, so a new instance of the same is
+    made. `longest_timeout` is that of any release that may answer, after a rollback too.
+    """
+    records = Records(layout, system)
+    live = records.live()
+    described = {release: records.described(release) for release in records.releases()}
+    return {
+        "live": live,
+        "serial": int(described.get(live, {}).get("serial", 0)),
+        "renew": damage(layout, live) if live else [],
+        "releases": [release for release, about in described.items() if about],
+        "longest_timeout": max((int(about.get("request_timeout", 0)) for about in described.values()), default=0),
+        "hooks": records.hooks(),
+    }
+
+
+def packages(module: AnsibleModule) -> list[str]:
+    """Names of the packages that are installed, whatever their version; none where there is no dpkg."""
+    if not shutil.which("dpkg-query"):
+        return []
+    _code, printed, _errors = module.run_command(
+        ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n"]
+    )
+    return installed(printed)
+
+
+def installed(listed: str) -> list[str]:
+    """Those of dpkg's list that are whole: one that is being configured, or removed but for its settings, isn't."""
+    return sorted({line.partition(" ")[2] for line in listed.splitlines() if line.startswith("installed ")})
+
+
+def users() -> dict[str, dict[str, Any]]:
+    """The group, home and shell of every user."""
+    groups = {group.gr_gid: group.gr_name for group in grp.getgrall()}
+    return {
+        user.pw_name: {"group": groups.get(user.pw_gid, ""), "home": user.pw_dir, "shell": user.pw_shell}
+        for user in pwd.getpwall()
+    }

@@ -1,0 +1,179 @@
+"""Apps deployed on one host, one after the other: each goes its own way to its end, and none holds back another."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, diff_of
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AFTER, BEFORE
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import changes
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive import GoLive, as_refusal
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible, Refused, last_lines
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback import Rollback
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+
+# What may go wrong with one app without being anything that the others suffer from.
+FAULTS = (Refused, OSError, ValueError, LookupError)
+
+Result = dict[str, Any]
+
+
+@dataclasses.dataclass
+class Deploy:
+    """One app's release on this host. `run` and `rehearse` return a result, whatever happens:
+
+    `app`, `before` and `now` (ids), `result` ("unchanged", "live", "prepared", "refused", "failed"), `changed`,
+    `seconds`, `steps`, and for a release that wasn't taken `step`, `cause` and `message`.
+    """
+
+    placing: Placing
+    by: str = ""
+
+    def __post_init__(self) -> None:
+        self.wanted = self.placing.wanted
+        self.app = self.wanted.layout.app
+        self.records = Records(self.app, self.placing.system)
+        self.golive = GoLive(self.wanted, self.placing.system, self.by)
+        self.before = self.records.live()
+
+    def run(self, until_live: bool = True) -> Result:
+        """Place the release and prove it, up to the hooks or until it is live."""
+        try:
+            changed = self.placing.run()
+            self.golive.check()
+            if until_live:
+                changed = self.golive.run() or changed
+        except FAULTS as fault:
+            return self._refused(fault)
+        done = "live" if changed else "unchanged"
+        return self._result(done if until_live else "prepared", changed)
+
+    def hold_back(self, reason: str) -> Result:
+        """Refuse a release that was placed, because its hooks didn't end well."""
+        cause, _newline, evidence = reason.partition("\n")
+        return self._refused(Refused(BEFORE, cause, evidence))
+
+    def rehearse(self) -> Result:
+        """What a run would do. Changes nothing."""
+        would = bool(
+            not self.placing.is_right()
+            or not self.golive.is_serving()
+            or self.records.prunable(self.wanted.keep, self.wanted.id)
+        )
+        return self._result("live" if would else "unchanged", would)
+
+    def diff(self) -> list[dict[str, str]]:
+        """What `--diff` shows: the link, the code, and the files beside it compared with the live release's."""
+        if self.before == self.wanted.id:
+            return []
+        live, new = self.app.release(self.before), self.wanted.layout
+        shown = []
+        for file in self.placing.files():
+            # Compared with its counterpart, in which the id stands in a dozen lines.
+            old = OwnedFile(type(file.path)(os.fspath(file.path).replace(new.id, live.id)), "")
+            if file.path in (new.ini, *(new.unit_file(kind) for kind in new.unit_names)):
+                text = old.current().replace(live.id, new.id) if self.before else ""
+                if text != file.text:
+                    shown.append(_shown(os.fspath(old.path), os.fspath(file.path), text, file.text))
+        before, after = changes(live.description, self.placing.content.code)
+        code = [_shown(os.fspath(live.code), os.fspath(new.code), before, after)] if before or after else []
+        link = os.fspath(self.app.current)
+        was = f"{live.link_target}\n" if self.before else ""
+        return [*shown, *code, _shown(link, link, was, f"{new.link_target}\n")]
+
+    def _refused(self, fault: Exception) -> Result:
+        refused = as_refusal("place", fault)
+        if not isinstance(fault, Refused):
+            refused.evidence = traceback.format_exc()
+        was_recorded = self.records.of(self.wanted.id).get("cause") == refused.cause
+        if self.records.live() != self.wanted.id and not was_recorded:
+            self.golive.refuse(refused)
+        return refusal(self.golive, self.before, refused)
+
+    def _result(self, result: str, changed: bool) -> Result:
+        return outcome(self.golive, self.before, result, changed)
+
+
+def outcome(golive: GoLive, before: str, result: str, changed: bool) -> Result:
+    """What became of one app."""
+    return {
+        "app": golive.app.name,
+        "release": golive.wanted.id,
+        "before": before,
+        "now": golive.records.live(),
+        "result": result,
+        "changed": changed,
+        "seconds": round(golive.seconds(), 1),
+        "steps": golive.steps,
+    }
+
+
+def refusal(golive: GoLive, before: str, refused: Refused) -> Result:
+    """The result of a release that wasn't taken, with the message that a person sees: the cause and who serves."""
+    release, layout = golive.wanted.id, golive.layout
+    now = golive.records.live()
+    kept = f"More is on the host in {layout.failure}" if layout.failure.exists() else ""
+    if now == release:
+        # It was proven before: what failed is a repair of it, or what follows when it is live.
+        result, fate = "failed", f"release {release} is live and stays so, but failed"
+        journal = f"journalctl -u '{golive.app.unit_pattern(release)}'"
+        fates = f"The next run tries again. More is in the host's journal: {journal}"
+    else:
+        result, fate = "refused", f"release {release} was refused"
+        fates = f"Release {now} serves as before." if now else "No release was live before, and none is now."
+        fates = f"{fates} {kept}".strip()
+    lines = [
+        *last_lines(refused.evidence),
+        f"{golive.app.name}: {fate} at the step '{refused.step}': {refused.cause}",
+        fates,
+    ]
+    more = {"step": refused.step, "cause": refused.cause, "message": "\n".join(lines)}
+    return {**outcome(golive, before, result, True), **more}
+
+
+def roll_back(rollback: Rollback, wanted: str, keep_environment: bool) -> Result:
+    """Return an app to an older release. Raises Impossible if there is none that can be used."""
+    before = rollback.records.live()
+    target = rollback.target(wanted)
+    golive = rollback.golive(target)
+    try:
+        golive = rollback.golive(target, keep_environment)
+        golive.run()
+    except FAULTS as fault:
+        return refusal(golive, before, as_refusal("copy", fault))
+    return outcome(golive, before, "live", True)
+
+
+def run_hook(system: System, records: Records, release: str, step: str, key: str) -> str:
+    """Run a hook of a release (BEFORE or AFTER), and remember that it ended well. Returns what went wrong, or ""."""
+    if step not in (BEFORE, AFTER):
+        raise Impossible(f"{step!r} is no hook")
+    layout = records.layout.release(release)
+    try:
+        instance.run_unit(system, layout.unit(step), step)
+        records.remember_hook(step, key)
+    except (Refused, OSError) as fault:
+        refused = as_refusal(step, fault)
+        return "\n".join([*last_lines(refused.evidence), f"{records.layout.name}: {refused.cause}"])
+    return ""
+
+
+def _shown(old: str, new: str, before: str, after: str) -> dict[str, str]:
+    return {"before_header": old, "after_header": new, "before": before, "after": after}
+
+
+def diff_of_all(deploys: Sequence[Deploy]) -> list[dict[str, str]]:
+    """What `--diff` shows of several apps, the files of a live release that aren't right included."""
+    shown: list[dict[str, str]] = []
+    for deploy in deploys:
+        shown += deploy.diff()
+        if deploy.before == deploy.wanted.id:
+            shown += diff_of(file for file in deploy.placing.files() if file.path != deploy.wanted.layout.environment)
+    return shown

@@ -1,0 +1,284 @@
+"""How a placed release goes live, and how one that is live is kept so.
+
+One rule stands over all of it: **an instance that serves is stopped only for a successor that is proven, live, enabled
+for boot and recorded.** So the order is: prove, enable, move the link, look, record, and only then retire the one
+before. Whatever goes wrong on the way leaves what serves as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import CHECK
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Wanted
+
+
+class GoLive:
+    """Makes one release the live one, and leaves the host as if nothing else had ever been tried.
+
+    `action` is what is recorded (deploy, rollback), `leaves` the release that a rollback turns its back on.
+    """
+
+    def __init__(self, wanted: Wanted, system: System, by: str = "", action: str = "deploy", leaves: str = "") -> None:
+        self.wanted = wanted
+        self.layout = wanted.layout
+        self.app = wanted.layout.app
+        self.system = system
+        self.records = Records(self.app, system, by)
+        self.prober = Prober(wanted, system)
+        self.action = action
+        self.leaves = leaves
+        self.steps: list[dict[str, Any]] = []
+        self.began = system.clock()
+
+    # --- What is ------------------------------------------------------------------------------------------------
+
+    def is_serving(self) -> bool:
+        """Whether the release is live, running, reachable, enabled for boot, alone and recorded."""
+        units = self.system.show(self.layout.serving, "ActiveState", "NeedDaemonReload")
+        return (
+            self.records.live() == self.layout.id
+            and self.records.result(self.layout.id) == GOOD
+            and all(unit.get("ActiveState") == "active" for unit in units.values())
+            and all(unit.get("NeedDaemonReload") != "yes" for unit in units.values())
+            and self.records.with_units() == {self.layout.id}
+            and self.records.enabled() == {self.layout.id}
+            and not self.app.candidate.is_symlink()
+            and instance.sockets_directory_is_right(self.app)
+            and instance.unguarded_socket(self.system, self.layout) is None
+            and self.system.listens(self.layout.socket)
+            and self.prober.is_well()
+            and self.prober.visitors_are_served()
+        )
+
+    # --- What is done -------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Import the app as its user, in its sandbox. Raises Refused, with the release recorded as bad."""
+        if self.records.live() != self.layout.id and not instance.is_active(self.system, self.layout):
+            with self._refusing(), self._step(CHECK):
+                instance.run_unit(self.system, self.layout.unit(CHECK), CHECK)
+
+    def run(self) -> bool:
+        """Make it so. True if anything was changed. Raises Refused; what served before then serves as before."""
+        self.records.settle()
+        if self.is_serving():
+            return self._prune()
+        if self.records.live() == self.layout.id:
+            self._keep_live()
+        else:
+            self._replace(before=self.records.live())
+        self._retire_others()
+        self._prune()
+        return True
+
+    def _replace(self, before: str) -> None:
+        """Prove the release beside the live one, then let it take its place."""
+        with self._refusing():
+            with self._step("start"):
+                instance.start(self.system, self.layout.serving, "start")
+            self._prove()
+            with self._step("enable"):
+                self._enable()
+        with self._refusing(undo=lambda: self._flip_back(before)):
+            with self._step("flip"):
+                self._flip(before)
+            with self._step("look"):
+                self.prober.look()
+        self._record()
+
+    def _prove(self) -> None:
+        with self._step("probe"):
+            self.prober.prove(self.began_at)
+        with self._step("front"):
+            instance.ensure_sockets_directory(self.system, self.app)
+            self.system.link(self.app.candidate, self.layout.link_target)
+            self.prober.prove_through_front()
+
+    def _keep_live(self) -> None:
+        """Mend what is around the live release. It was proven when it went live, so it is never stopped here, but for
+        another that is well: after a run that was cut off behind the flip, the one before still runs.
+        """
+        try:
+            with self._step("repair"):
+                self._repair()
+            self._prove()
+            with self._step("look"):
+                self.prober.look()
+        except (Refused, OSError) as fault:
+            refused = as_refusal("repair", fault)
+            standby = self._standby()
+            if standby:
+                self._return_to(standby, refused)
+            self._remove_candidate()
+            raise refused from fault
+        with self._step("enable"):
+            self._enable()
+        if self.records.result(self.layout.id) != GOOD:
+            self._record()
+
+    def _repair(self) -> None:
+        instance.ensure_sockets_directory(self.system, self.app)
+        self.system.systemctl("daemon-reload")
+        if not leads_to(self.layout.socket_link, os.fspath(self.layout.socket)):
+            self.system.link(self.layout.socket_link, os.fspath(self.layout.socket))
+        if instance.is_active(self.system, self.layout) and not self.system.listens(self.layout.socket):
+            # It runs, but behind a socket that was taken from it: nobody is served, so nobody loses by a restart.
+            self.system.systemctl("stop", *self.layout.serving)
+        instance.start(self.system, self.layout.serving, "start")
+        wrong = instance.unguarded_socket(self.system, self.layout)
+        if wrong:
+            self.system.guard(self.layout.socket, *wrong)
+
+    # --- The link -----------------------------------------------------------------------------------------------
+
+    def _flip(self, before: str) -> None:
+        """Move socket and static files to the release in one rename, durable before anything else follows."""
+        if self.leaves:
+            self.records.leaving(self.leaves, self.layout.id)
+        if before:
+            self.system.link(self.app.previous, self.app.release(before).link_target)
+        self.system.link(self.app.current, self.layout.link_target)
+
+    def _flip_back(self, before: str) -> None:
+        if self.records.live() != self.layout.id:
+            return
+        with self._step("flip back"):
+            if before:
+                self.system.link(self.app.current, self.app.release(before).link_target)
+            else:
+                self.system.remove(self.app.current)
+
+    def _standby(self) -> str:
+        """Another release that is good, runs and answers: it may take over from a live one that doesn't."""
+        for release in self.records.good():
+            layout = self.app.release(release)
+            if release != self.layout.id and instance.is_active(self.system, layout):
+                answer = self.prober.ask(layout.http_socket)
+                if answer.status == 200:
+                    return release
+        return ""
+
+    def _return_to(self, release: str, refused: Refused) -> None:
+        """Leave a live release that isn't well for one that is, and that was never stopped."""
+        self.system.systemctl("enable", self.app.release(release).target)
+        self.system.sync()
+        self._flip_back(release)
+        self._withdraw(refused)
+
+    # --- Before and after ---------------------------------------------------------------------------------------
+
+    def _enable(self) -> None:
+        code, printed = self.system.systemctl("enable", self.layout.target)
+        if code != 0:
+            raise Refused("enable", f"systemctl enable {self.layout.target} failed: {printed}")
+        self.system.sync()
+
+    def _record(self) -> None:
+        with self._step("record"):
+            self.system.remove(self.layout.failure)
+            self.records.remember_hook("before", self.wanted.hooks)
+            self.records.write(
+                self.layout.id,
+                self.action,
+                GOOD,
+                self.seconds(),
+                ref=self.wanted.ref,
+                version=self.wanted.version,
+                steps=self.steps,
+            )
+            self.records.settle()
+
+    def _retire_others(self) -> None:
+        self._remove_candidate()
+        for release in sorted(self.records.with_units() - {self.layout.id}):
+            layout = self.app.release(release)
+            with self._step(f"drain {release}"):
+                instance.drain(self.system, layout, self.wanted.drain)
+            with self._step(f"stop {release}"):
+                instance.stop(self.system, layout)
+
+    def _prune(self) -> bool:
+        doomed = self.records.prunable(self.wanted.keep, self.layout.id)
+        remove_all(self.system, doomed)
+        return bool(doomed)
+
+    def _remove_candidate(self) -> None:
+        self.system.remove(self.app.candidate)
+
+    # --- Refusing -----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _refusing(self, undo: Callable[[], None] | None = None) -> Iterator[None]:
+        """Take a release back that doesn't prove itself, whatever the reason: what serves never noticed."""
+        try:
+            yield
+        except (Refused, OSError) as fault:
+            refused = as_refusal(self.steps[-1]["step"] if self.steps else "place", fault)
+            if undo:
+                undo()
+            self._withdraw(refused)
+            raise refused from fault
+
+    def _withdraw(self, refused: Refused) -> None:
+        """Stop a release that nobody gets any more, and say why."""
+        with self._step("stop"):
+            self._remove_candidate()
+            instance.stop(self.system, self.layout, at_once=True)
+        self.refuse(refused)
+
+    def refuse(self, refused: Refused) -> None:
+        """Record the release as bad, and make room. A disk that is full must not hide the reason."""
+        if not self.layout.directory.is_dir():
+            return
+        with self._step("record"):
+            try:
+                self.records.refuse(self.layout.id, refused, self.seconds(), self.action, ref=self.wanted.ref)
+                self.records.settle()
+                remove_all(self.system, self.records.prunable(None, ""))
+            except OSError as error:
+                refused.evidence += f"\n(the reason could not be kept on the host: {error})"
+
+    # --- Small things -------------------------------------------------------------------------------------------
+
+    @property
+    def began_at(self) -> float:
+        """When this began, in seconds since the epoch: for the journal."""
+        return self.system.now() - self.seconds()
+
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return self.system.clock() - self.began
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        began = self.system.clock()
+        step: dict[str, Any] = {"step": name}
+        self.steps.append(step)
+        try:
+            yield
+        finally:
+            step["seconds"] = round(self.system.clock() - began, 2)
+
+
+def as_refusal(step: str, fault: Exception) -> Refused:
+    """Any fault as a refusal: a full disk keeps a release from going live as surely as a failing import."""
+    return fault if isinstance(fault, Refused) else Refused(step, f"{type(fault).__name__}: {fault}")
+
+
+def remove_all(system: System, doomed: list[Path]) -> None:
+    """Remove what nobody needs."""
+    for path in doomed:
+        system.remove(path)
+    if any(path.suffix in (".service", ".socket", ".target", ".timer") for path in doomed):
+        system.systemctl("daemon-reload")

@@ -1,0 +1,144 @@
+"""The units and sockets of a release: start them, look at them, stop them for good."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PARTS, STEPS, AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+
+# The directory of the sockets: nobody lists it, everybody may pass; who may connect is the sockets' own affair.
+RUN_MODE = 0o711
+# Pause between two looks. Short, because a deploy waits on it; long enough to be no load.
+PAUSE = 0.1
+# After the flip no new connection reaches the old socket; its queue must be empty so many times in a row.
+EMPTY_IN_A_ROW = 3
+
+
+def tmpfiles(app: AppLayout) -> OwnedFile:
+    """What systemd-tmpfiles makes at each boot. It is the same for all releases, and no setting stands in it."""
+    lines = [
+        "# Managed by Ansible: changes made here are overwritten.",
+        "# The directory of the sockets, made anew at each boot, and in it the names that nginx connects to. They lead",
+        "# through the links that a deploy moves: `current` for visitors, `candidate` for a release being proven.",
+        f"d {app.run} {RUN_MODE:04o} root root",
+        *(f"L+ {name} - - - - {target}" for name, target in app.socket_names.items()),
+    ]
+    return OwnedFile(app.tmpfiles, "\n".join(lines) + "\n")
+
+
+def sockets_directory_is_right(app: AppLayout) -> bool:
+    """Whether the names that nginx connects to are there, at boot too."""
+    return (
+        tmpfiles(app).is_right()
+        and app.run.is_dir()
+        and stat.S_IMODE(app.run.stat().st_mode) == RUN_MODE
+        and all(files.leads_to(name, os.fspath(target)) for name, target in app.socket_names.items())
+    )
+
+
+def ensure_sockets_directory(system: System, app: AppLayout) -> bool:
+    """Make those names. True if that changed anything. Raises OSError."""
+    if sockets_directory_is_right(app):
+        return False
+    file = tmpfiles(app)
+    if not file.is_right():
+        system.put(file)
+    system.make_temporary_files(file.path)
+    return True
+
+
+def run_unit(system: System, unit: str, step: str) -> None:
+    """Start a unit and wait for it. Raises Refused with the journal."""
+    start(system, [unit], step)
+
+
+def start(system: System, units: list[str], step: str) -> None:
+    """Start units in one call. Raises Refused with the journal if one doesn't come up."""
+    since = system.now()
+    system.systemctl("reset-failed", *units)
+    code, printed = system.systemctl("start", *units)
+    if code == 0:
+        return
+    states = system.show(units, "Result", "ExecMainStatus", "ActiveState", "LoadState")
+    failed = next((unit for unit in units if states[unit].get("Result") not in ("success", None)), units[-1])
+    evidence = system.journal(failed, since) or printed
+    ended = states[failed]
+    how = f"{failed} ended with {ended.get('Result')}, status {ended.get('ExecMainStatus')}"
+    if ended.get("LoadState") == "masked":
+        how = f"{failed} is masked on this host; systemctl unmask {failed}"
+    raise Refused(step, cause_in(evidence) or how, evidence)
+
+
+def is_active(system: System, layout: ReleaseLayout) -> bool:
+    """Whether all that serves is up."""
+    states = system.show(layout.serving, "ActiveState")
+    return all(state.get("ActiveState") == "active" for state in states.values())
+
+
+def unguarded_socket(system: System, layout: ReleaseLayout) -> tuple[int, str] | None:
+    """The mode and group that the socket should have, as its unit says; None if it has them, or if it isn't there."""
+    said = system.show([layout.unit("socket")], "SocketMode", "SocketGroup")[layout.unit("socket")]
+    mode, group = int(said.get("SocketMode") or "0660", 8), said.get("SocketGroup") or "root"
+    try:
+        status = layout.socket.lstat()
+    except FileNotFoundError:
+        return None
+    return None if (stat.S_IMODE(status.st_mode), status.st_gid) == (mode, files.gid(group)) else (mode, group)
+
+
+def restarts(system: System, layout: ReleaseLayout) -> tuple[str, str]:
+    """Differs from one look to the next if the instance has ended in between."""
+    state = system.show([layout.service], "NRestarts", "MainPID")[layout.service]
+    return state.get("NRestarts", ""), state.get("MainPID", "")
+
+
+def drain(system: System, layout: ReleaseLayout, seconds: float) -> None:
+    """Wait until nobody waits in the queue any more. Requests being served are ended gracefully by the stop."""
+    end = system.clock() + seconds
+    empty = 0
+    while empty < EMPTY_IN_A_ROW and system.clock() < end:
+        empty = empty + 1 if system.waiting(layout.socket) == 0 else 0
+        system.sleep(PAUSE / 2)
+
+
+def stop(system: System, layout: ReleaseLayout, at_once: bool = False) -> None:
+    """Stop all units of a release, and don't start them at boot. Raises Refused if one is still there afterwards.
+
+    All parts are named: stopping the target returns before its parts have drained. The socket goes too, or the next
+    connection would wake the release. `at_once` is for one that nobody is served by: a hung worker would take its
+    whole grace for a probe.
+    """
+    units = _stoppable(system, layout)
+    if not units:
+        return
+    system.systemctl("disable", layout.target)
+    if at_once:
+        system.systemctl("stop", "--no-block", *units)
+        system.systemctl("kill", "--signal=KILL", layout.service)
+    system.systemctl("stop", *units)
+    system.systemctl("reset-failed", *units)
+    states = system.show(units, "ActiveState")
+    left = [unit for unit, state in states.items() if state.get("ActiveState") not in ("inactive", "failed")]
+    if left:
+        raise Refused("stop", f"{left[0]} is {states[left[0]].get('ActiveState')} though it was stopped")
+
+
+def _stoppable(system: System, layout: ReleaseLayout) -> list[str]:
+    """The units of the release that systemd knows, whatever put them there, the socket before what it would wake."""
+    known = system.units(layout.app.unit_pattern(layout.id))
+    enabled = layout.app.units / "multi-user.target.wants" / layout.target
+    if enabled.is_symlink():
+        known |= {layout.target}
+    order = [layout.unit(kind) for kind in (*PARTS, "target", *STEPS)]
+    return [*(unit for unit in order if unit in known), *sorted(known - {*order})]
+
+
+def stop_all(system: System, layouts: Iterable[ReleaseLayout]) -> None:
+    for layout in layouts:
+        stop(system, layout)

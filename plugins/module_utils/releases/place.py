@@ -1,0 +1,214 @@
+"""A release's directory and units on the host: made whole beside what serves, and never changed once it is live."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, registration, virtualenv
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Tree, environment_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Wanted as CodeFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, read_json
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Content, Wanted
+
+# Everybody may pass, nobody may list: nginx goes through to the static files, each file has a mode of its own.
+PASSED = 0o751
+
+
+@dataclasses.dataclass
+class Placing:
+    """Puts one release where it belongs. `archive` holds its code, where the host lacks it."""
+
+    wanted: Wanted
+    content: Content
+    system: System
+    archive: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.layout = self.wanted.layout
+        self.app = self.layout.app
+        self.records = Records(self.app, self.system)
+        self.tree = Tree(
+            root=self.layout.code,
+            wanted=[CodeFile(*file) for file in self.content.code],
+            public_folder=self.content.public_folder,
+            group=self.app.group,
+        )
+
+    def lacks_code(self) -> bool:
+        """Whether the code must be sent."""
+        return bool(self.tree.damage())
+
+    def files(self) -> list[OwnedFile]:
+        """What lies beside the code, but for the description."""
+        layout, content, group = self.layout, self.content, self.app.group
+        scripts = {step: lines for step, lines in content.scripts.items() if lines}
+        return [
+            OwnedFile(layout.ini, content.ini, 0o640, group),
+            # systemd reads it as root for the instance; nobody else must.
+            OwnedFile(layout.environment, environment_file(content.environment), 0o600),
+            *(
+                OwnedFile(layout.script(step), "#!/bin/sh\nset -eu\n" + "\n".join(lines) + "\n", 0o750, group)
+                for step, lines in scripts.items()
+            ),
+            *(OwnedFile(layout.unit_file(kind), text) for kind, text in content.units.items()),
+        ]
+
+    def is_right(self) -> bool:
+        """Whether nothing is left to do."""
+        owned = self.files()
+        return (
+            not self.tree.damage()
+            and not self.tree.unguarded()
+            and all(file.is_right() for file in owned)
+            and self._links_are_right()
+            and self._description(owned).is_right()
+            and tmpfiles(self.app).is_right()
+        )
+
+    def run(self) -> bool:
+        """Place it. True if anything was changed. Raises Refused, OSError and ValueError; what serves never notices."""
+        if self.is_right():
+            return False
+        is_live = self.records.live() == self.layout.id
+        registration.register(self.system, self.app, self.wanted.front)
+        for path, mode in self._directories().items():
+            self.system.make_directory(path, mode, self.app.group)
+        self._code(is_live)
+        venv = self._virtualenv()
+        for link, target in self._links(venv).items():
+            if not files.leads_to(link, target):
+                self.system.link(link, target)
+        owned = self.files()
+        for file in owned:
+            self._put(file, is_live)
+        description = self._description(owned)
+        if not description.is_right():
+            self.system.put(description)
+        instance.ensure_sockets_directory(self.system, self.app)
+        self.system.systemctl("daemon-reload")
+        return True
+
+    def _directories(self) -> dict[Path, int]:
+        return {
+            self.app.root: PASSED,
+            self.app.releases: PASSED,
+            self.app.virtualenvs: PASSED,
+            self.layout.directory: PASSED,
+            self.layout.steps: 0o750,
+        }
+
+    def _code(self, is_live: bool) -> None:
+        damage = self.tree.damage()
+        if damage:
+            if is_live:
+                raise _changed_meanwhile(damage[0])
+            if self.archive is None:
+                raise ValueError("the code is missing, and none was sent")
+            # Nobody is served by it; a run that was cut off may have left it running.
+            instance.stop(self.system, self.layout)
+            self.system.changing(f"place {self.layout.code}")
+            self.tree.place(self.archive)
+        if self.tree.unguarded():
+            self.system.changing(f"guard {self.layout.code}")
+            self.tree.guard()
+
+    def _virtualenv(self) -> Path:
+        linked = self.layout.virtualenv
+        if linked.is_symlink() and linked.resolve().parent == self.app.virtualenvs.resolve():
+            named = self.app.virtualenvs / linked.resolve().name
+            belongs = named.name.partition("-")[0] == self.content.virtualenv_key
+            if belongs and (self.records.live() == self.layout.id or not virtualenv.damage(named)):
+                return named
+        found = virtualenv.find(self.app, self.content.virtualenv_key)
+        return found or virtualenv.build(
+            self.system,
+            self.app,
+            self.content.virtualenv_key,
+            self.layout.code / self.content.requirements,
+            self.content.require_hashes,
+            self.content.build_environment,
+        )
+
+    def _links(self, venv: Path) -> dict[Path, str]:
+        return {
+            self.layout.virtualenv: os.path.relpath(venv, self.layout.directory),
+            self.layout.public: f"code/{self.content.public_folder}",
+            self.layout.socket_link: os.fspath(self.layout.socket),
+        }
+
+    def _links_are_right(self) -> bool:
+        venv = self.layout.virtualenv
+        return venv.is_symlink() and all(
+            files.leads_to(link, target)
+            for link, target in self._links(self.app.virtualenvs / venv.resolve().name).items()
+        )
+
+    def _put(self, file: OwnedFile, is_live: bool) -> None:
+        if not file.has_its_text():
+            if is_live:
+                raise _changed_meanwhile(os.fspath(file.path))
+            self.system.put(file)
+        elif not file.is_guarded():
+            self.system.guard(file.path, file.mode, file.group)
+
+    def _description(self, owned: list[OwnedFile]) -> OwnedFile:
+        described = {
+            "app": self.app.name,
+            "id": self.layout.id,
+            **self.content.about,
+            "virtualenv": self.layout.virtualenv.resolve().name,
+            "variables": sorted(self.content.environment),
+            "code": {path: [sha256, executable] for path, sha256, executable in self.content.code},
+            "public_folder": self.content.public_folder,
+            "files": {os.fspath(file.path): file.digest() for file in owned},
+        }
+        return OwnedFile(self.layout.description, json.dumps(described, indent=2) + "\n", 0o640, self.app.group)
+
+
+def tmpfiles(app: AppLayout) -> OwnedFile:
+    """What systemd-tmpfiles makes at each boot: the directory of the sockets, and the names that nginx connects to."""
+    return instance.tmpfiles(app)
+
+
+def damage(app: AppLayout, release: str) -> list[str]:
+    """How a release differs from what was deployed, a line for each difference; none if it is as it was.
+
+    Modes and owners don't count: they are mended in place.
+    """
+    layout = app.release(release)
+    described = read_json(layout.description)
+    if "code" not in described or "files" not in described:
+        return [f"{layout.description} is missing or broken"]
+    code = [CodeFile(path, sha256, executable) for path, (sha256, executable) in described["code"].items()]
+    tree = Tree(layout.code, code, described["public_folder"], app.group)
+    lines = [f"{layout.code}/{path} isn't as it was deployed" for path in tree.damage()]
+    for name, digest in described["files"].items():
+        path = Path(name)
+        if path.is_symlink() or not path.is_file():
+            lines.append(f"{path} is missing")
+        elif files.sha256(path) != digest:
+            lines.append(f"{path} was changed")
+    venv = app.virtualenvs / described["virtualenv"]
+    lines += [f"{venv}/{path} isn't as it was built" for path in virtualenv.damage(venv)]
+    return lines
+
+
+def unguarded(app: AppLayout, release: str) -> list[str]:
+    """Paths of a release's code whose mode or owner isn't right."""
+    layout = app.release(release)
+    described = read_json(layout.description)
+    code = [CodeFile(path, sha256, executable) for path, (sha256, executable) in described.get("code", {}).items()]
+    tree = Tree(layout.code, code, described.get("public_folder", ""), app.group)
+    return [f"{layout.code}/{path} has another mode or owner" for path in tree.unguarded()]
+
+
+def _changed_meanwhile(what: str) -> Refused:
+    return Refused("place", f"{what} of the live release was changed by hand while this ran; run it again")

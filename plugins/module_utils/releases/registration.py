@@ -1,0 +1,97 @@
+"""Which apps on a host are ours: a file for each, outside their directories, without which nothing is ever removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import read_json
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible, Refused
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Front, app_layout
+
+# Where an app is can't change while it is there: these would lead to another place.
+FIXED = ("app_root", "run_root")
+
+
+def register(system: System, layout: AppLayout, front: Front) -> None:
+    """Note that the app is ours, before anything of it is made. Raises Refused where its places are taken."""
+    content = {
+        "name": layout.name,
+        "app_root": layout.app_root,
+        "run_root": layout.run_root,
+        "user": layout.user,
+        "group": layout.group,
+        "front": {"host": front.host, "port": front.port},
+    }
+    there = read_json(layout.registration)
+    if there.get("removed"):
+        there = {}
+    for name in FIXED:
+        if there and there.get(name) != content[name]:
+            raise Refused(
+                "place",
+                f"it is in {there.get(name)} on this host, but web_{name} is {content[name]}: set that back, "
+                f"or take the app off first (teardown.yml -e app={layout.name})",
+            )
+    if not there:
+        _refuse_strangers(layout)
+    file = OwnedFile(layout.registration, json.dumps(content, indent=2) + "\n", mode=0o600)
+    if not file.is_right():
+        system.put(file)
+
+
+def _refuse_strangers(layout: AppLayout) -> None:
+    """Raise Refused if the app's places hold what another program may have put there."""
+    # Until there was a registration, a deploy left this much.
+    if layout.root.exists() and any(layout.root.iterdir()) and not layout.releases.is_dir():
+        raise Refused(
+            "place", f"{layout.root} is there and isn't ours: choose another name for the app, or move it away"
+        )
+    stranger = _owner(layout.data)
+    if stranger not in ("", layout.user):
+        raise Refused(
+            "place",
+            f"{layout.data} belongs to {stranger}, and would become the app's data: choose another name for the app; "
+            f"or, if it is the app's own, give it to the app: chown -R {layout.user} {layout.data}",
+        )
+
+
+def _owner(path: Path) -> str:
+    """Who owns a path; "" if it isn't there, or if its owner's account was removed."""
+    try:
+        return path.owner()
+    except (FileNotFoundError, KeyError):
+        return ""
+
+
+def registered(prefix: str = "", with_removed: bool = False) -> Iterator[tuple[AppLayout, dict[str, Any]]]:
+    """Every app of this host with its registration; those of which only the data is left too, if asked for."""
+    folder = AppLayout("any", prefix=prefix).registration.parent
+    for path in sorted(folder.glob("*.json")):
+        content = read_json(path)
+        if content and (with_removed or not content.get("removed")):
+            yield app_layout(content, prefix), content
+
+
+def is_ours(layout: AppLayout) -> bool:
+    """Whether an app may be removed: it is registered, or was deployed before there were registrations."""
+    return layout.registration.exists() or (layout.releases.is_dir() and layout.history.exists())
+
+
+def find(app: str, prefix: str = "") -> tuple[AppLayout, dict[str, Any]]:
+    """The app of this name; without a name, the only one there is. Raises Impossible."""
+    every = list(registered(prefix=prefix))
+    names = [layout.name for layout, _content in every]
+    known = f"Apps on this host: {', '.join(names) or 'none'}"
+    if not app and len(every) == 1:
+        return every[0]
+    if not app:
+        raise Impossible(f"say which app, with -e app=<name>. {known}")
+    if app not in names:
+        raise Impossible(f"there is no app {app!r} on this host. {known}")
+    return every[names.index(app)]

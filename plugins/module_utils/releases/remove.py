@@ -1,0 +1,76 @@
+"""Taking an app off a host: only what is registered as ours, and its data only if that is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, read_json
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+
+
+@dataclasses.dataclass
+class Removal:
+    """Takes one registered app off. Its data stays, and stays registered, unless `purge`."""
+
+    layout: AppLayout
+    system: System
+    purge: bool = False
+
+    def what(self) -> list[str]:
+        """All that would go: units and paths."""
+        layout = self.layout
+        units = self.system.units(layout.unit_pattern())
+        paths = [layout.root, layout.run, layout.tmpfiles, layout.build, layout.build_links, *self._unit_files()]
+        if self.purge:
+            paths.append(layout.data)
+        there = [path for path in paths if path.is_symlink() or path.exists()]
+        goes = [*sorted(unit for unit in units if layout.release_of(unit)), *map(str, there)]
+        return [*goes, *([str(layout.registration)] if self._forgets() else [])]
+
+    def run(self) -> list[str]:
+        """Do it; returns what went. The registration goes last, so one that is cut off is finished by the next."""
+        layout = self.layout
+        gone = self.what()
+        if not gone:
+            return []
+        records = Records(layout, self.system)
+        for release in sorted(records.with_units()):
+            instance.stop(self.system, layout.release(release))
+        self.system.run(["systemctl", "stop", layout.build_unit])
+        built = (layout.build, layout.build_links)
+        for path in [*self._unit_files(), layout.tmpfiles, layout.run, layout.root, *built]:
+            self.system.remove(path)
+        self.system.systemctl("daemon-reload")
+        if self.purge:
+            self.system.remove(layout.data)
+        if not layout.data.exists():
+            self.system.remove(layout.registration)
+            self._remove_if_empty(layout.registration.parent)
+        elif self._is_whole():
+            content = {**read_json(layout.registration), "removed": True}
+            self.system.put(OwnedFile(layout.registration, json.dumps(content, indent=2) + "\n", mode=0o600))
+        for path in built:
+            self._remove_if_empty(path.parent)
+        return gone
+
+    def _unit_files(self) -> list[Path]:
+        found = self.layout.units.glob(self.layout.unit_pattern())
+        return sorted(path for path in found if self.layout.release_of(path.name))
+
+    def _is_whole(self) -> bool:
+        """Whether the registration still speaks of more than data."""
+        return not read_json(self.layout.registration).get("removed")
+
+    def _forgets(self) -> bool:
+        """Whether nothing would be left to remember."""
+        return self.layout.registration.exists() and (self.purge or not self.layout.data.exists())
+
+    @staticmethod
+    def _remove_if_empty(folder: Path) -> None:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

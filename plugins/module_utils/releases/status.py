@@ -1,0 +1,136 @@
+"""What an app on a host is and does: its live release, what a visitor gets, its history, and what differs from what was
+deployed. Reads only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage, unguarded
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import wanted_of
+
+LAST_RESULTS = 5
+
+
+def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -> dict[str, Any]:
+    """The state of one app. Sizes are in bytes."""
+    records = Records(layout, system)
+    live = records.live()
+    record = records.of(live) if live else {}
+    drift = sorted(_drift(records, live, system)) if live else []
+    return {
+        "app": layout.name,
+        "live": live,
+        "previous": records.previous(),
+        "version": record.get("version", ""),
+        "ref": record.get("ref", ""),
+        "since": record.get("at", ""),
+        "by": record.get("by", ""),
+        "running": _running(records, system),
+        **_visit(layout, registration, live, records, system),
+        "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
+        **_load(layout, live, system),
+        "good": records.good(),
+        "last": [{**entry, "cause": entry.get("cause", "")} for entry in records.history()[-LAST_RESULTS:]],
+        "disk": sum(_sizes(layout.root)),
+        "drift": drift,
+    }
+
+
+def _running(records: Records, system: System) -> list[str]:
+    """Ids of the releases whose service runs."""
+    services = {records.layout.release(release).service: release for release in sorted(records.with_units())}
+    if not services:
+        return []
+    states = system.show(list(services), "ActiveState")
+    return [services[unit] for unit, state in states.items() if state.get("ActiveState") == "active"]
+
+
+def _visit(
+    layout: AppLayout, registration: dict[str, Any], live: str, records: Records, system: System
+) -> dict[str, Any]:
+    """What a visitor gets at the health path, through nginx, and after how many milliseconds."""
+    described = records.described(live) if live else {}
+    if not described:
+        return {"answer": "", "answer_ms": 0}
+    prober = Prober(wanted_of(layout.release(live), described, registration["front"]), system)
+    began = system.clock()
+    answer = prober.ask(prober.wanted.front.address)
+    told = str(answer.status or answer.error)
+    if answer.status == 200 and answer.release != live:
+        told = f"200 from {answer.release or 'another'}"
+    return {"answer": told, "answer_ms": round((system.clock() - began) * 1000)}
+
+
+def _load(layout: AppLayout, live: str, system: System) -> dict[str, Any]:
+    if not live:
+        return {"memory": 0, "queue": 0, "restarts": 0}
+    release = layout.release(live)
+    state = system.show([release.service], "NRestarts", "MainPID")[release.service]
+    return {
+        "memory": _memory(state.get("MainPID", "0")),
+        "queue": system.waiting(release.socket),
+        "restarts": int(state.get("NRestarts") or 0),
+    }
+
+
+def _memory(main: str) -> int:
+    """Proportional share (PSS) of a process and its children, in bytes: what ending them would free."""
+    total = 0
+    for process in [main, *_children(main)]:
+        with contextlib.suppress(OSError):
+            found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
+            total += int(found.group(1)) * 1024 if found else 0
+    return total
+
+
+def _children(process: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return []
+
+
+def _sizes(root: Path) -> Iterator[int]:
+    """Bytes on disk of every file below `root`."""
+    for where, _folders, names in os.walk(root):
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield os.lstat(os.path.join(where, name)).st_blocks * 512
+
+
+def _drift(records: Records, live: str, system: System) -> Iterator[str]:
+    """One line for each thing that isn't as it was deployed."""
+    layout, release = records.layout, records.layout.release(live)
+    if records.result(live) != GOOD:
+        yield f"release {live} is live but is recorded as {records.result(live) or 'unproven'}"
+    running = _running(records, system)
+    if live not in running:
+        yield f"the instance of {live} doesn't run"
+    yield from (f"an instance of {other} runs beside the live one" for other in running if other != live)
+    if live not in records.enabled():
+        yield f"{release.target} doesn't start at boot"
+    if not instance.sockets_directory_is_right(layout) or not leads_to(release.socket_link, os.fspath(release.socket)):
+        yield f"{layout.live_socket} doesn't lead to the live release's socket as it should"
+    if not system.listens(release.socket):
+        yield f"nobody listens on {release.socket}"
+    elif wrong := instance.unguarded_socket(system, release):
+        yield f"{release.socket} should have mode {wrong[0]:04o} and group {wrong[1]}"
+    yield from damage(layout, live)
+    yield from unguarded(layout, live)
+    for unit, state in system.show(release.serving, "NeedDaemonReload", "DropInPaths", "LoadState").items():
+        if state.get("NeedDaemonReload") == "yes":
+            yield f"{unit} runs an older unit file than the one on disk"
+        yield from (f"{unit} is changed by {path}, which isn't ours" for path in state.get("DropInPaths", "").split())
+        if state.get("LoadState") == "masked":
+            yield f"{unit} is masked"

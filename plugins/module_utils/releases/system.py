@@ -1,0 +1,184 @@
+"""The machine as the releases see it: systemd, sockets, the journal, the clock. Tests put another in its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
+
+# Lines of the journal that are kept for a release that was refused.
+JOURNAL_LINES = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a probe got: a status with the release that answered, or `error` and status 0."""
+
+    status: int
+    release: str = ""
+    body: str = ""
+    error: str = ""
+
+    def __str__(self) -> str:
+        return self.error or f"status {self.status}, {self.body[:200]!r}"
+
+
+class System:
+    """Everything that the releases ask of the machine or change on it.
+
+    Whatever changes the machine calls `changing` first: that is where a test ends a run, fills the disk or pulls the
+    plug.
+    """
+
+    def changing(self, what: str) -> None:
+        """Called before each change."""
+
+    # --- Files --------------------------------------------------------------------------------------------------
+
+    def put(self, file: files.OwnedFile) -> None:
+        self.changing(f"write {file.path}")
+        file.put()
+
+    def link(self, path: Path, target: str) -> None:
+        self.changing(f"link {path} to {target}")
+        files.link(path, target)
+
+    def remove(self, path: Path) -> None:
+        if path.is_symlink() or path.exists():
+            self.changing(f"remove {path}")
+            files.remove(path)
+
+    def make_directory(self, path: Path, mode: int, group: str) -> None:
+        """Make a directory, or give one that is there its mode and group."""
+        wanted = (mode, os.geteuid(), files.gid(group))
+        if path.is_dir():
+            status = path.stat()
+            if (status.st_mode & 0o7777, status.st_uid, status.st_gid) == wanted:
+                return
+        self.changing(f"make {path}")
+        files.make_directory(path, mode, group)
+        os.chown(path, *wanted[1:])
+        path.chmod(mode)
+
+    def guard(self, path: Path, mode: int, group: str) -> None:
+        """Give a file or socket its mode and owner back."""
+        self.changing(f"guard {path}")
+        os.chown(path, os.geteuid(), files.gid(group))
+        path.chmod(mode)
+
+    # --- systemd ------------------------------------------------------------------------------------------------
+
+    def run(
+        self, words: Sequence[str], environment: Mapping[str, str] | None = None, timeout: float | None = None
+    ) -> tuple[int, str]:
+        """Exit code and all that was printed; 124 if it took too long."""
+        try:
+            done = subprocess.run(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment} if environment else None,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as expired:
+            return 124, (expired.stdout or b"").decode(errors="replace")
+        return done.returncode, done.stdout.decode(errors="replace").strip()
+
+    def systemctl(self, *words: str) -> tuple[int, str]:
+        """Exit code and what was printed."""
+        self.changing(f"systemctl {' '.join(words)}")
+        return self.run(["systemctl", *words])
+
+    def show(self, units: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
+        """{unit: {property: value}} of some units, in one call."""
+        # `Id` tells which block is whose.
+        words = ["systemctl", "show", f"--property={','.join(('Id', *properties))}", *units]
+        _code, printed = self.run(words)
+        blocks = [
+            dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in printed.split("\n\n")
+        ]
+        found = {block["Id"]: block for block in blocks if "Id" in block}
+        return {unit: found.get(unit, {}) for unit in units}
+
+    def units(self, pattern: str) -> set[str]:
+        """Names of all units that match and that systemd has loaded, in any state."""
+        _code, loaded = self.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", pattern])
+        return {line.split()[0] for line in loaded.splitlines() if line.strip()}
+
+    def make_temporary_files(self, configuration: Path) -> None:
+        """Make what a file of tmpfiles.d says, as at boot. Raises OSError."""
+        self.changing(f"tmpfiles {configuration}")
+        code, printed = self.run(["systemd-tmpfiles", "--create", os.fspath(configuration)])
+        if code != 0:
+            raise OSError(f"systemd-tmpfiles: {printed}")
+
+    def sync(self) -> None:
+        """Let all that was written be on the disk: what follows counts on it after a power cut."""
+        os.sync()
+
+    def journal(self, unit: str, since: float) -> str:
+        """The last lines of a unit (or of a pattern) since a moment, in seconds since the epoch."""
+        self.run(["journalctl", "--sync"])
+        words = ["journalctl", f"--unit={unit}", f"--since=@{int(since)}", "--output=cat", "--no-pager"]
+        return self.run([*words, f"--lines={JOURNAL_LINES}"])[1]
+
+    # --- Sockets ------------------------------------------------------------------------------------------------
+
+    def ask(self, address: str | Path, host: str, path: str, timeout: float) -> Answer:
+        """GET `path` from a Unix socket (a Path) or from "host:port"."""
+        connection = http.client.HTTPConnection("localhost", timeout=timeout)
+        try:
+            if isinstance(address, Path):
+                connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                connection.sock.settimeout(timeout)
+                connection.sock.connect(os.fspath(address))
+            else:
+                name, _colon, port = address.rpartition(":")
+                connection.sock = socket.create_connection((name, int(port)), timeout)
+            connection.request("GET", path, headers={"Host": host, "Connection": "close", "User-Agent": "health-probe"})
+            answer = connection.getresponse()
+            body = answer.read(4096).decode(errors="replace")
+            return Answer(answer.status, answer.headers.get("X-Release", ""), body)
+        except (OSError, http.client.HTTPException) as error:
+            return Answer(0, error=f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+
+    def listens(self, path: Path) -> bool:
+        """Whether somebody listens on a Unix socket; a full queue or a slow answer is no reason to say no."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
+            try:
+                connection.connect(os.fspath(path))
+            except (ConnectionRefusedError, FileNotFoundError):
+                return False
+            except BlockingIOError:
+                return True
+        return True
+
+    def waiting(self, path: Path) -> int:
+        """Connections that wait in the queue of a listening Unix socket (Recv-Q of ss); 0 if nothing listens."""
+        _code, printed = self.run(["ss", "-xlH", "src", os.fspath(path)])
+        return sum(int(line.split()[2]) for line in printed.splitlines() if line.split()[2:3])
+
+    # --- The clock ----------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds since the epoch, for records."""
+        return time.time()
+
+    def clock(self) -> float:
+        """Seconds for measuring how long something takes; a clock that is set back doesn't matter to it."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)

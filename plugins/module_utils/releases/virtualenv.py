@@ -1,0 +1,217 @@
+"""Virtualenvs: built by a throw-away user in a sandbox, and then copied, as root's.
+
+pip runs whatever an sdist contains, so a build is a stranger's program: it reaches the network, its app's own cache and
+the directory that it fills, and nothing else. When its last process has ended, root copies what it made.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import environment_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.index import without_passwords
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+
+# Written last: a virtualenv without it is one whose building was cut off.
+MANIFEST = ".manifest.json"
+# Compiling a large package takes minutes; a build that hangs must end.
+BUILD_SECONDS = 1800
+STEP = "virtualenv"
+PYTHON = "/usr/bin/python3"
+PYCACHE = "__pycache__"
+
+# What a build can't do. Compilers and linkers still work.
+SANDBOX = (
+    # A user that exists while the unit runs. It implies a private /tmp.
+    "DynamicUser=yes",
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "PrivateDevices=yes",
+    "ProtectProc=invisible",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "RestrictNamespaces=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictRealtime=yes",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+    "LockPersonality=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallErrorNumber=EPERM",
+    "UMask=0022",
+    f"RuntimeMaxSec={BUILD_SECONDS}",
+    # Whatever pip leaves running ends with it, even if it ignores polite signals.
+    "KillSignal=SIGKILL",
+)
+
+
+def find(app: AppLayout, key: str) -> Path | None:
+    """An intact virtualenv with this key: `<key>`, or `<key>-2` and so on where an earlier one was damaged."""
+    named = (path for path in sorted(app.virtualenvs.glob(f"{key}*")) if path.name.partition("-")[0] == key)
+    return next((path for path in named if not damage(path)), None)
+
+
+def damage(venv: Path) -> list[str]:
+    """Paths in a virtualenv that aren't as they were built, in content, mode or owner; none if all is well.
+
+    Byte code that Python has added doesn't count: whoever runs the virtualenv as root leaves some.
+    """
+    try:
+        manifest: dict[str, list[object]] = json.loads((venv / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return [MANIFEST]
+    found = dict(files.entries(venv))
+    # Reading every file takes long; one whose times and size are as they were has not been touched.
+    wrong = [
+        path
+        for path, (content, *stamp) in manifest.items()
+        if path not in found or (stamp != _stamp(found[path]) and content != _content(found[path]))
+    ]
+    added = [path for path in found if path not in manifest and path != MANIFEST and PYCACHE not in path.split("/")]
+    return sorted(wrong + added)
+
+
+def build(
+    system: System, app: AppLayout, key: str, requirements: Path, require_hashes: bool, environment: Mapping[str, str]
+) -> Path:
+    """Build a virtualenv; its path. Raises Refused with what pip said, OSError, and ValueError."""
+    names = itertools.chain([key], (f"{key}-{number}" for number in itertools.count(2)))
+    final = next(path for name in names if not os.path.lexists(path := app.virtualenvs / name))
+    # What a run that was cut off has left at work.
+    system.run(["systemctl", "stop", app.build_unit])
+    desk = Desk(app.virtualenvs)
+    desk.lay(system, requirements, environment)
+    try:
+        system.changing(f"build {final}")
+        began = system.clock()
+        code, printed = system.run(_words(app, desk, final, require_hashes), timeout=BUILD_SECONDS + 60)
+        if code != 0:
+            # One that systemd-run no longer waits for is still at work.
+            system.run(["systemctl", "stop", app.build_unit])
+            took_too_long = system.clock() - began >= BUILD_SECONDS
+            cause = f"building it took longer than {BUILD_SECONDS} s" if took_too_long else cause_in(printed)
+            raise Refused(STEP, cause or f"building it ended with status {code}", printed)
+        _take_over(system, desk, final, app.group)
+    finally:
+        system.remove(desk.folder)
+    return final
+
+
+class Desk:
+    """What a build gets and where it works: a folder that only root reaches, so `tree` in it can be open to a user
+    whose number nobody knows beforehand. The sandbox binds `tree` to the virtualenv's place; `copy` becomes root's.
+
+    The tree can't be a directory that systemd makes for the user: where the kernel can do so, systemd maps its owner,
+    and nobody may write in it once it is bound to another place.
+    """
+
+    def __init__(self, virtualenvs: Path) -> None:
+        self.folder = files.unfinished_name(virtualenvs / "build")
+        self.tree = self.folder / "tree"
+        self.copy = self.folder / "copy"
+        self.requirements = self.folder / "requirements.txt"
+        self.environment = self.folder / "environment"
+        self.netrc = self.folder / "netrc"
+
+    def lay(self, system: System, requirements: Path, environment: Mapping[str, str]) -> None:
+        """Make it anew."""
+        system.remove(self.folder)
+        system.make_directory(self.folder, 0o700, "root")
+        system.make_directory(self.tree, 0o777, "root")
+        system.put(OwnedFile(self.requirements, requirements.read_text(encoding="utf-8"), 0o444))
+        variables, accounts = without_passwords(environment)
+        system.put(OwnedFile(self.netrc, accounts, 0o444))
+        # systemd reads this one, so that nothing of it stands in a command line or in what systemctl shows.
+        system.put(OwnedFile(self.environment, environment_file(variables), 0o600))
+
+
+def _words(app: AppLayout, desk: Desk, final: Path, require_hashes: bool) -> list[str]:
+    """The command line of a build. The virtualenv's scripts hold its path, so it is built at the path it will have."""
+    cache = f"{app.build.parent.name}/{app.build.name}"
+    requirements, netrc = app.root / "requirements.txt", app.root / "netrc"
+    properties = [
+        *SANDBOX,
+        # Kept from build to build, for this app alone.
+        f"CacheDirectory={cache}",
+        "CacheDirectoryMode=0700",
+        f"Environment=HOME=/var/cache/{cache}",
+        # Of the app, nothing is seen in there but what is bound.
+        f"TemporaryFileSystem={app.root}",
+        f"BindPaths={desk.tree}:{final}",
+        f"BindReadOnlyPaths={desk.requirements}:{requirements} {desk.netrc}:{netrc}",
+        f"Environment=NETRC={netrc}",
+        f"EnvironmentFile={desk.environment}",
+    ]
+    hashes = "--require-hashes " if require_hashes else ""
+    pip = f"{final}/bin/pip install --no-input --disable-pip-version-check {hashes}--requirement {requirements}"
+    options = [f"--property={one}" for one in properties]
+    run = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={app.build_unit}", *options]
+    return [*run, "/bin/sh", "-euc", f"{PYTHON} -m venv --clear {final}\n{pip}"]
+
+
+def _take_over(system: System, desk: Desk, final: Path, group: str) -> None:
+    """Copy what was built to its place, as root's: no owner, mode or open file of the builder's remains."""
+    system.changing(f"copy {desk.tree}")
+    files.make_directory(desk.copy, 0o750, group)
+    copied = [path for path, source in files.entries(desk.tree) if _copy(source, desk.copy / path, group)]
+    os.sync()
+    # Times are noted when nothing changes them any more.
+    manifest = {path: [_content(desk.copy / path), *_stamp(desk.copy / path)] for path in copied}
+    system.put(OwnedFile(desk.copy / MANIFEST, json.dumps(manifest), 0o640, group))
+    system.changing(f"rename {desk.copy}")
+    desk.copy.rename(final)
+    files.sync(final.parent)
+
+
+def _copy(source: Path, target: Path, group: str) -> bool:
+    """Copy one entry of a tree that nobody changes any more. Raises Refused for what has no place in a virtualenv."""
+    status = source.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        target.symlink_to(os.readlink(source))
+    elif stat.S_ISDIR(status.st_mode):
+        target.mkdir()
+        target.chmod(0o750)
+    elif stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        with open(os.open(source, os.O_RDONLY | os.O_NOFOLLOW), "rb") as old, target.open("xb") as new:
+            shutil.copyfileobj(old, new, 1 << 20)
+        target.chmod(0o750 if status.st_mode & 0o111 else 0o640)
+        # Byte code is good for a source with this very time.
+        os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    else:
+        # A hard link may lead to a file that somebody else keeps secret.
+        raise Refused(STEP, f"the build left {source.name!r}, which is a hard link or no plain file")
+    os.chown(target, os.geteuid(), files.gid(group), follow_symlinks=False)
+    return True
+
+
+def _content(path: Path) -> str:
+    """What makes an entry what it is: a link's target, or the mode and owner of a folder or file and its digest."""
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        return f"link {os.readlink(path)}"
+    guard = f"{stat.S_IMODE(status.st_mode):o} {status.st_uid}"
+    return f"folder {guard}" if stat.S_ISDIR(status.st_mode) else f"file {guard} {files.sha256(path)}"
+
+
+def _stamp(path: Path) -> list[int]:
+    """What changes when an entry is touched. A folder's times say nothing, because Python leaves byte code in it."""
+    status = path.lstat()
+    if stat.S_ISDIR(status.st_mode):
+        return [status.st_mode, status.st_uid]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -1,0 +1,113 @@
+"""What a release has to be, as the controller describes it, and the little of it that going live needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """What proves a release: so many answers 200 in a row at a path, within so many seconds."""
+
+    path: str
+    successes: int
+    deadline: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Front:
+    """How a visitor asks for the app: host name and port on this machine."""
+
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """The release that has to be live. Times are in seconds.
+
+    `drain` is how long the one before may take to end what it serves, `keep` how many good releases stay, `ref` what
+    the source calls itself, and `hooks` the key of the hooks that have been run for it, "" if it has none.
+    """
+
+    layout: ReleaseLayout
+    gate: Gate
+    front: Front
+    drain: float
+    keep: int
+    version: str = ""
+    ref: str = ""
+    hooks: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.layout.id
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What a release holds.
+
+    `code` lists the files of the source as [path, SHA-256, executable]; `units` are texts by kind (see
+    ReleaseLayout.unit_names); `scripts` are shell lines by step; `about` is more that is written into release.json.
+    """
+
+    code: list[list[Any]]
+    public_folder: str
+    requirements: str
+    require_hashes: bool
+    virtualenv_key: str
+    ini: str
+    units: dict[str, str]
+    scripts: dict[str, list[str]]
+    environment: dict[str, str]
+    build_environment: dict[str, str]
+    about: dict[str, Any]
+
+
+def app_layout(described: Mapping[str, Any], prefix: str = "") -> AppLayout:
+    """The layout of an app from whatever describes it: an item of the plan, or its registration on the host."""
+    names = ("name", "app_root", "run_root", "user", "group")
+    return AppLayout(**{name: described[name] for name in names}, prefix=prefix)
+
+
+def wanted_of(layout: ReleaseLayout, described: Mapping[str, Any], front: Mapping[str, Any]) -> Wanted:
+    """A release from its description, be it the plan's or the release.json that it left on the host."""
+    return Wanted(
+        layout=layout,
+        gate=Gate(**described["gate"]),
+        front=Front(**front),
+        drain=float(described["drain"]),
+        keep=int(described["keep"]),
+        version=described["version"],
+        ref=described["ref"],
+        hooks=described["hooks"]["key"] if described["hooks"]["before"] else "",
+    )
+
+
+def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Mapping[str, Any]) -> Content:
+    """What an item of the plan holds. `texts` are its rendered files, `variables` its environment in three parts."""
+    app, release = item["app"], item["release"]
+    own = {"WEB_APP": app["name"], "WEB_RELEASE": release["id"]}
+    about = ("version", "serial", "python", "ref", "gate", "drain", "keep", "hooks", "stop_timeout")
+    return Content(
+        code=release["files"],
+        public_folder=app["static_folder"],
+        requirements=app["requirements"],
+        require_hashes=app["require_hashes"],
+        virtualenv_key=release["venv_key"],
+        ini=texts["ini"],
+        units=texts["units"],
+        scripts={"check": [release["check"]], "before": release["hooks"]["before"], "after": release["hooks"]["after"]},
+        environment={**variables["environment"], **variables["secrets"], **own},
+        build_environment=dict(variables["build"]),
+        about={name: release[name] for name in about} | {"request_timeout": app["request_timeout"]},
+    )

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""Takes, renews or gives back the lease of a host; see DOCUMENTATION."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import look
+
+DOCUMENTATION = r"""
+module: lease
+short_description: Take or give back the lease of a host
+description:
+  - One run at a time changes a host. A second one is refused with the holder's name. The lease of a run that is known
+    to be dead is taken over at once, that of another when it hasn't been renewed for 90 seconds.
+  - While a run lives, a process on its controller renews the lease; when the run ends without giving it back, be it by
+    Ctrl-C or C(kill -9), that process does so.
+options:
+  state: {description: What is wanted., type: str, choices: [held, renewed, free], required: true}
+  look:
+    description: With C(held), look at the host too, as the module look does.
+    type: bool
+    default: false
+  token: {description: This run's token; the action plugin sets it., type: str, default: ""}
+  holder: {description: Who asks; the action plugin fills it in., type: dict, default: {}}
+  displaces: {description: Token of a lease whose run is dead; the action plugin sets it., type: str, default: ""}
+  path: {description: The lease., type: path, default: /run/web-deploy.lease}
+  flock: {description: What is locked while the host is changed., type: path, default: /run/web-deploy.flock}
+"""
+
+RETURN = r"""
+token: {description: "What changing modules must show; empty in a rehearsal.", type: str, returned: with held}
+look: {description: What was seen., type: dict, returned: if asked for}
+held_by:
+  description: Who holds the lease instead, as C(token), C(holder), C(told) and C(left).
+  type: dict
+  returned: when it is held
+"""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "state": {"type": "str", "choices": ["held", "renewed", "free"], "required": True},
+    "look": {"type": "bool", "default": False},
+    "token": {"type": "str", "default": "", "no_log": False},
+    "holder": {"type": "dict", "default": {}},
+    "displaces": {"type": "str", "default": ""},
+    "path": {"type": "path", "default": lease.PATH},
+    "flock": {"type": "path", "default": lease.FLOCK},
+}
+# One that changes the host holds the flock for long; the lease alone is changed in no time.
+FLOCK_SECONDS = 2.0
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    given = module.params
+    path = Path(given["path"])
+    result: dict[str, Any] = {"changed": False, "token": ""}
+    try:
+        if not module.check_mode:
+            result |= _change(given, path)
+        if "held_by" not in result and given["look"]:
+            result["look"] = look(module)
+    except lease.Broken as error:
+        module.fail_json(msg=f"{error}.")
+    except OSError as error:
+        module.fail_json(msg=f"the lease {path} can't be used: {error}")
+    module.exit_json(**result)
+
+
+def _change(given: dict[str, Any], path: Path) -> dict[str, Any]:
+    token = given["token"]
+    if given["state"] == "free":
+        lease.give_back(path, token)
+        return {}
+    if given["state"] == "renewed":
+        return {"renewed": lease.renew(path, token)}
+    try:
+        with lease.flock(Path(given["flock"]), FLOCK_SECONDS):
+            found = lease.read(path)
+            if found is None or found.token in (token, given["displaces"]) or found.left() < 0:
+                lease.take(path, token, given["holder"])
+                return {"token": token, "expired": bool(found and found.token not in (token, given["displaces"]))}
+            return {"held_by": _told(found)}
+    except TimeoutError:
+        found = lease.read(path)
+        at_work = {"token": "", "holder": {}, "told": "a deploy is at work on this host", "left": 0}
+        return {"held_by": {**_told(found), "at_work": True} if found else {**at_work, "at_work": True}}
+
+
+def _told(found: lease.Lease) -> dict[str, Any]:
+    return {
+        "token": found.token,
+        "holder": found.holder,
+        "told": lease.described(found),
+        "left": max(0, round(found.left())),
+        "at_work": False,
+    }
+
+
+if __name__ == "__main__":
+    main()

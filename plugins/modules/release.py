@@ -1,0 +1,128 @@
+#!/usr/bin/python3
+"""Makes releases of apps the live ones; see DOCUMENTATION. The work is in module_utils/releases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import Deploy, diff_of_all
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import (
+    app_layout,
+    content_of,
+    wanted_of,
+)
+
+DOCUMENTATION = r"""
+module: release
+short_description: Make releases of apps the live ones
+description:
+  - For each app in turn, places the release beside the one that serves, with its virtualenv and its units; imports it
+    in its sandbox, starts it, probes it over its own socket and through nginx, enables it for boot, moves the link
+    C(current) to it, looks as a visitor does, records it, and then retires the one before and removes what nobody
+    needs.
+  - A release that fails on the way is stopped and recorded as bad; the one before serves on. That fails neither the
+    other apps nor the task; the result of each app says what became of it.
+  - Decides by what is on the host, so a run that was cut off is finished by the next.
+options:
+  prepare_only:
+    description: Names of apps whose release is placed and imported but not started, so that hooks can be run first.
+    type: list
+    elements: str
+    default: []
+  held_back: {description: "Apps whose release is refused, with the reason.", type: dict, default: {}}
+  apps:
+    description: The releases, as the plan holds them; the action plugin adds their rendered files.
+    type: list
+    elements: dict
+    required: true
+  templates:
+    description: Folder on the controller with the app server's templates. Used there, never sent.
+    type: path
+  web: {description: "What the roles agree on, for the templates.", type: dict}
+  known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
+  archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
+  environments: {description: Environment variables by app., type: dict, default: {}}
+  secrets: {description: More of them that must not be shown., type: dict, default: {}}
+  build_environment: {description: Environment variables of pip., type: dict, default: {}}
+  by: {description: "Who deploys, for the history.", type: str, default: ""}
+  lease: {description: The token of this run's lease on the host., type: str, default: ""}
+"""
+
+RETURN = r"""
+apps:
+  description:
+    - For each app C(app), C(release), C(before), C(now), C(result) (unchanged, live, prepared, refused, failed),
+      C(seconds) and C(steps); for one that wasn't taken C(step), C(cause) and C(message) too.
+  type: list
+  elements: dict
+  returned: always
+needs_code: {description: Apps whose code must be sent first., type: list, elements: str, returned: when there are any}
+"""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "prepare_only": {"type": "list", "elements": "str", "default": []},
+    "held_back": {"type": "dict", "default": {}},
+    "apps": {"type": "list", "elements": "dict", "required": True},
+    "archives": {"type": "dict", "default": {}},
+    # As one text each: Ansible would blot out every single value of a dictionary wherever else it stands.
+    "environments": {"type": "str", "default": "{}", "no_log": True},
+    "build_environment": {"type": "str", "default": "{}", "no_log": True},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "by": {"type": "str", "default": ""},
+    **LEASE_OPTION,
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    with held(module):
+        deploys = [_deploy(item, module.params) for item in module.params["apps"]]
+        lacking = [
+            deploy.app.name
+            for deploy in deploys
+            if deploy.app.name not in module.params["archives"] and deploy.placing.lacks_code()
+        ]
+        diff = diff_of_all(deploys) if module._diff else []
+        if module.check_mode:
+            results = [deploy.rehearse() for deploy in deploys]
+        elif lacking:
+            # The action plugin packs, sends and calls again: an unchanged release costs one call and no transfer.
+            module.exit_json(changed=False, needs_code=lacking, apps=[])
+        else:
+            results = [_result(deploy, module.params) for deploy in deploys]
+    module.exit_json(changed=any(result["changed"] for result in results), apps=results, diff=diff)
+
+
+def _result(deploy: Deploy, given: dict[str, Any]) -> dict[str, Any]:
+    name = deploy.app.name
+    if name in given["held_back"]:
+        return deploy.hold_back(given["held_back"][name])
+    return deploy.run(until_live=name not in given["prepare_only"])
+
+
+def _deploy(item: dict[str, Any], given: dict[str, Any]) -> Deploy:
+    name = item["app"]["name"]
+    layout = app_layout(item["app"]).release(item["release"]["id"])
+    variables = {
+        "environment": json.loads(given["environments"]).get(name, {}),
+        "secrets": given["secrets"].get(name, {}),
+        "build": json.loads(given["build_environment"]),
+    }
+    archive = given["archives"].get(name)
+    placing = Placing(
+        wanted=wanted_of(layout, item["release"], item["release"]["front"]),
+        content=content_of(item, item["texts"], variables),
+        system=System(),
+        archive=Path(archive) if archive else None,
+    )
+    return Deploy(placing, given["by"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Documentation of the action plugin of the same name; nothing runs on a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: settings
+short_description: Check the settings of a host's apps, without a connection
+description:
+  - Reads the variables C(web_apps), C(web_app_secrets) and those that the roles agree on (C(web_user), …) as they are
+    for the host, and looks into the sources of the apps.
+  - It never fails. Let the playbook fail once, with the problems of all hosts.
+options:
+  app:
+    description:
+      - Name of the only app whose source is looked into, or several as a list or with commas between them; empty for
+        all. The variable of this name if not given.
+    type: raw
+  restart:
+    description: Names, in the same forms, of apps that get a new instance. The variable of this name if not given.
+    type: raw
+author: ["The authors of uwsgi-flask"]
+"""
+
+EXAMPLES = r"""
+- name: Check the settings
+  uwsgi_flask.web.settings:
+  register: checked
+"""
+
+RETURN = r"""
+problems:
+  description: A line for each problem, with the key, what is wrong and the remedy. No value of a secret is in it.
+  returned: always
+  type: list
+  elements: str
+"""

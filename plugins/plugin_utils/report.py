@@ -1,0 +1,113 @@
+"""What a run says at its end, and what `status.yml` says: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+DEPLOY = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "CAUSE")
+STATUS = (
+    "HOST", "APP", "LIVE", "REF", "SINCE", "BY", "ANSWER", "TIME", "WORKERS", "REQUESTS", "MEMORY", "QUEUE", "RESTARTS",
+    "DISK",
+)  # fmt: skip
+BAD_RESULTS = ("refused", "failed")
+
+
+def deploy_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """What became of each app on each host; `results` are lists of the module `release` by host."""
+    rows = [
+        (
+            host, one["app"], one["before"] or "none", one["now"] or "none", one["result"],
+            f"{one.get('seconds', 0):.1f}", one.get("cause", "").partition("\n")[0],
+        )
+        for host, every in results.items()
+        for one in every
+    ]  # fmt: skip
+    return "\n".join(_table(DEPLOY, rows)) if rows else "There are no apps to serve."
+
+
+def faults(results: Sequence[Mapping[str, Any]]) -> str:
+    """Why apps weren't taken on one host, the cause of each last; "" if all were."""
+    return "\n\n".join(one["message"] for one in results if one["result"] in BAD_RESULTS)
+
+
+def status_of_hosts(reached: Sequence[Mapping[str, Any]], named: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What `status_report` prints, from the variables of the hosts that answered. `named` are the apps of web_apps."""
+    return {
+        host["inventory_hostname"]: {
+            "apps": [{**app, **host["workers"]["apps"][app["app"]]} for app in host["reported"]["apps"]],
+            "nginx": host["nginx_reported"]["drift"],
+            "unmanaged": [app["app"] for app in host["reported"]["apps"] if named and app["app"] not in named],
+        }
+        for host in reached
+    }
+
+
+def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
+    """The whole report. `hosts` holds for each host `apps`, `unmanaged` and `nginx` (what differs there).
+
+    `form` is "table" or "json"; the JSON is one line.
+    """
+    rows = [{"host": host, **app} for host, said in hosts.items() for app in said["apps"]]
+    if form == "json":
+        extra = [
+            {"host": host, "nginx_drift": said["nginx"], "unmanaged": said["unmanaged"]} for host, said in hosts.items()
+        ]
+        return json.dumps({"apps": rows, "hosts": extra}, sort_keys=True)
+    return "\n".join([*_table(STATUS, map(_cells, rows)), *_remarks(rows, hosts)])
+
+
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    cells = [headings, *rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["host"],
+        row["app"],
+        row["live"] or "none",
+        row["ref"] or "-",
+        row["since"].replace("T", " ").replace("+00:00", "Z") or "-",
+        row["by"] or "-",
+        row["answer"] or "-",
+        f"{row['answer_ms']} ms",
+        f"{row['busy']} busy, {row['idle']} idle",
+        str(row["requests"]),
+        _size(row["memory"]),
+        str(row["queue"]),
+        str(row["restarts"]),
+        _size(row["disk"]),
+    )
+
+
+def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for row in rows:
+        results = [_result(entry) for entry in row["last"]]
+        lines += ["", f"{row['host']} {row['app']}: last results", *(f"  {line}" for line in reversed(results))]
+        lines += [f"  to roll back to: {', '.join(it for it in row['good'] if it != row['live']) or 'none'}"]
+        if row["answer"] != "200":
+            lines.append(f"  VISITORS get {row['answer'] or 'nothing'}")
+        lines += [f"  DRIFT {line}" for line in row["drift"]]
+    for host, said in hosts.items():
+        lines += [f"{host}: DRIFT {line}" for line in said["nginx"]]
+        lines += [
+            f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]
+        ]
+    return lines
+
+
+def _result(entry: Mapping[str, Any]) -> str:
+    words = (entry.get(part, "") for part in ("at", "action", "release", "result", "cause"))
+    return " ".join(str(word) for word in words if word)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"

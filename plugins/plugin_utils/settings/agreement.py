@@ -1,0 +1,85 @@
+"""What the roles must agree on: each field is a variable `web_<field>` that a person may set anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    WrongValue,
+    absolute_path,
+    account,
+    below_run,
+    port,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
+
+PREFIX = "web_"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """The only home of these defaults. The meanings are Markdown: docs/apps.md is made from them."""
+
+    user: str = field(
+        default="www",
+        metadata=key(account, "the apps run as this user, who may write only in `/var/lib/<name>`; it is created"),
+    )
+    group: str = field(default="www", metadata=key(account, "that user's group; it is created"))
+    nginx_group: str = field(
+        default="www-data",
+        metadata=key(account, "the group of nginx's own user: nobody else may connect to the apps' sockets"),
+    )
+    nginx_user: str = field(
+        default="www-data",
+        metadata=key(account, "the user that nginx runs as, a member of that group", carried=False),
+    )
+    app_root: str = field(
+        default="/opt",
+        metadata=key(absolute_path, "an app's releases and virtualenvs are in `<web_app_root>/<name>`"),
+    )
+    run_root: str = field(
+        default="/run",
+        metadata=key(below_run, "an app's sockets are in `<web_run_root>/<name>`: `/run`, or a short path below it"),
+    )
+    http_port: int = field(default=80, metadata=key(port, "nginx listens here for every app", carried=False))
+    build_environment: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(
+            environment,
+            "environment variables for pip on the hosts, such as `PIP_INDEX_URL` and `PIP_CERT`; never shown",
+            carried=False,
+        ),
+    )
+
+    def plain(self) -> dict[str, Any]:
+        """What templates and roles get: everything that may be shown."""
+        values = dataclasses.asdict(self)
+        del values["build_environment"]
+        return values
+
+
+def variables() -> list[str]:
+    """Names of the variables, as a person sets them."""
+    return [PREFIX + agreed.name for agreed in dataclasses.fields(Agreement)]
+
+
+def parse_agreement(given: Mapping[str, Any], problems: list[str]) -> Agreement:
+    """The agreement from variables by their full names; a default where one isn't set.
+
+    What is wrong is added to `problems`, and the default taken in its place.
+    """
+    values = {}
+    for agreed in dataclasses.fields(Agreement):
+        variable = PREFIX + agreed.name
+        if variable in given:
+            try:
+                values[agreed.name] = agreed.metadata["rule"](given[variable])
+            except WrongValue as error:
+                quoted = "" if agreed.name == "build_environment" else f"is {shown(given[variable])}, but it "
+                problems.append(f"{variable}: {quoted}{error}")
+    return Agreement(**values)

@@ -1,0 +1,157 @@
+"""An app as a person describes it: every key of an item of `web_apps` is a field here, and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import field
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    app_name,
+    body_size,
+    dotted_name,
+    host_name,
+    list_of,
+    one_of,
+    python_name,
+    relative_path,
+    shell_lines,
+    source_path,
+    static_path,
+    url_path,
+    whole,
+    yes_or_no,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class App:
+    """One item of `web_apps`. The meanings are Markdown: docs/apps.md is made from them."""
+
+    name: str = field(
+        metadata=key(
+            app_name,
+            "names directories, units, sockets and log entries: at most 46 lower-case letters, digits and hyphens",
+        )
+    )
+    server_names: list[str] = field(
+        metadata=key(
+            list_of(host_name, "host names"),
+            "host names that nginx answers to for this app; `*.example.com` too",
+            carried=False,
+        )
+    )
+    source: str = field(
+        default="",
+        metadata=key(
+            source_path,
+            "folder with the code, relative to the playbook or absolute; the app's name if not given",
+            carried=False,
+        ),
+    )
+    module: str = field(
+        default="flask_wsgi",
+        metadata=key(dotted_name, "Python module that holds the callable; `shop.web` for a package"),
+    )
+    callable: str = field(default="app", metadata=key(python_name, "name of the Flask object in the module"))
+    requirements: str = field(
+        default="requirements.txt",
+        metadata=key(relative_path, "what pip installs: one file, a path inside the source; an empty file is enough"),
+    )
+    require_hashes: bool = field(default=True, metadata=key(yes_or_no, "refuse requirements without hashes"))
+    static_folder: str = field(
+        default="static",
+        metadata=key(
+            relative_path,
+            "folder that nginx serves itself, a path inside the source; public, so keep code out of it",
+        ),
+    )
+    static_url: str = field(
+        default="/static/",
+        metadata=key(
+            static_path,
+            "where that folder appears; with `/`, nginx looks for a file first and passes everything else to the app",
+            carried=False,
+        ),
+    )
+    environment: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(
+            environment, "environment variables of the app; put anything in quotes but text and whole numbers"
+        ),
+    )
+    before_live: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            shell_lines,
+            "shell lines run once, on one host, before a release goes live: [migrations](deploying.md)",
+        ),
+    )
+    after_live: list[str] = field(
+        default_factory=list,
+        metadata=key(shell_lines, "shell lines run once, on one host, after it went live"),
+    )
+    processes: int = field(
+        default=2,
+        metadata=key(whole(1, 512), "uWSGI workers; as many as cores is a good start"),
+    )
+    threads: int = field(
+        default=4,
+        metadata=key(whole(1, 512), "threads in each worker; more for an app that waits a lot"),
+    )
+    listen_queue: int = field(
+        default=4096,
+        metadata=key(whole(16, 65535, "connections"), "how many connections may wait for a free thread; 16 to 65535"),
+    )
+    request_timeout: int = field(
+        default=30,
+        metadata=key(whole(1, 3600, "seconds"), "seconds after which a request is ended"),
+    )
+    max_requests: int = field(
+        default=100_000,
+        metadata=key(whole(100, 10**9), "requests after which a worker is renewed"),
+    )
+    max_body: str = field(
+        default="1m",
+        metadata=key(body_size, "largest request body, as nginx writes it: `512k`, `20m`", carried=False),
+    )
+    health_path: str = field(
+        default="/health",
+        metadata=key(url_path, "answers 200 when the app is well", carried=False),
+    )
+    health_successes: int = field(
+        default=3,
+        metadata=key(whole(1, 100), "good answers in a row that prove a release", carried=False),
+    )
+    start_timeout: int = field(
+        default=60,
+        metadata=key(whole(1, 3600, "seconds"), "seconds after which a release that isn't well is refused"),
+    )
+    state: str = field(
+        default="present",
+        metadata=key(
+            one_of("present", "absent"),
+            "`absent` removes the app from the hosts: [removing](removing.md)",
+            carried=False,
+        ),
+    )
+    purge: bool = field(
+        default=False,
+        metadata=key(yes_or_no, "with `state: absent`, also delete its data in /var/lib", carried=False),
+    )
+    keep_releases: int = field(
+        default=5,
+        metadata=key(
+            whole(2, 100),
+            "good releases kept on the host, to [roll back](rolling-back.md) to; at least 2",
+            carried=False,
+        ),
+    )
+
+    @property
+    def folder(self) -> str:
+        return self.source or self.name
+
+    def is_present(self) -> bool:
+        return self.state == "present"

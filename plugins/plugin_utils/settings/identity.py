@@ -1,0 +1,67 @@
+"""What makes two releases the same: digests of all that a release is made of. Equal inputs, equal id, nothing to do."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_DIGITS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import carried
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import CodeFile
+
+Variables = Mapping[str, str]
+
+
+def version_of(app: App, files: Sequence[CodeFile]) -> str:
+    """The digest of the source and of how its requirements are taken: the same on every host."""
+    return digest(files, app.requirements, app.require_hashes)
+
+
+def release_id(
+    version: str,
+    app: App,
+    secrets: Variables,
+    agreement: Agreement,
+    templates: Sequence[CodeFile],
+    python: str,
+    serial: int,
+) -> str:
+    """The id of a release. Of a host only `python`, the minor version ("3.13"), and `serial` enter it."""
+    return digest(version, carried(app), secrets, carried(agreement), templates, python, serial)
+
+
+def hooks_key(version: str, app: App, secrets: Variables) -> str:
+    """What hooks are remembered by: run once for equal keys, in the whole fleet."""
+    return digest(version, app.environment, secrets, app.before_live, app.after_live)
+
+
+def venv_key(app: App, files: Sequence[CodeFile], python: str) -> str:
+    """What a virtualenv depends on. It outlives Debian's point releases of Python; 3.11 to 3.13 needs a new one."""
+    requirements = next((file.sha256 for file in files if file.path == app.requirements), "")
+    return digest(requirements, app.require_hashes, python)
+
+
+def minor(python: str) -> str:
+    """3.13 of 3.13.5; "" where the host's Python isn't known yet."""
+    return ".".join(python.split(".")[:2])
+
+
+def digest(*content: Any) -> str:
+    """The first digits of the SHA-256 of plain values; the order of a dictionary doesn't count."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
+
+
+@functools.cache
+def ref(folder: str) -> str:
+    """What git calls the source, for the history; "" where it isn't under git. It decides nothing."""
+    words = ["git", "-C", folder, "describe", "--always", "--dirty", "--tags"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,140 @@
+"""Rules that a value must obey: each takes a value and returns it in its final form, or raises WrongValue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
+
+Rule = Callable[[Any], Any]
+
+# What Debian, and what often runs beside an app, has below /run and /var/lib or among units, logs and tmpfiles: an app
+# of that name would take it over, and `purge` would delete it. The second part is our own.
+SYSTEM_NAMES = """
+    access adduser apt autovt blockdev capsule containers credentials cron dbus debian docker dpkg error getty git
+    grafana home initctl legacy letsencrypt libpod lock log man-db memcached misc modprobe mount mysql netns nginx pam
+    passwd podman postgresql private prometheus provision python quotaon rabbitmq redis runc serial-getty shm ssh sshd
+    sudo systemd tmp ucf user uwsgi uwsgi-app var vim www x11
+
+    candidate web-apps web-build web-probe
+"""
+
+
+class WrongValue(Exception):
+    """A rule's refusal: "must be …"."""
+
+
+def text(pattern: str, what: str) -> Rule:
+    """A string that matches `pattern` as a whole: an allow-list, because these reach nginx, ini and unit files."""
+    allowed = re.compile(pattern, re.ASCII)
+
+    def rule(value: Any) -> str:
+        if not isinstance(value, str) or not allowed.fullmatch(value):
+            raise WrongValue(f"must be {what}")
+        return str(value)
+
+    return rule
+
+
+def whole(low: int, high: int, unit: str = "") -> Rule:
+    """A whole number from `low` to `high`; YAML's true and false are not numbers."""
+
+    def rule(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise WrongValue(f"must be a whole number{unit and ' of ' + unit} from {low} to {high}")
+        return int(value)
+
+    return rule
+
+
+def port(value: Any) -> int:
+    """A TCP port, also as text: `-e web_http_port=8080` knows nothing else."""
+    is_digits = isinstance(value, str) and re.fullmatch("[0-9]{1,5}", value)
+    number: int = whole(1, 65535)(int(value) if is_digits else value)
+    return number
+
+
+def yes_or_no(value: Any) -> bool:
+    """True or false, and nothing that merely looks like it."""
+    if not isinstance(value, bool):
+        raise WrongValue("must be true or false")
+    return value
+
+
+def one_of(*words: str) -> Rule:
+    """One of these words."""
+
+    def rule(value: Any) -> str:
+        if value not in words:
+            raise WrongValue(f"must be one of {', '.join(words)}")
+        return str(value)
+
+    return rule
+
+
+def list_of(rule: Rule, what: str) -> Rule:
+    """A list with at least one item, each passing `rule`, none twice."""
+
+    def check(value: Any) -> list[Any]:
+        if not isinstance(value, list) or not value:
+            raise WrongValue(f"must be a list of {what} with at least one item")
+        items = []
+        for item in value:
+            try:
+                items.append(rule(item))
+            except WrongValue as error:
+                raise WrongValue(f"{error}; {shown(item)} isn't") from None
+        for item in items:
+            if items.count(item) > 1:
+                raise WrongValue(f"must list each of its {what} once; {item!r} appears twice")
+        return items
+
+    return check
+
+
+def shell_lines(value: Any) -> list[str]:
+    """Lines for /bin/sh; there may be none."""
+    if not isinstance(value, list) or not all(isinstance(line, str) and line.strip() for line in value):
+        raise WrongValue("must be a list of shell lines (- flask db upgrade)")
+    if any("\0" in line for line in value):
+        raise WrongValue("must not contain a NUL byte")
+    return [str(line) for line in value]
+
+
+spelt_name = text(
+    r"[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    "lower-case letters, digits and single hyphens, a letter first (shop-2)",
+)
+
+
+def app_name(value: Any) -> str:
+    """A name that fits directories, units and nginx, and that the system doesn't use itself."""
+    name: str = spelt_name(value)
+    if name in SYSTEM_NAMES.split() or name.startswith("systemd-"):
+        raise WrongValue("must not be a name that the system uses itself; add a word (shop-nginx)")
+    return name
+
+
+host_name = text(
+    r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\]",
+    "a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)",
+)
+dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")
+python_name = text(r"[A-Za-z_]\w*", "a Python name (app)")
+relative_path = text(
+    r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w.+@-]+(/[\w.+@-]+)*",
+    "a path inside the source, without '..'",
+)
+# Not a URL: what is deployed is what stands on this machine's disk.
+source_path = text(r"(?!.*://)[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
+url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
+static_path = text(
+    r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",
+    "a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)",
+)
+body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
+account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
+below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")
+absolute_path = text(r"(/(?!\.\.?(/|$))[\w.+@-]+)+", "an absolute path without '..', no '/' at its end (/opt)")

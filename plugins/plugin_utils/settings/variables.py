@@ -1,0 +1,143 @@
+"""Ansible's variables of a host: ours, rendered to plain values; misspelt ones; and the files where they may be set."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
+from ansible.module_utils._internal._datatag import AnsibleTagHelper
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import BadSettings, Request, parse
+
+OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
+# What a person chooses for one run: -e app=shop -e restart=shop.
+CHOICES = ("app", "restart")
+# As Ansible takes them for files of variables.
+EXTENSIONS = ("", ".yml", ".yaml", ".json")
+
+
+def own_variables() -> list[str]:
+    """Names of all variables that the settings are read from."""
+    return ["web_apps", "web_app_secrets", *agreement.variables()]
+
+
+# --- Their values ---------------------------------------------------------------------------------------------------
+
+
+def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> Request:
+    """What these variables of a host ask for. Raises BadSettings with a line for each that can't be rendered.
+
+    `render` is the templar's; its errors are told without what they quote, which may be a secret.
+    """
+    values, problems = {}, []
+    for name in [*own_variables(), *CHOICES]:
+        if name in task_vars:
+            try:
+                values[name] = plain(render(task_vars[name]))
+            except AnsibleError as error:
+                problems.append(f"{name}: can't be read: {_reason(error)}")
+    if problems:
+        raise BadSettings(problems)
+    chosen = {name: values.pop(name, "") for name in CHOICES}
+    return Request(variables=values, base=str(task_vars["playbook_dir"]), looked_at=looked_at(task_vars), **chosen)
+
+
+def all_problems(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> list[str]:
+    """Everything that is wrong with the settings of a host, a line for each problem, without any secret."""
+    names: list[str] = []
+    try:
+        request = request_of(task_vars, render)
+        names = request.names()
+        _settings, problems = parse(request)
+    except BadSettings as error:
+        problems = error.problems
+    problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
+    return without_secrets(problems, task_vars, render, names)
+
+
+def _reason(error: BaseException) -> str:
+    """Why a template fails. Only messages that hold names, or none of what was written, are passed on."""
+    if isinstance(error, AnsibleUndefinedVariable | AnsibleTemplateSyntaxError):
+        return " ".join(str(error).split())
+    if "vault" in type(error).__name__.lower():
+        return "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
+    if error.__cause__ is not None:
+        return _reason(error.__cause__)
+    return f"its template fails ({type(error).__name__}); look at each {{{{ … }}}} of it"
+
+
+def plain(value: Any) -> Any:
+    """The value in Python's own types."""
+    if isinstance(value, Mapping):
+        return {plain(name): plain(content) for name, content in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return AnsibleTagHelper.as_native_type(value)
+
+
+# --- Misspelt ones --------------------------------------------------------------------------------------------------
+
+
+def misspelt(names: Iterable[str], project: str) -> list[str]:
+    """Which of a host's variables are misspelt ones of ours, a line for each: Ansible takes them without a word.
+
+    `project` is the playbook's folder. One that resembles none of ours is taken for somebody else's.
+    """
+    homes = Path(project, "roles").glob("*/defaults/main.yml")
+    known = [
+        *own_variables(),
+        *(name for home in homes for name in re.findall(r"^(\w+):", home.read_text(encoding="utf-8"), re.MULTILINE)),
+    ]
+    # Names begin alike, so only those count that are very near.
+    near = {
+        name: difflib.get_close_matches(name, known, n=1, cutoff=0.84)
+        for name in sorted({*names} - {*known})
+        if OURS.match(name)
+    }
+    return [f"{name}: nothing reads this variable; did you mean {found[0]!r}?" for name, found in near.items() if found]
+
+
+# --- Where they may be set ------------------------------------------------------------------------------------------
+
+
+def looked_at(task_vars: Mapping[str, Any]) -> str:
+    """Where the apps of this host can be listed, which files were looked at, and where there was none.
+
+    Hosts in the same groups get the same words.
+    """
+    groups = ["all", *task_vars.get("group_names", [])]
+    sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or []]
+    inventories = [source for source in sources if os.path.exists(source)]
+    project = str(task_vars["playbook_dir"])
+    folders = [source if os.path.isdir(source) else os.path.dirname(source) for source in inventories]
+    folders = list(dict.fromkeys([*folders, project]))
+    hosts = [f"{folder}/host_vars/{task_vars.get('inventory_hostname')}" for folder in folders]
+    places = [f"{folder}/group_vars/{group}" for folder in folders for group in groups]
+    files = [source for source in inventories if os.path.isfile(source)]
+    files += [path for place in [*places, *hosts] for path in _files(place)]
+    missing = [f"{folder}/group_vars/{{{','.join(empty)}}}" for folder in folders if (empty := _empty(folder, groups))]
+    best = next((group for group in groups if group not in ("all", "web")), "web")
+    return (
+        f"list the apps in {project}/group_vars/{best}/web_apps.yml. "
+        f"Looked at {', '.join(files) or 'no file'}; there is nothing at {', '.join(missing) or 'no other place'}"
+    )
+
+
+def _empty(folder: str, groups: Iterable[str]) -> list[str]:
+    return [group for group in groups if not any(_files(f"{folder}/group_vars/{group}"))]
+
+
+def _files(place: str) -> Iterator[str]:
+    """The files of variables that Ansible finds under a name: a file, or everything in a folder."""
+    for extension in EXTENSIONS:
+        path = Path(place + extension)
+        if path.is_file():
+            yield str(path)
+        elif path.is_dir() and not extension:
+            yield from sorted(str(file) for file in path.rglob("*") if file.is_file() and file.suffix in EXTENSIONS)

@@ -1,0 +1,303 @@
+"""Random orders of events on two hosts with two apps: whatever happens, what serves goes on serving.
+
+The rules are what a person, an app or the world may do; the invariants are checked after each. The releases' own code
+runs, on machines made of folders (tests/machine.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from machine import Machine
+from world import Impossible, World, cut
+
+HOSTS, APPS = ("one", "two"), ("shop", "wiki")
+# What can be wrong with a new release.
+ILLS = ("import", "start", "sick", "sick-front", "sick-visit")
+SOME_HOSTS = st.sampled_from([("one",), ("two",), HOSTS])
+SOME_APPS = st.sampled_from([("shop",), ("wiki",), APPS])
+AN_APP, A_HOST = st.sampled_from(APPS), st.sampled_from(HOSTS)
+# More than the changes that a deploy of two apps makes.
+MOMENT = st.integers(0, 90)
+
+# What isn't ours and looks as if it were.
+OTHERS = {
+    "etc/systemd/system/shop.service": "somebody's own\n",
+    "etc/systemd/system/shop@other.service": "somebody's own\n",
+    "etc/systemd/system/shopping@0123456789ab.service": "somebody's own\n",
+    "etc/tmpfiles.d/other.conf": "# somebody's own\n",
+    "opt/other/releases/keep": "precious\n",
+    "var/lib/shop/precious": "precious\n",
+}
+
+
+class Fleet(RuleBasedStateMachine):
+    """Two hosts, two apps, a person, and bad luck."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="model-"))
+        self.world = World(self.folder, HOSTS, APPS)
+        for machine in self.world.hosts.values():
+            for path, text in OTHERS.items():
+                (machine.prefix / path).parent.mkdir(parents=True, exist_ok=True)
+                (machine.prefix / path).write_text(text)
+        self.served = self.world.visits()
+        self.count = 0
+        # What lets a hook be run a second time.
+        self.was_cut = self.was_withdrawn = False
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    # --- What a person does -------------------------------------------------------------------------------------
+
+    @initialize()
+    def first_deploy(self) -> None:
+        results = self.world.site()
+        assert {one["result"] for every in results.values() for one in every.values()} == {"live"}, results
+        assert set(self.world.visits().values()) == {200}
+
+    @rule(app=AN_APP, requirements=st.booleans())
+    def change_the_code(self, app: str, requirements: bool) -> None:
+        self.count += 1
+        self.world.settings[app].code = self.count
+        self.world.settings[app].requirements += requirements
+
+    @rule(app=AN_APP, ill=st.sampled_from(ILLS))
+    def break_the_code(self, app: str, ill: str) -> None:
+        """The next release of the app is ill, on every host."""
+        self.count += 1
+        self.world.settings[app].code = self.count
+        self.world.settings[app].before = ""
+        self._let_be_ill(app, ill)
+
+    @rule(app=AN_APP, is_bad=st.booleans())
+    def add_a_hook(self, app: str, is_bad: bool) -> None:
+        self.count += 1
+        self.world.settings[app].before = f"migrate {self.count}"
+        self.world.settings[app].after = f"tell {self.count}" if self.count % 2 else ""
+        if is_bad:
+            for machine in self.world.hosts.values():
+                machine.failing_hooks.add(self.world.settings[app].before)
+
+    def _let_be_ill(self, app: str, ill: str) -> None:
+        for host, machine in self.world.hosts.items():
+            machine.ill[self.world.wanted(host, app)] = ill
+
+    @rule(hosts=SOME_HOSTS, apps=SOME_APPS)
+    def deploy(self, hosts: tuple[str, ...], apps: tuple[str, ...]) -> None:
+        """An undisturbed run: each app that is well goes live, and the next run changes nothing."""
+        for host, results in self.world.site(hosts, apps).items():
+            for app, result in results.items():
+                if self._is_well(host, app):
+                    assert result["result"] in ("live", "unchanged", "failed", "refused"), result
+                    if result["result"] in ("live", "unchanged"):
+                        self._assert_converged(host, app)
+        for host, results in self.world.site(hosts, apps).items():
+            for app, result in results.items():
+                if self._is_well(host, app) and self._nobodys_hook_fails(app):
+                    assert (result["result"], result["changed"]) == ("unchanged", False), (host, result)
+                    self._assert_converged(host, app)
+
+    @rule(hosts=SOME_HOSTS, apps=SOME_APPS, host=A_HOST, moment=MOMENT)
+    def deploy_cut_off(self, hosts: tuple[str, ...], apps: tuple[str, ...], host: str, moment: int) -> None:
+        self.was_cut = True
+        self._let_there_be_something_to_do()
+        with cut(self.world.hosts[host], moment):
+            self.world.site(hosts, apps)
+
+    @rule(hosts=SOME_HOSTS, host=A_HOST, moment=MOMENT)
+    def deploy_and_the_power_goes(self, hosts: tuple[str, ...], host: str, moment: int) -> None:
+        self.was_cut = True
+        self._let_there_be_something_to_do()
+        with cut(self.world.hosts[host], moment):
+            self.world.site(hosts)
+        self.world.hosts[host].boot()
+
+    @rule(hosts=SOME_HOSTS, host=A_HOST, moment=MOMENT)
+    def deploy_on_a_full_disk(self, hosts: tuple[str, ...], host: str, moment: int) -> None:
+        self.was_cut = True
+        self._let_there_be_something_to_do()
+        with _full_from(self.world.hosts[host], moment):
+            self.world.site(hosts)
+
+    @rule(hosts=SOME_HOSTS, apps=SOME_APPS, host=A_HOST, skip=st.integers(0, 6))
+    def deploy_with_a_transient_500(self, hosts: tuple[str, ...], apps: tuple[str, ...], host: str, skip: int) -> None:
+        machine = self.world.hosts[host]
+        machine.transient = [500] + [200] * skip
+        self.world.site(hosts, apps)
+        machine.transient = []
+
+    @rule(hosts=SOME_HOSTS, app=AN_APP)
+    def restart(self, hosts: tuple[str, ...], app: str) -> None:
+        self.world.site(hosts, restart=[app])
+
+    @rule(hosts=SOME_HOSTS)
+    def nobody_can_be_asked(self, hosts: tuple[str, ...]) -> None:
+        self.world.site(hosts, silent=HOSTS)
+
+    @rule(host=A_HOST, app=AN_APP, keep_environment=st.booleans())
+    def roll_back(self, host: str, app: str, keep_environment: bool) -> None:
+        self.was_withdrawn = True
+        left = self.world.live(host, app)
+        with contextlib.suppress(Impossible):
+            result = self.world.rollback(host, app, keep_environment=keep_environment)
+            if result["result"] == "live":
+                assert self.world.live(host, app) != left
+                assert self.world.records(host, app).result(left) in ("bad", "")
+
+    @rule(host=A_HOST, app=AN_APP, moment=st.integers(0, 40), power=st.booleans())
+    def roll_back_cut_off(self, host: str, app: str, moment: int, power: bool) -> None:
+        self.was_withdrawn = True
+        with cut(self.world.hosts[host], moment), contextlib.suppress(Impossible):
+            self.world.rollback(host, app)
+        if power:
+            self.world.hosts[host].boot()
+
+    # --- What the world does ------------------------------------------------------------------------------------
+
+    @rule(host=A_HOST)
+    def boot(self, host: str) -> None:
+        self.world.hosts[host].boot()
+
+    @rule(host=A_HOST, app=AN_APP, what=st.sampled_from(["code", "mode", "venv", "ini", "unit", "environment"]))
+    def edit_by_hand(self, host: str, app: str, what: str) -> None:
+        """Something of the live release is changed, that the running instance doesn't notice."""
+        live = self.world.live(host, app)
+        if live:
+            layout = self.world.hosts[host].app(app).release(live)
+            paths = {
+                "code": layout.code / "flask_wsgi.py",
+                "mode": layout.code / "flask_wsgi.py",
+                "venv": layout.virtualenv.resolve() / "bin/flask",
+                "ini": layout.ini,
+                "unit": layout.unit_file("service"),
+                "environment": layout.environment,
+            }
+            if what == "mode":
+                paths[what].chmod(0o666)
+            elif paths[what].exists():
+                paths[what].write_text("by hand\n")
+
+    @rule(host=A_HOST, app=AN_APP, what=st.sampled_from(["live link", "socket", "disable", "stop"]))
+    def sabotage(self, host: str, app: str, what: str) -> None:
+        """Somebody takes the site down, or sees to it that the next boot does; the next run brings it back."""
+        machine = self.world.hosts[host]
+        live = self.world.live(host, app)
+        if live:
+            layout = machine.app(app).release(live)
+            if what == "live link":
+                layout.app.live_socket.unlink(missing_ok=True)
+            elif what == "socket":
+                layout.socket.unlink(missing_ok=True)
+            elif what == "disable":
+                machine._disable(layout.target)
+                machine._enable(layout.target)
+            else:
+                machine._stop(layout.service)
+            self.served = self.world.visits()
+
+    # --- What must hold -----------------------------------------------------------------------------------------
+
+    @invariant()
+    def what_served_still_serves(self) -> None:
+        now = self.world.visits()
+        worse = {place: now[place] for place, status in self.served.items() if status == 200 and now[place] != 200}
+        assert worse == {}
+        self.served = now
+
+    @invariant()
+    def a_bad_release_never_serves(self) -> None:
+        for host, app in self.served:
+            machine = self.world.hosts[host]
+            release = machine.visit(app).release
+            assert machine.ill.get(release, "") in ("", "sick-front"), (host, app)
+            if release:
+                hooks = self.world.records(host, app).described(release)["hooks"]["before"]
+                assert not machine.failing_hooks & {*hooks}, (host, app)
+
+    @invariant()
+    def a_boot_would_bring_back_what_is_live(self) -> None:
+        for host, app in self.served:
+            records = self.world.records(host, app)
+            assert not records.live() or records.live() in records.enabled(), (host, app)
+
+    @invariant()
+    def what_is_not_ours_is_not_touched(self) -> None:
+        for machine in self.world.hosts.values():
+            for path, text in OTHERS.items():
+                assert (machine.prefix / path).read_text() == text
+
+    @invariant()
+    def a_hook_that_ended_well_is_not_run_again(self) -> None:
+        """Not on any host, unless the release was withdrawn meanwhile, or the run was cut off behind the hook."""
+        for app in APPS:
+            run = [unit for machine in self.world.hosts.values() for unit in machine.hooks_run if unit.startswith(app)]
+            again = {unit for unit in run if run.count(unit) > 1}
+            assert not again or self.was_cut or self.was_withdrawn, again
+
+    # --- Small things -------------------------------------------------------------------------------------------
+
+    def _let_there_be_something_to_do(self) -> None:
+        """Most moments of a run that changes nothing are behind its end."""
+        for app in APPS:
+            self.count += 1
+            self.world.settings[app].code = self.count
+
+    def _is_well(self, host: str, app: str) -> bool:
+        machine = self.world.hosts[host]
+        is_ill = self.world.wanted(host, app) in machine.ill
+        return not is_ill and self.world.settings[app].before not in machine.failing_hooks
+
+    def _nobodys_hook_fails(self, app: str) -> bool:
+        return all(self._is_well(host, app) for host in HOSTS)
+
+    def _assert_converged(self, host: str, app: str) -> None:
+        wanted, records = self.world.wanted(host, app), self.world.records(host, app)
+        assert (records.live(), records.result(wanted)) == (wanted, "good")
+        assert self.world.hosts[host].running(app) == {wanted}
+        assert records.enabled() == {wanted}
+        assert self.world.hosts[host].visit(app).release == wanted
+        unfinished = [path for path in records.layout.root.rglob("*") if "unfinished" in path.name]
+        assert unfinished == []
+
+
+@contextlib.contextmanager
+def _full_from(machine: Machine, changes: int) -> Iterator[None]:
+    """The disk is full after so many changes, and has room again afterwards."""
+    plain = machine.changing
+
+    def changing(what: str) -> None:
+        nonlocal changes
+        changes -= 1
+        machine.is_full = changes < 0
+        plain(what)
+
+    machine.__dict__["changing"] = changing
+    try:
+        yield
+    finally:
+        del machine.__dict__["changing"]
+        machine.is_full = False
+
+
+TestFleet: Any = Fleet.TestCase
+TestFleet.settings = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+    # Shrinking takes minutes, and the steps say enough.
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)

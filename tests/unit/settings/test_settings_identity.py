@@ -1,0 +1,326 @@
+"""Ids that change when, and only when, something else would run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import identity
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import parse
+
+from settings import Workshop, app
+
+# Another good value of each key that a running app carries: its release differs.
+IN_THE_RELEASE: dict[str, Any] = {
+    "name": "shop-2",
+    "module": "other",
+    "callable": "create_app",
+    "requirements": "other.txt",
+    "require_hashes": False,
+    "static_folder": "public",
+    "environment": {"A": "x"},
+    "before_live": ["flask db upgrade"],
+    "after_live": ["flask warm-up"],
+    "processes": 8,
+    "threads": 1,
+    "listen_queue": 100,
+    "request_timeout": 31,
+    "start_timeout": 99,
+    "max_requests": 200_000,
+}
+# And of each that it doesn't: the same instance goes on.
+NOT_IN_THE_RELEASE: dict[str, Any] = {
+    "server_names": ["b.test"],
+    "source": "copy",
+    "static_url": "/",
+    "max_body": "9m",
+    "health_path": "/",
+    "health_successes": 1,
+    "keep_releases": 9,
+    "purge": True,
+}
+# The same of what the roles agree on.
+AGREED_IN_THE_RELEASE: dict[str, Any] = {
+    "user": "other",
+    "group": "other",
+    "nginx_group": "other",
+    "app_root": "/srv",
+    "run_root": "/run/x",
+}
+AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
+    "nginx_user": "other",
+    "http_port": 81,
+    "build_environment": {"PIP_INDEX_URL": "x"},
+}
+
+
+@pytest.fixture
+def rich(workshop: Workshop) -> Workshop:
+    """A source in which all the values above make sense."""
+    workshop.write("shop/other.py", "")
+    workshop.write("shop/other.txt", "")
+    workshop.write("shop/public/a.css", "")
+    shutil.copytree(workshop.source, workshop.folder / "copy")
+    return workshop
+
+
+@pytest.mark.parametrize("key", IN_THE_RELEASE)
+def test_what_a_running_app_carries_makes_a_new_release(rich: Workshop, key: str) -> None:
+    changes = {"source": "shop", key: IN_THE_RELEASE[key]}
+    assert rich.id(app(**changes)) != rich.id(app(source="shop"))
+
+
+@pytest.mark.parametrize("key", NOT_IN_THE_RELEASE)
+def test_what_it_doesnt_carry_makes_none(rich: Workshop, key: str) -> None:
+    assert rich.id(app(**{key: NOT_IN_THE_RELEASE[key]})) == rich.id()
+
+
+@pytest.mark.parametrize("key", AGREED_IN_THE_RELEASE)
+def test_so_do_agreements_that_it_carries(workshop: Workshop, key: str) -> None:
+    assert workshop.id(**{f"web_{key}": AGREED_IN_THE_RELEASE[key]}) != workshop.id()
+
+
+@pytest.mark.parametrize("key", AGREED_NOT_IN_THE_RELEASE)
+def test_others_dont(workshop: Workshop, key: str) -> None:
+    assert workshop.id(**{f"web_{key}": AGREED_NOT_IN_THE_RELEASE[key]}) == workshop.id()
+
+
+def test_of_every_key_it_is_known_which_it_is() -> None:
+    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, "state"]) == sorted(meanings(App))
+    assert sorted([*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE]) == sorted(meanings(Agreement))
+
+
+TEMPLATES = Path(__file__).parents[3] / "roles/uwsgi/templates"
+
+
+@pytest.mark.parametrize(("named", "keys"), [("app", App), ("web", Agreement)])
+def test_what_a_template_of_the_app_server_says_is_carried(named: str, keys: Any) -> None:
+    """Or a release that is already there would be described by other files than it has."""
+    texts = [path.read_text() for path in TEMPLATES.iterdir()]
+    said = {name for text in texts for name in re.findall(rf"\b{named}\.(\w+)", text)} & meanings(keys).keys()
+    assert said
+    assert said - {field.name for field in dataclasses.fields(keys) if field.metadata["carried"]} == set()
+
+
+def _edit(path: str) -> Callable[[Workshop], object]:
+    return lambda workshop: workshop.write(path, "changed")
+
+
+SOURCE_CHANGES: dict[str, Callable[[Workshop], object]] = {
+    "a byte": lambda workshop: workshop.write("shop/flask_wsgi.py", "app = Nonf\n"),
+    "an executable bit": lambda workshop: (workshop.source / "flask_wsgi.py").chmod(0o755),
+    "a file more": _edit("shop/static/new.css"),
+    "an empty file more": lambda workshop: workshop.write("shop/new.py", ""),
+    "a file less": lambda workshop: (workshop.source / "static" / "style.css").unlink(),
+    "another name": lambda workshop: (workshop.source / "static").rename(workshop.source / "styles"),
+    "the requirements": lambda workshop: workshop.write("shop/requirements.txt", ""),
+    "a hidden file": _edit("shop/.flaskenv"),
+}
+TEMPLATE_CHANGES: dict[str, Callable[[Workshop], object]] = {
+    "a template": _edit("templates/ini.j2"),
+    "a template more": _edit("templates/unit.j2"),
+}
+
+
+@pytest.mark.parametrize("what", SOURCE_CHANGES | TEMPLATE_CHANGES)
+def test_source_and_templates_make_a_new_release(workshop: Workshop, what: str) -> None:
+    before = workshop.item()["release"]
+    {**SOURCE_CHANGES, **TEMPLATE_CHANGES}[what](workshop)
+    after = workshop.item()["release"]
+    assert after["id"] != before["id"]
+    assert (after["version"] == before["version"]) is (what in TEMPLATE_CHANGES)
+
+
+def test_a_file_that_changed_and_has_its_old_time_and_size(workshop: Workshop) -> None:
+    """As after `touch -r` or `rsync -t`, within one run."""
+    before = workshop.id()
+    file = workshop.source / "flask_wsgi.py"
+    stamp = os.stat(file)
+    # The clock that stamps files ticks every few milliseconds.
+    time.sleep(0.05)
+    file.write_text("app = Nonf\n")
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert workshop.id() != before
+
+
+@pytest.mark.parametrize(
+    "circumstances",
+    [
+        {"secrets": {"shop": {"A": "xxxx"}}},
+        {"secrets": {"shop": {"A": "yyyy"}}},
+        {"secrets": {"shop": {"B": "xxxx"}}},
+        {"python": "3.11.2"},
+        {"python": ""},
+        {"restart": "shop"},
+        {"host": {"apps": {"shop": {"serial": 1}}}},
+    ],
+    ids=str,
+)
+def test_so_do_secrets_pythons_minor_version_and_a_serial(workshop: Workshop, circumstances: dict[str, Any]) -> None:
+    others: list[dict[str, Any]] = [{}, {"secrets": {"shop": {"A": "zzzz"}}}]
+    assert workshop.id(**circumstances) not in [workshop.id(**other) for other in others]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"packages": ["nginx"], "users": {"www": {}}, "somaxconn": 128},
+        {"apps": {"wiki": {"serial": 7, "renew": ["a reason"]}}},
+        {"apps": {"shop": {"serial": 0, "renew": [], "releases": ["0" * 12], "live": "0" * 12, "longest_timeout": 99}}},
+    ],
+    ids=str,
+)
+def test_no_other_fact_of_a_host_does(workshop: Workshop, host: dict[str, Any]) -> None:
+    assert workshop.id(host=host) == workshop.id()
+    assert workshop.id(python="3.13.9") == workshop.id(python="3.13.5")
+
+
+def test_a_version_is_source_and_requirements_alone(rich: Workshop) -> None:
+    def version(*apps: Any, **options: Any) -> str:
+        return str(rich.item(*apps, **options)["release"]["version"])
+
+    others = [app(**{key: value}) for key, value in IN_THE_RELEASE.items() if "require" not in key and key != "name"]
+    same = [version(other) for other in others]
+    same += [version(python="3.11.2"), version(secrets={"shop": {"A": "xxxx"}}), version(web_user="other")]
+    assert {*same, version(restart="shop")} == {version()}
+    assert len({version(), version(app(requirements="other.txt")), version(app(require_hashes=False))}) == 3
+
+
+def test_equal_inputs_make_equal_ids(workshop: Workshop) -> None:
+    first = workshop.id(app(environment={"A": "1", "B": "2"}))
+    workshop.source.rename(workshop.folder / "elsewhere")
+    copied = workshop.folder / "elsewhere" / "static" / "copied"
+    copied.write_text("")
+    (workshop.folder / "elsewhere" / "static" / "style.css").unlink()
+    copied.rename(workshop.folder / "elsewhere" / "static" / "style.css")
+    again = app(source=str(workshop.folder / "elsewhere"), environment={"B": "2", "A": "1"})
+    assert workshop.id(again) == first
+
+
+def test_they_are_twelve_hexadecimal_digits(workshop: Workshop) -> None:
+    release = workshop.item()["release"]
+    for digits in (release["id"], release["version"], release["venv_key"], release["hooks"]["key"]):
+        assert re.fullmatch("[0-9a-f]{12}", digits)
+
+
+def test_an_environment_is_not_a_secret(workshop: Workshop) -> None:
+    """A value that moves between the two must be hidden, or shown, from then on: a new release."""
+    assert workshop.id(app(environment={"A": "xxxx"})) != workshop.id(secrets={"shop": {"A": "xxxx"}})
+
+
+# --- The serial ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "restart", "serial"),
+    [
+        ({}, "", 0),
+        ({}, "shop", 1),
+        ({"serial": 4}, "", 4),
+        ({"serial": 4, "renew": []}, "", 4),
+        ({"serial": 4, "renew": ["the virtualenv was changed"]}, "", 5),
+        ({"serial": 4}, "shop", 5),
+        ({"serial": 4}, ["shop"], 5),
+        ({"serial": 4, "renew": ["the virtualenv was changed"]}, "shop", 5),
+    ],
+)
+def test_the_serial_is_raised_for_a_new_instance_of_the_same(
+    workshop: Workshop, known: dict[str, Any], restart: Any, serial: int
+) -> None:
+    assert workshop.item(host={"apps": {"shop": known}}, restart=restart)["release"]["serial"] == serial
+
+
+def test_only_what_is_named_is_restarted(workshop: Workshop) -> None:
+    made = workshop.plan(app(), app(name="wiki", source="shop", server_names=["b.test"]), restart="wiki")
+    assert [item["release"]["serial"] for item in made["apps"]] == [0, 1]
+
+
+# --- Virtualenvs and hooks ----------------------------------------------------------------------------------------
+
+
+def test_a_virtualenv_depends_on_requirements_and_python_alone(rich: Workshop) -> None:
+    def venv(*apps: Any, **options: Any) -> str:
+        return str(rich.item(*apps, **options)["release"]["venv_key"])
+
+    first = venv()
+    others = [app(**{key: value}) for key, value in IN_THE_RELEASE.items() if "require" not in key and key != "name"]
+    assert {venv(other) for other in others} == {first}
+    assert venv(python="3.13.9") == venv(secrets={"shop": {"A": "xxxx"}}) == venv(restart="shop") == first
+    rich.write("shop/flask_wsgi.py", "app = 1\n")
+    assert venv() == first
+    changed = [venv(python="3.11.2"), venv(app(requirements="other.txt")), venv(app(require_hashes=False))]
+    rich.write("shop/requirements.txt", "flask==3.1.2 --hash=sha256:01\n")
+    changed.append(venv())
+    assert len({first, *changed}) == 5
+
+
+def test_hooks_are_remembered_by_version_environment_and_lines(rich: Workshop) -> None:
+    """Not by the host's Python, a serial or how many workers there are: a migration isn't repeated for those."""
+
+    def key(*apps: Any, **options: Any) -> str:
+        return str(rich.item(*apps, **options)["release"]["hooks"]["key"])
+
+    first = key()
+    same = [key(app(processes=8)), key(python="3.11.2"), key(restart="shop"), key(web_app_root="/srv")]
+    assert {*same} == {first}
+    others = [
+        key(app(environment={"A": "xxxx"})),
+        key(secrets={"shop": {"B": "xxxx"}}),
+        key(app(before_live=["flask db upgrade"])),
+        key(app(after_live=["flask db upgrade"])),
+        key(app(requirements="other.txt")),
+    ]
+    rich.write("shop/flask_wsgi.py", "app = 1\n")
+    assert len({first, *others, key()}) == 7
+
+
+# --- What git calls it --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
+def test_the_source_needs_no_git(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def run(*_words: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert workshop.item()["release"]["ref"] == ""
+
+
+def test_a_source_in_git_is_called_by_its_tag(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "somebody")
+    for words in (["init"], ["add", "."], ["commit", "-m", "all"], ["tag", "v1"]):
+        subprocess.run(["git", "-C", workshop.source, *words], capture_output=True, check=True)
+    before = workshop.id()
+    assert workshop.item()["release"]["ref"] == "v1"
+    subprocess.run(["git", "-C", workshop.source, "tag", "-d", "v1"], capture_output=True, check=True)
+    identity.ref.cache_clear()
+    assert workshop.item()["release"]["ref"] not in ("", "v1")
+    assert workshop.id() == before
+
+
+# --- What it costs ------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_once(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source of thousands of files must not be read for each host or app anew."""
+    before = workshop.plan()
+    monkeypatch.setattr("hashlib.file_digest", lambda file, name: pytest.fail(f"{file.name} was read again"))
+    assert workshop.plan() == before
+
+
+def test_a_check_reads_no_code(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hashlib.file_digest", lambda file, name: pytest.fail(f"{file.name} was read"))
+    _settings, problems = parse(workshop.request(app()))
+    assert problems == []

@@ -1,0 +1,352 @@
+"""What a source must hold, what it must not, and what its requirements file may say."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import source as source_room
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import code_files
+
+from settings import Workshop, app
+
+
+def test_the_source_is_there(workshop: Workshop) -> None:
+    assert workshop.problem(app(source="elsewhere")) == (
+        f"web_apps: 'shop' has 'source': there is no folder '{workshop.folder}/elsewhere'; "
+        "give one, relative to the playbook or absolute"
+    )
+
+
+def test_the_source_of_an_absent_app_may_be_gone(workshop: Workshop) -> None:
+    assert workshop.problems({"name": "old-shop", "state": "absent"}) == []
+
+
+@pytest.mark.parametrize("module", ["flask_wsgy", "flask_wsgi.web", "static"])
+def test_the_module_is_there(workshop: Workshop, module: str) -> None:
+    told = workshop.problem(app(module=module))
+    beginning = f"web_apps: 'shop' has 'module': '{module}', but there is no such module in '{workshop.source}'; "
+    near = "" if module == "static" else "did you mean 'flask_wsgi'? "
+    assert told == f"{beginning}{near}Known modules: flask_wsgi"
+
+
+@pytest.mark.parametrize(("module", "path"), [("pkg", "pkg/__init__.py"), ("pkg.web", "pkg/web.py")])
+def test_the_module_may_be_in_a_package(workshop: Workshop, module: str, path: str) -> None:
+    workshop.write(f"shop/{path}", "app = None\n")
+    assert workshop.problems(app(module=module)) == []
+
+
+def test_the_module_must_be_part_of_the_release(workshop: Workshop) -> None:
+    workshop.write("shop/venv/web.py", "app = None\n")
+    assert "'shop' has 'module': 'venv.web'" in workshop.problem(app(module="venv.web"))
+
+
+def test_a_static_folder_is_there_if_it_is_named(workshop: Workshop) -> None:
+    assert workshop.problem(app(static_folder="publik")) == (
+        f"web_apps: 'shop' has 'static_folder': there are no files in '{workshop.source}/publik'"
+    )
+    workshop.write("shop/publik/style.css", "")
+    assert workshop.problems(app(static_folder="publik")) == []
+    (workshop.source / "static" / "style.css").unlink()
+    assert workshop.problems(app()) == []
+
+
+def test_a_static_folder_publishes_no_code(workshop: Workshop) -> None:
+    workshop.write("shop/app/sub/views.py", "")
+    assert workshop.problem(app(static_folder="app")) == (
+        "web_apps: 'shop' has 'static_folder': nginx would publish the code in 'app/sub/views.py'; keep the two apart"
+    )
+
+
+# --- What a release can't hold ------------------------------------------------------------------------------------
+
+
+def _socket(path: Path) -> None:
+    # Where sockets are bound, a path of over 100 bytes is refused.
+    with socket.socket(socket.AF_UNIX) as one:
+        here = os.getcwd()
+        os.chdir(path.parent)
+        try:
+            one.bind(path.name)
+        finally:
+            os.chdir(here)
+
+
+ODD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a link to a file outside": (lambda path: path.symlink_to("/etc/passwd"), "is a link out of the source; {stands}"),
+    "a link to a file beside": (
+        lambda path: path.symlink_to("../../templates/ini.j2"),
+        "is a link out of the source; {stands}",
+    ),
+    "a link to a folder outside": (lambda path: path.symlink_to("/etc"), "is a link to a folder; {stands}"),
+    "a link to its own folder": (lambda path: path.symlink_to("."), "is a link to a folder; {stands}"),
+    "a link to nothing": (lambda path: path.symlink_to("nowhere"), "is a link to nothing; {stands}"),
+    "a link to itself": (
+        lambda path: path.symlink_to(path.name),
+        "is a link that can't be followed (Too many levels of symbolic links); {stands}",
+    ),
+    "a link through a file": (
+        lambda path: path.symlink_to("style.css/x"),
+        "is a link that can't be followed (Not a directory); {stands}",
+    ),
+    "a link to a device": (lambda path: path.symlink_to("/dev/null"), "is a link out of the source; {stands}"),
+    "a pipe": (os.mkfifo, "is a pipe, a socket or a device; remove it"),
+    "a socket": (_socket, "is a pipe, a socket or a device; remove it"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_a_release_cant_hold(workshop: Workshop, what: str) -> None:
+    make, fault = ODD[what]
+    make(workshop.source / "static" / "odd")
+    stands = "replace it with what it stands for"
+    assert workshop.problem(app()) == f"web_apps: 'shop' has 'source': 'static/odd' {fault.format(stands=stands)}"
+
+
+def test_a_name_that_isnt_utf_8(workshop: Workshop) -> None:
+    for path in (b"caf\xe9.html", b"\xff/x.html"):
+        full = os.path.join(os.fsencode(workshop.source), b"static", path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        Path(os.fsdecode(full)).touch()
+    assert sorted(workshop.problems(app())) == [
+        rf"web_apps: 'shop' has 'source': 'static/{name}' has a name that isn't UTF-8; rename it"
+        for name in (r"\\xff/x.html", r"caf\\xe9.html")
+    ]
+
+
+def test_a_name_in_utf_8_is_good(workshop: Workshop) -> None:
+    workshop.write("shop/static/größe '\"\n.html", "")
+    assert workshop.problems(app()) == []
+
+
+def test_a_link_to_a_file_of_the_source_is_good(workshop: Workshop) -> None:
+    (workshop.source / "link.py").symlink_to("flask_wsgi.py")
+    (workshop.source / "venv").symlink_to("/usr")
+    assert workshop.problems(app()) == []
+
+
+READ = "let the user who deploys read it"
+
+
+def test_an_unreadable_file(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root reads everything, so somebody else's eyes are borrowed."""
+    monkeypatch.setattr(os, "access", lambda path, _mode: not os.fspath(path).endswith("style.css"))
+    assert workshop.problem(app()) == f"web_apps: 'shop' has 'source': 'static/style.css' can't be read; {READ}"
+
+
+def test_an_unreadable_requirements_file_is_named_once(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: not os.fspath(path).endswith("requirements.txt"))
+    assert workshop.problem(app()) == f"web_apps: 'shop' has 'source': 'requirements.txt' can't be read; {READ}"
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, name: str, ending: str) -> None:
+    """Let a function of the settings' own end as for a user who may not read what ends like this."""
+    real = getattr(os if name == "scandir" else source_room, name)
+
+    def refusing(path: str, *arguments: object) -> object:
+        if path.endswith(ending):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *arguments)
+
+    monkeypatch.setattr(os if name == "scandir" else source_room, name, refusing)
+
+
+def test_an_unreadable_folder(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    _refuse(monkeypatch, "scandir", "static")
+    assert workshop.problem(app()) == (
+        f"web_apps: 'shop' has 'source': '{workshop.source}/static' can't be read (Permission denied); {READ}"
+    )
+
+
+def test_a_file_that_becomes_unreadable(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the check and the plan, or by rules that access(2) knows nothing of."""
+    _refuse(monkeypatch, "_sha256", "style.css")
+    with pytest.raises(ValueError, match=r"^web_apps: 'shop' has 'source': .*static/style.css' can't be read \(Perm"):
+        workshop.plan()
+
+
+# --- What is code -------------------------------------------------------------------------------------------------
+
+NOT_CODE = [
+    ".git/config",
+    ".git",
+    ".hg/x",
+    ".svn/x",
+    "__pycache__/a.txt",
+    "pkg/__pycache__/a.pyc",
+    "pkg/a.pyc",
+    ".venv/x",
+    "venv/lib/x.py",
+    "node_modules/x/y.js",
+    "pkg/node_modules/x.js",
+    ".ruff_cache/x",
+    ".pytest_cache/x",
+    ".tox/x",
+    ".nox/x",
+]
+
+
+@pytest.mark.parametrize("path", NOT_CODE)
+def test_what_is_no_code_doesnt_count(workshop: Workshop, path: str) -> None:
+    before = workshop.id()
+    workshop.write(f"shop/{path}", "x")
+    assert workshop.id() == before
+
+
+@pytest.mark.parametrize("path", ["venvs/x", "my.git", "a.pyc.txt", "gitignore", "cache", "_cache/x", "pkg/a.py"])
+def test_what_only_resembles_it_does(workshop: Workshop, path: str) -> None:
+    workshop.write(f"shop/{path}", "x")
+    assert path in [file.path for file in code_files(str(workshop.source))]
+
+
+def test_files_are_listed_in_one_order_with_their_contents(workshop: Workshop) -> None:
+    (workshop.source / "link.py").symlink_to("flask_wsgi.py")
+    (workshop.source / "flask_wsgi.py").chmod(0o755)
+    files = code_files(str(workshop.source))
+    assert [file.path for file in files] == ["flask_wsgi.py", "link.py", "requirements.txt", "static/style.css"]
+    assert files[0].sha256 == files[1].sha256 == hashlib.sha256(b"app = None\n").hexdigest()
+    assert [file.executable for file in files] == [True, True, False, False]
+
+
+# --- Requirements -------------------------------------------------------------------------------------------------
+
+ONE_FILE = "make one file of all with 'uv pip compile --generate-hashes'"
+
+
+def test_the_requirements_are_there(workshop: Workshop) -> None:
+    assert workshop.problem(app(requirements="req.txt")) == (
+        f"web_apps: 'shop' has 'requirements': there is no file 'req.txt' in '{workshop.source}'; "
+        "an empty file is enough"
+    )
+
+
+@pytest.mark.parametrize("require_hashes", [True, False])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-r other.txt",
+        "-rother.txt",
+        "--requirement other.txt",
+        "--requirem=other.txt",
+        "-c constraints.txt",
+        "--constraint constraints.txt",
+        "--c x",
+        "-e .",
+        "--editable ./lib",
+        "--ed=.",
+        "--pre -r other.txt",
+        ".",
+        "./lib",
+        "/srv/lib",
+        "vendor/lib",
+        "vendor/lib-1.0.whl",
+        "lib@./lib",
+        "lib @ file:/srv/lib",
+    ],
+)
+def test_requirements_stand_in_one_file(workshop: Workshop, line: str, require_hashes: bool) -> None:
+    workshop.write("shop/requirements.txt", f"# all\n  {line}  # why\n")
+    assert workshop.problem(app(require_hashes=require_hashes)) == (
+        f"web_apps: 'shop' has 'requirements': '{line}' leads to another file; {ONE_FILE}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("file:///srv/lib", "file:…"),
+        ("lib @ file:///srv/lib", "lib @ file:…"),
+        ("lib @ git+file:///srv/lib", "lib @ git+file:…"),
+        ("-r https://u:hunter2@packages.test/all.txt", "-r https:…"),
+    ],
+)
+def test_so_must_what_a_url_leads_to(workshop: Workshop, line: str, shown: str) -> None:
+    workshop.write("shop/requirements.txt", line)
+    assert (
+        workshop.problem(app()) == f"web_apps: 'shop' has 'requirements': '{shown}' leads to another file; {ONE_FILE}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("-f ./wheels", "-f ./wheels"),
+        ("-f./wheels", "-f./wheels"),
+        ("--find-links ./wheels", "--find-links ./wheels"),
+        ("--find-links=wheels", "--find-links=wheels"),
+        ("--f=wheels", "--f=wheels"),
+        ("--no-index --find-links https://u:hunter2@packages.test/", "--no-index --find-links https:…"),
+    ],
+)
+@pytest.mark.parametrize("require_hashes", [True, False])
+def test_packages_come_from_an_index(workshop: Workshop, line: str, shown: str, require_hashes: bool) -> None:
+    """A folder of packages is no part of the release, so a change of it would go unseen."""
+    workshop.write("shop/requirements.txt", f"{line}\n")
+    assert workshop.problem(app(require_hashes=require_hashes)) == (
+        f"web_apps: 'shop' has 'requirements': '{shown}' leads to packages elsewhere; "
+        "set PIP_FIND_LINKS in 'web_build_environment' instead"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("--index-url https://u:hunter2@packages.test/simple", "--index-url https:…"),
+        ("-i https://hunter2@packages.test/simple", "-i https:…"),
+        ("--extra-index-url=https://:hunter2@packages.test/simple", "--extra-index-url=https:…"),
+        ("a @ https://u:hunter2@packages.test/a.whl --hash=sha256:00", "a @ https:… --hash=sha256:00"),
+        ("https://u:hunter2@packages.test/a.whl --hash=sha256:00", "https:… --hash=sha256:00"),
+        ("a @ git+https://hunter2@git.test/a.git --hash=sha256:00", "a @ git+https:… --hash=sha256:00"),
+        ("-i https://${USER}:hunter2@packages.test/simple", "-i https:…"),
+    ],
+)
+def test_no_password_stands_in_requirements(workshop: Workshop, line: str, shown: str) -> None:
+    """They are copied to the servers, where the app may read them."""
+    workshop.write("shop/requirements.txt", f"{line}\n")
+    assert workshop.problem(app()) == (
+        f"web_apps: 'shop' has 'requirements': '{shown}' holds a user or password; write ${{NAME}} instead, "
+        "and set NAME in 'web_build_environment'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "requirement"),
+    [
+        ("flask==3.1.3\n", "flask==3.1.3"),
+        ("flask  # --hash=sha256:00\n", "flask"),
+        ("a --hash=sha256:00\nb ; python_version < '3'\nc\n", "b"),
+        ("a @ https://u.test/a.whl\n", "a"),
+        ("https://u.test/a.whl?token=hunter2\n", "https:…"),
+        ("\ufeffflask\n", "flask"),
+    ],
+)
+def test_requirements_have_hashes(workshop: Workshop, content: str, requirement: str) -> None:
+    workshop.write("shop/requirements.txt", content)
+    assert workshop.problem(app()) == (
+        f"web_apps: 'shop' has 'requirements': '{requirement}' has no hash; {ONE_FILE}, or set 'require_hashes: false'"
+    )
+    assert workshop.problems(app(require_hashes=False)) == []
+
+
+def test_good_requirements(workshop: Workshop) -> None:
+    workshop.write(
+        "shop/requirements.txt",
+        "--index-url https://example.com/simple\n-i x\n--no-binary :all:\n--require-hashes\n--extra-index-url y\n"
+        "--index-url https://${USER}:${TOKEN}@example.com/simple\n-i https://${TOKEN}@e.test\n-i https://u:${T}@e.test\n"
+        "a==1 \\\n  --hash=sha256:00 \\\n  --hash=sha256:01\n"
+        "f==1 \\\r\n  --hash=sha256:06\r\n./wheels/b.whl --hash=sha256:02\n\n"
+        "c==1 --config-settings x=y --hash=sha256:03\nd @ git+ssh://git@git.test/d.git --hash=sha256:04\n"
+        "e==1 ; platform_machine == 'x86_64' --hash=sha256:05\n",
+    )
+    assert workshop.problems(app()) == []
+    workshop.write("shop/requirements.txt", "")
+    assert workshop.problems(app()) == []
+
+
+def test_a_remark_in_another_encoding_is_no_problem(workshop: Workshop) -> None:
+    (workshop.source / "requirements.txt").write_bytes("# Grüße\n".encode("latin-1"))
+    assert workshop.problems(app()) == []

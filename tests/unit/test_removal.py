@@ -1,0 +1,91 @@
+"""Taking an app off: all that is ours and nothing else, whatever happens on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import (
+    find,
+    is_ours,
+    registered,
+)
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import Removal
+
+from machine import Machine
+from world import World, cut
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path, hosts=["one"])
+    made.site()
+    machine = made.hosts["one"]
+    machine.app("shop").data.mkdir()
+    (machine.app("shop").data / "orders").write_text("precious\n")
+    return made
+
+
+@pytest.fixture
+def machine(world: World) -> Machine:
+    return world.hosts["one"]
+
+
+def paths(machine: Machine) -> set[str]:
+    return {path.relative_to(machine.prefix).as_posix() for path in machine.prefix.rglob("*shop*")}
+
+
+def test_all_goes_but_the_data(world: World, machine: Machine) -> None:
+    Removal(machine.app("shop"), machine).run()
+    assert paths(machine) == {"var/lib/shop", "var/lib/web-apps/shop.json"}
+    assert machine.running("shop") == set()
+    assert machine.visit("wiki").status == 200
+    assert Removal(machine.app("shop"), machine).run() == []
+
+
+def test_purge_works_later_too(world: World, machine: Machine) -> None:
+    Removal(machine.app("shop"), machine).run()
+    assert is_ours(machine.app("shop"))
+    assert Removal(machine.app("shop"), machine, purge=True).what()
+    Removal(machine.app("shop"), machine, purge=True).run()
+    assert paths(machine) == set()
+
+
+def test_an_app_that_was_removed_is_no_app_of_the_host(world: World, machine: Machine) -> None:
+    Removal(machine.app("shop"), machine).run()
+    prefix = str(machine.prefix)
+    assert [layout.name for layout, _content in registered(prefix)] == ["wiki"]
+    assert find("", prefix)[0].name == "wiki"
+    with pytest.raises(Impossible, match="no app 'shop' on this host"):
+        find("shop", prefix)
+
+
+def test_it_comes_back_with_its_data(world: World, machine: Machine) -> None:
+    Removal(machine.app("shop"), machine).run()
+    assert world.site()["one"]["shop"]["result"] == "live"
+    assert (machine.app("shop").data / "orders").read_text() == "precious\n"
+
+
+def test_what_isnt_registered_isnt_ours(machine: Machine) -> None:
+    photos = machine.app("photos")
+    (photos.root / "holiday").mkdir(parents=True)
+    photos.data.mkdir()
+    assert not is_ours(photos)
+
+
+def test_units_of_others_stay(world: World, machine: Machine) -> None:
+    others = [machine.app("shop").units / name for name in ("shop@other.service", "shopping@0123456789ab.service")]
+    for unit in others:
+        unit.write_text("somebody's own\n")
+    Removal(machine.app("shop"), machine, purge=True).run()
+    assert all(unit.exists() for unit in others)
+
+
+@pytest.mark.parametrize("moment", range(25))
+def test_one_that_is_cut_off_is_finished_by_the_next(world: World, machine: Machine, moment: int) -> None:
+    with cut(machine, moment):
+        Removal(machine.app("shop"), machine, purge=True).run()
+    Removal(machine.app("shop"), machine, purge=True).run()
+    assert paths(machine) == set()
+    assert machine.visit("wiki").status == 200

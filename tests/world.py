@@ -1,0 +1,220 @@
+"""A fleet of machines and the apps on it, driven by the same functions that `site.yml` and `rollback.yml` call."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import app_state
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import Deploy, roll_back, run_hook
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find, registered
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback import Rollback
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import content_of, wanted_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet
+
+from machine import PORT, Cut, Machine, archive_of
+
+NO_VARIABLES: dict[str, dict[str, str]] = {"environment": {}, "secrets": {}, "build": {}}
+
+
+@dataclasses.dataclass
+class Settings:
+    """What a person wants of an app: a state of its code, its requirements, and its hooks."""
+
+    code: int = 0
+    requirements: int = 0
+    before: str = ""
+    after: str = ""
+    keep: int = 3
+
+
+def digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+class World:
+    """Hosts, apps, and a person's settings."""
+
+    def __init__(
+        self, folder: Path, hosts: Sequence[str] = ("one", "two"), apps: Sequence[str] = ("shop", "wiki")
+    ) -> None:
+        self.folder = folder
+        self.hosts = {name: Machine(folder / name) for name in hosts}
+        self.settings = {name: Settings() for name in apps}
+
+    # --- What a run is made of ----------------------------------------------------------------------------------
+
+    def look(self, host: str) -> dict[str, Any]:
+        machine = self.hosts[host]
+        return {layout.name: app_state(layout, machine) for layout, _content in registered(prefix=str(machine.prefix))}
+
+    def item(self, host: str, app: str, look: dict[str, Any], restart: bool = False) -> dict[str, Any]:
+        """An item of the plan for this host, with its archive."""
+        settings, known = self.settings[app], look.get(app, {})
+        serial = known.get("serial", 0) + bool(known.get("renew") or restart)
+        version = digest(app, settings.code, settings.requirements)
+        layout = self.hosts[host].app(app).release(digest(version, settings.before, settings.after, serial))
+        key = digest(version, settings.before, settings.after)
+        archive, listed = archive_of(
+            self.folder / "packed" / app,
+            {"flask_wsgi.py": f"app = {settings.code}\n", "requirements.txt": "flask\n", "static/a.css": ""},
+        )
+        release = {
+            **layout.describe(),
+            "version": version,
+            "serial": serial,
+            "python": "3.13",
+            "ref": "",
+            "files": listed,
+            "venv_key": digest(settings.requirements),
+            "check": "true",
+            "stop_timeout": 45,
+            "gate": {"path": "/health", "successes": 2, "deadline": 3.0},
+            "drain": 1.0,
+            "keep": settings.keep,
+            "front": {"host": f"{app}.test", "port": PORT},
+            "hooks": {
+                "key": key,
+                "before": [settings.before] if settings.before else [],
+                "after": [settings.after] if settings.after else [],
+            },
+        }
+        described = {
+            **layout.app.describe(),
+            "static_folder": "static",
+            "requirements": "requirements.txt",
+            "require_hashes": False,
+            "request_timeout": 30,
+        }
+        units = {kind: f"# {kind} of {layout.id}\n" for kind in layout.unit_names}
+        return {
+            "app": described,
+            "release": release,
+            "texts": {"ini": f"# {layout.id}\n", "units": units},
+            "archive": archive,
+        }
+
+    def deploy_of(self, host: str, item: dict[str, Any]) -> Deploy:
+        machine = self.hosts[host]
+        layout = machine.app(item["app"]["name"]).release(item["release"]["id"])
+        wanted = wanted_of(layout, item["release"], item["release"]["front"])
+        content = content_of(item, item["texts"], NO_VARIABLES)
+        return Deploy(Placing(wanted, content, machine, item["archive"]), "ann@laptop")
+
+    # --- The playbooks ------------------------------------------------------------------------------------------
+
+    def site(
+        self,
+        hosts: Sequence[str] = (),
+        apps: Sequence[str] = (),
+        hooks: str = "",
+        restart: Sequence[str] = (),
+        silent: Sequence[str] = (),
+    ) -> dict[str, dict[str, dict[str, Any]]]:
+        """site.yml with `--limit` and `-e app=`; {host: {app: result}}. `silent` hosts can't be asked."""
+        playing = list(hosts or self.hosts)
+        looks = {host: self.look(host) for host in playing}
+        items = {
+            host: [self.item(host, app, looks[host], app in restart) for app in apps or self.settings]
+            for host in playing
+        }
+        first = items[playing[0]]
+        others = [host for host in self.hosts if host not in playing]
+        asked: list[dict[str, Any]] = []
+        if fleet.owing(first, looks.values()):
+            asked = [{} if host in silent else {"look": {"apps": self.look(host)}} for host in others]
+        known = [*looks.values(), *(answer["look"]["apps"] for answer in asked if "look" in answer)]
+        owing = [] if hooks == "skip" else fleet.owing(first, known)
+        owing_before = fleet.owing(first, known, ["before"])
+        owing_after = [] if hooks == "skip" else fleet.owing(first, known, ["after"])
+        unasked = fleet.unasked(owing, others, asked, hooks) if asked else {}
+        placed = {
+            host: {"apps": [self.deploy_of(host, item).run(item["app"]["name"] not in owing) for item in items[host]]}
+            for host in playing
+        }
+        before = [] if unasked else owing_before
+        ended = {host: self.hooks(host, "before", items[host], before, placed, fleet.PREPARED) for host in playing}
+        held = unasked or fleet.held_back(owing_before, placed, ended)
+        finished = {
+            host: {"apps": [self._finish(host, item, held) for item in items[host] if item["app"]["name"] in owing]}
+            for host in playing
+        }
+        for host in playing:
+            self.hooks(host, "after", items[host], owing_after, finished, fleet.LIVE)
+        return {
+            host: {
+                one["app"]: one
+                for one in [*(it for it in placed[host]["apps"] if it["app"] not in owing), *finished[host]["apps"]]
+            }
+            for host in playing
+        }
+
+    def hooks(
+        self,
+        host: str,
+        step: str,
+        items: Sequence[dict[str, Any]],
+        names: Sequence[str],
+        results: dict[str, Any],
+        states: Sequence[str],
+    ) -> dict[str, Any]:
+        failed = {}
+        for one in fleet.led(items, host, names, results, states):
+            machine = self.hosts[host]
+            layout, _content = find(one["app"], str(machine.prefix))
+            wrong = run_hook(machine, Records(layout, machine), one["release"], step, one["key"])
+            if wrong:
+                failed[one["app"]] = wrong
+        return {"failed_apps": failed}
+
+    def _finish(self, host: str, item: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
+        deploy = self.deploy_of(host, item)
+        name = item["app"]["name"]
+        return deploy.hold_back(held[name]) if name in held else deploy.run()
+
+    def rollback(self, host: str, app: str, release: str = "", keep_environment: bool = False) -> dict[str, Any]:
+        """rollback.yml on one host. Raises Impossible."""
+        machine = self.hosts[host]
+        layout, content = find(app, str(machine.prefix))
+        rollback = Rollback(layout, content["front"], machine, "ann@laptop")
+        rollback.records.settle()
+        return roll_back(rollback, release, keep_environment)
+
+    # --- What is ------------------------------------------------------------------------------------------------
+
+    def live(self, host: str, app: str) -> str:
+        machine = self.hosts[host]
+        return Records(machine.app(app), machine).live()
+
+    def records(self, host: str, app: str) -> Records:
+        return Records(self.hosts[host].app(app), self.hosts[host])
+
+    def visits(self) -> dict[tuple[str, str], int]:
+        """What visitors get, by host and app."""
+        return {(host, app): machine.visit(app).status for host, machine in self.hosts.items() for app in self.settings}
+
+    def wanted(self, host: str, app: str) -> str:
+        """The id that the settings make now."""
+        return str(self.item(host, app, self.look(host))["release"]["id"])
+
+
+@contextlib.contextmanager
+def cut(machine: Machine, after: int) -> Any:
+    """A run that ends before this machine's next change but `after`; nothing happens if it has fewer."""
+    machine.cut_at = after
+    try:
+        yield
+    except Cut:
+        pass
+    finally:
+        machine.cut_at = None
+
+
+__all__ = ["Impossible", "Settings", "World", "cut", "digest"]
