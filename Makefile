@@ -101,7 +101,7 @@ lint-shellcheck:
 .PHONY: unit
 unit: setup ## Test what needs no server: plugins, templates, role interfaces, the sample app
 	@$(say) 'Unit tests'
-	@pytest
+	@pytest --numprocesses=auto
 	@pytest uwsgi-flask
 
 .PHONY: scenarios

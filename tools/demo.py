@@ -60,7 +60,7 @@ def expect_answers() -> None:
     The server    ssh -p {SSH_PORT} -i ~/.cache/uwsgi-flask/id_ed25519 -o StrictHostKeyChecking=no \\
                       -o UserKnownHostsFile=/dev/null deploy@127.0.0.1
     Deploy again  make demo     (edit uwsgi-flask/ first, and keep the page open)
-    Away with it  make demo-down
+    Remove it     make demo-down
 """)
 
 
