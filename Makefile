@@ -105,7 +105,7 @@ unit: setup ## Test what needs no server: plugins, templates, role interfaces, t
 	@pytest uwsgi-flask
 
 .PHONY: scenarios
-scenarios: setup ## Test deploys on throw-away servers, two scenarios at a time, or only SCENARIOS="rollback …"
+scenarios: setup ## Test deploys on throw-away servers, two scenarios at a time, or only SCENARIOS="default fleet"
 	@tools/packages.sh servers
 	@$(say) 'Scenarios on throw-away servers'
 	@python tools/scenarios.py $(SCENARIOS)

@@ -13,7 +13,6 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import app_st
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import Deploy, roll_back, run_hook
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find, registered
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback import Rollback
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import content_of, wanted_of
@@ -215,6 +214,3 @@ def cut(machine: Machine, after: int) -> Any:
         pass
     finally:
         machine.cut_at = None
-
-
-__all__ = ["Impossible", "Settings", "World", "cut", "digest"]

@@ -173,7 +173,7 @@ def started(pid: int) -> str:
     """
     if Path("/proc/self/stat").exists():
         try:
-            # Behind the program's name, which stands in parentheses and may hold spaces: from field 3 on.
+            # After the program's name, which is in parentheses and may hold spaces: from field 3 on.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return ""

@@ -83,7 +83,7 @@ def _without_source(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def pack(source: str, paths: list[str], archive: str) -> None:
-    """Write the files at `paths` inside `source` to a gzipped tar. Owners and modes are the module's affair."""
+    """Write the files at `paths` inside `source` to a gzipped tar. The module sets owners and modes."""
     # Level 1: the network between is a LAN or better, and the controller's time is a person's.
     with tarfile.open(archive, "w:gz", compresslevel=1, dereference=True) as tar:
         for path in paths:

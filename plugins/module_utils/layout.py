@@ -7,7 +7,6 @@ in here, and nothing is read or written.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +125,11 @@ class AppLayout:
         return self._path("/etc/systemd/system")
 
     @property
+    def wants(self) -> Path:
+        """Links to what systemd starts at boot."""
+        return self.units / "multi-user.target.wants"
+
+    @property
     def build(self) -> Path:
         """What is being built, by a user that owns nothing else; its parent is made by systemd."""
         return self._path(f"/var/cache/private/web-build/{self.name}")
@@ -152,7 +156,7 @@ class AppLayout:
         return ReleaseLayout(self, release)
 
     def describe(self) -> dict[str, Any]:
-        """All of the above as plain values, for templates and for what is sent to a host."""
+        """Every place as a plain value, for templates and for what is sent to a host."""
         return _plain(self)
 
     def _path(self, path: str) -> Path:
@@ -275,7 +279,7 @@ class ReleaseLayout:
         return self.app.units / self.unit(kind)
 
     def describe(self) -> dict[str, Any]:
-        """All of the above as plain values, for templates."""
+        """Every place as a plain value, for templates."""
         return _plain(self)
 
 
@@ -288,5 +292,5 @@ def _values(layout: Any) -> Iterator[tuple[str, Any]]:
         if field.name not in ("app", "prefix"):
             yield field.name, getattr(layout, field.name)
     for name, member in vars(type(layout)).items():
-        if isinstance(member, property | functools.cached_property) and name != "socket_names":
+        if isinstance(member, property) and name != "socket_names":
             yield name, getattr(layout, name)

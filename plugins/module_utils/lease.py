@@ -25,7 +25,7 @@ PATH = "/run/web-deploy.lease"
 FLOCK = "/run/web-deploy.flock"
 # Seconds without a renewal after which another run may take a lease.
 TTL = 90
-# So long an orphan of a lost connection is waited for: a virtualenv may be building.
+# How long to wait for a process orphaned by a lost connection: it may be building a virtualenv.
 WAIT_SECONDS = 600
 PAUSE = 0.2
 

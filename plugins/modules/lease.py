@@ -35,7 +35,9 @@ RETURN = r"""
 token: {description: "What changing modules must show; empty in a rehearsal.", type: str, returned: with held}
 look: {description: What was seen., type: dict, returned: if asked for}
 held_by:
-  description: Who holds the lease instead, as C(token), C(holder), C(told) and C(left).
+  description:
+    - Who holds the lease instead, as C(token), C(holder), C(told), C(left) (seconds) and C(at_work), whether a module
+      is changing the host just now.
   type: dict
   returned: when it is held
 """

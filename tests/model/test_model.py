@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from machine import Machine
-from world import Impossible, World, cut
+from world import World, cut
 
 HOSTS, APPS = ("one", "two"), ("shop", "wiki")
 # What can be wrong with a new release.
@@ -53,6 +54,8 @@ class Fleet(RuleBasedStateMachine):
                 (machine.prefix / path).write_text(text)
         self.served = self.world.visits()
         self.count = 0
+        # Where somebody saw to it that a boot won't bring the app back.
+        self.disabled: set[tuple[str, str]] = set()
         # What lets a hook be run a second time.
         self.was_cut = self.was_withdrawn = False
 
@@ -122,7 +125,7 @@ class Fleet(RuleBasedStateMachine):
         self._let_there_be_something_to_do()
         with cut(self.world.hosts[host], moment):
             self.world.site(hosts)
-        self.world.hosts[host].boot()
+        self._boot(host)
 
     @rule(hosts=SOME_HOSTS, host=A_HOST, moment=MOMENT)
     def deploy_on_a_full_disk(self, hosts: tuple[str, ...], host: str, moment: int) -> None:
@@ -162,13 +165,13 @@ class Fleet(RuleBasedStateMachine):
         with cut(self.world.hosts[host], moment), contextlib.suppress(Impossible):
             self.world.rollback(host, app)
         if power:
-            self.world.hosts[host].boot()
+            self._boot(host)
 
     # --- What the world does ------------------------------------------------------------------------------------
 
     @rule(host=A_HOST)
     def boot(self, host: str) -> None:
-        self.world.hosts[host].boot()
+        self._boot(host)
 
     @rule(host=A_HOST, app=AN_APP, what=st.sampled_from(["code", "mode", "venv", "ini", "unit", "environment"]))
     def edit_by_hand(self, host: str, app: str, what: str) -> None:
@@ -202,7 +205,7 @@ class Fleet(RuleBasedStateMachine):
                 layout.socket.unlink(missing_ok=True)
             elif what == "disable":
                 machine._disable(layout.target)
-                machine._enable(layout.target)
+                self.disabled.add((host, app))
             else:
                 machine._stop(layout.service)
             self.served = self.world.visits()
@@ -228,7 +231,7 @@ class Fleet(RuleBasedStateMachine):
 
     @invariant()
     def a_boot_would_bring_back_what_is_live(self) -> None:
-        for host, app in self.served:
+        for host, app in {*self.served} - self.disabled:
             records = self.world.records(host, app)
             assert not records.live() or records.live() in records.enabled(), (host, app)
 
@@ -240,7 +243,7 @@ class Fleet(RuleBasedStateMachine):
 
     @invariant()
     def a_hook_that_ended_well_is_not_run_again(self) -> None:
-        """Not on any host, unless the release was withdrawn meanwhile, or the run was cut off behind the hook."""
+        """Not on any host, unless the release was withdrawn meanwhile, or the run was cut off after the hook."""
         for app in APPS:
             run = [unit for machine in self.world.hosts.values() for unit in machine.hooks_run if unit.startswith(app)]
             again = {unit for unit in run if run.count(unit) > 1}
@@ -248,8 +251,13 @@ class Fleet(RuleBasedStateMachine):
 
     # --- Small things -------------------------------------------------------------------------------------------
 
+    def _boot(self, host: str) -> None:
+        self.world.hosts[host].boot()
+        for place in self.disabled & {(host, app) for app in APPS}:
+            self.served[place] = 0
+
     def _let_there_be_something_to_do(self) -> None:
-        """Most moments of a run that changes nothing are behind its end."""
+        """Most moments of a run that changes nothing are after its end."""
         for app in APPS:
             self.count += 1
             self.world.settings[app].code = self.count
@@ -263,6 +271,7 @@ class Fleet(RuleBasedStateMachine):
         return all(self._is_well(host, app) for host in HOSTS)
 
     def _assert_converged(self, host: str, app: str) -> None:
+        self.disabled.discard((host, app))
         wanted, records = self.world.wanted(host, app), self.world.records(host, app)
         assert (records.live(), records.result(wanted)) == (wanted, "good")
         assert self.world.hosts[host].running(app) == {wanted}

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 
 from machine import Machine
-from world import Impossible, World, cut
+from world import World, cut
 
-# A deploy of one app over another makes about so many changes; the last of these moments are behind its end.
+# A deploy of one app over another makes about so many changes; the last of these moments are after its end.
 MOMENTS = range(60)
 
 
@@ -346,7 +347,7 @@ class TestCut:
         assert_converged(world, live(world))
 
     def test_there_are_no_more_moments(self, world: World, machine: Machine) -> None:
-        """The ranges above reach behind the end of a run."""
+        """The ranges above reach beyond the end of a run."""
         deploy(world)
         machine.calls.clear()
         deploy(world)

@@ -28,6 +28,6 @@ def test_is_of_the_suite_that_the_inventory_names(host: Host) -> None:
 
 
 def test_knows_the_settings_of_the_project(host: Host) -> None:
-    """Tests ask Ansible for settings instead of repeating them: those of the project's group_vars have to be there."""
+    """Tests ask Ansible for settings instead of repeating them: those of the project's group_vars must be there."""
     answer = host.ansible("ansible.builtin.debug", "var=test_server_name", check=False)
     assert answer["test_server_name"] == f"uwsgi-flask-{host.ansible.get_variables()['inventory_hostname']}"

@@ -65,7 +65,7 @@ class System:
             connection.close()
 
     def complaints(self) -> str:
-        """What nginx last said of its configuration. Its log holds requests too, which are nobody's business here."""
+        """What nginx last said of its configuration. Its log holds requests too, which must not be shown."""
         if not ERROR_LOG.exists():
             return ""
         lines = ERROR_LOG.read_text(errors="replace").splitlines()[-50:]

@@ -157,7 +157,7 @@ def run_hook(system: System, records: Records, release: str, step: str, key: str
         raise Impossible(f"{step!r} is no hook")
     layout = records.layout.release(release)
     try:
-        instance.run_unit(system, layout.unit(step), step)
+        instance.start(system, [layout.unit(step)], step)
         records.remember_hook(step, key)
     except (Refused, OSError) as fault:
         refused = as_refusal(step, fault)

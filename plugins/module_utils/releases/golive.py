@@ -26,7 +26,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted im
 class GoLive:
     """Makes one release the live one, and leaves the host as if nothing else had ever been tried.
 
-    `action` is what is recorded (deploy, rollback), `leaves` the release that a rollback turns its back on.
+    `action` is what is recorded (deploy, rollback), `leaves` the release that a rollback abandons.
     """
 
     def __init__(self, wanted: Wanted, system: System, by: str = "", action: str = "deploy", leaves: str = "") -> None:
@@ -67,7 +67,7 @@ class GoLive:
         """Import the app as its user, in its sandbox. Raises Refused, with the release recorded as bad."""
         if self.records.live() != self.layout.id and not instance.is_active(self.system, self.layout):
             with self._refusing(), self._step(CHECK):
-                instance.run_unit(self.system, self.layout.unit(CHECK), CHECK)
+                instance.start(self.system, [self.layout.unit(CHECK)], CHECK)
 
     def run(self) -> bool:
         """Make it so. True if anything was changed. Raises Refused; what served before then serves as before."""
@@ -106,8 +106,8 @@ class GoLive:
             self.prober.prove_through_front()
 
     def _keep_live(self) -> None:
-        """Mend what is around the live release. It was proven when it went live, so it is never stopped here, but for
-        another that is well: after a run that was cut off behind the flip, the one before still runs.
+        """Mend what is around the live release. It was proven when it went live, so it is stopped here only
+        if another healthy one can take over: after a run that was cut off after the flip, the previous one still runs.
         """
         try:
             with self._step("repair"):

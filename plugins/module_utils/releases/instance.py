@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
@@ -12,11 +11,11 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PART
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
-# The directory of the sockets: nobody lists it, everybody may pass; who may connect is the sockets' own affair.
+# The directory of the sockets: nobody lists it, everybody may pass; each socket says who may connect.
 RUN_MODE = 0o711
 # Pause between two looks. Short, because a deploy waits on it; long enough to be no load.
 PAUSE = 0.1
-# After the flip no new connection reaches the old socket; its queue must be empty so many times in a row.
+# After the flip no new connection reaches the old socket; its queue must be empty this many times in a row.
 EMPTY_IN_A_ROW = 3
 
 
@@ -51,11 +50,6 @@ def ensure_sockets_directory(system: System, app: AppLayout) -> bool:
         system.put(file)
     system.make_temporary_files(file.path)
     return True
-
-
-def run_unit(system: System, unit: str, step: str) -> None:
-    """Start a unit and wait for it. Raises Refused with the journal."""
-    start(system, [unit], step)
 
 
 def start(system: System, units: list[str], step: str) -> None:
@@ -132,13 +126,8 @@ def stop(system: System, layout: ReleaseLayout, at_once: bool = False) -> None:
 def _stoppable(system: System, layout: ReleaseLayout) -> list[str]:
     """The units of the release that systemd knows, whatever put them there, the socket before what it would wake."""
     known = system.units(layout.app.unit_pattern(layout.id))
-    enabled = layout.app.units / "multi-user.target.wants" / layout.target
+    enabled = layout.app.wants / layout.target
     if enabled.is_symlink():
         known |= {layout.target}
     order = [layout.unit(kind) for kind in (*PARTS, "target", *STEPS)]
     return [*(unit for unit in order if unit in known), *sorted(known - {*order})]
-
-
-def stop_all(system: System, layouts: Iterable[ReleaseLayout]) -> None:
-    for layout in layouts:
-        stop(system, layout)

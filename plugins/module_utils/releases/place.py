@@ -6,10 +6,11 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, registration, virtualenv
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Tree, environment_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Wanted as CodeFile
@@ -70,7 +71,7 @@ class Placing:
             and all(file.is_right() for file in owned)
             and self._links_are_right()
             and self._description(owned).is_right()
-            and tmpfiles(self.app).is_right()
+            and instance.tmpfiles(self.app).is_right()
         )
 
     def run(self) -> bool:
@@ -173,11 +174,6 @@ class Placing:
         return OwnedFile(self.layout.description, json.dumps(described, indent=2) + "\n", 0o640, self.app.group)
 
 
-def tmpfiles(app: AppLayout) -> OwnedFile:
-    """What systemd-tmpfiles makes at each boot: the directory of the sockets, and the names that nginx connects to."""
-    return instance.tmpfiles(app)
-
-
 def damage(app: AppLayout, release: str) -> list[str]:
     """How a release differs from what was deployed, a line for each difference; none if it is as it was.
 
@@ -187,9 +183,7 @@ def damage(app: AppLayout, release: str) -> list[str]:
     described = read_json(layout.description)
     if "code" not in described or "files" not in described:
         return [f"{layout.description} is missing or broken"]
-    code = [CodeFile(path, sha256, executable) for path, (sha256, executable) in described["code"].items()]
-    tree = Tree(layout.code, code, described["public_folder"], app.group)
-    lines = [f"{layout.code}/{path} isn't as it was deployed" for path in tree.damage()]
+    lines = [f"{layout.code}/{path} isn't as it was deployed" for path in _tree(layout, described).damage()]
     for name, digest in described["files"].items():
         path = Path(name)
         if path.is_symlink() or not path.is_file():
@@ -205,9 +199,14 @@ def unguarded(app: AppLayout, release: str) -> list[str]:
     """Paths of a release's code whose mode or owner isn't right."""
     layout = app.release(release)
     described = read_json(layout.description)
-    code = [CodeFile(path, sha256, executable) for path, (sha256, executable) in described.get("code", {}).items()]
-    tree = Tree(layout.code, code, described.get("public_folder", ""), app.group)
-    return [f"{layout.code}/{path} has another mode or owner" for path in tree.unguarded()]
+    paths = _tree(layout, described).unguarded() if "code" in described else []
+    return [f"{layout.code}/{path} has another mode or owner" for path in paths]
+
+
+def _tree(layout: ReleaseLayout, described: dict[str, Any]) -> Tree:
+    """The code of a release as its own description has it."""
+    code = [CodeFile(path, sha256, executable) for path, (sha256, executable) in described["code"].items()]
+    return Tree(layout.code, code, described["public_folder"], layout.app.group)
 
 
 def _changed_meanwhile(what: str) -> Refused:

@@ -10,7 +10,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused i
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import Answer, System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Wanted
 
-# For an nginx that is being restarted just now: so long it may give no answer at all.
+# How long nginx may stay silent, because it may be restarting.
 FRONT_SECONDS = 10.0
 # Longest time that a single question may take.
 ANSWER_SECONDS = 5.0
@@ -71,7 +71,7 @@ class Prober:
             raise self._refusal("look", f"{where} gave {self._told(answer)}")
 
     def _wait_for_an_answer(self, address: str | Path) -> Answer:
-        """The first answer of any kind. None at all is nginx's affair, and may pass."""
+        """The first answer of any kind. No answer at all comes from an nginx that is restarting."""
         end = self.system.clock() + FRONT_SECONDS
         while True:
             answer = self.ask(address)

@@ -80,7 +80,7 @@ class Records:
 
     def enabled(self) -> set[str]:
         """Ids of the releases that start at boot."""
-        links = (self.layout.units / "multi-user.target.wants").glob(self.layout.unit_pattern())
+        links = self.layout.wants.glob(self.layout.unit_pattern())
         return {release for path in links if (release := self.layout.release_of(path.name))}
 
     def with_units(self) -> set[str]:

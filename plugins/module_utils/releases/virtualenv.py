@@ -143,14 +143,13 @@ class Desk:
 
 def _words(app: AppLayout, desk: Desk, final: Path, require_hashes: bool) -> list[str]:
     """The command line of a build. The virtualenv's scripts hold its path, so it is built at the path it will have."""
-    cache = f"{app.build.parent.name}/{app.build.name}"
     requirements, netrc = app.root / "requirements.txt", app.root / "netrc"
     properties = [
         *SANDBOX,
         # Kept from build to build, for this app alone.
-        f"CacheDirectory={cache}",
+        f"CacheDirectory={app.build_links.parent.name}/{app.build_links.name}",
         "CacheDirectoryMode=0700",
-        f"Environment=HOME=/var/cache/{cache}",
+        f"Environment=HOME={app.build_links}",
         # Of the app, nothing is seen in there but what is bound.
         f"TemporaryFileSystem={app.root}",
         f"BindPaths={desk.tree}:{final}",

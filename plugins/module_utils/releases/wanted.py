@@ -1,4 +1,4 @@
-"""What a release has to be, as the controller describes it, and the little of it that going live needs."""
+"""What a release must contain, as the controller describes it, and the part of it that going live uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppL
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """What proves a release: so many answers 200 in a row at a path, within so many seconds."""
+    """What proves a release: `successes` answers 200 in a row from `path`, within `deadline` seconds."""
 
     path: str
     successes: int
@@ -32,7 +32,7 @@ class Front:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """The release that has to be live. Times are in seconds.
+    """The release that should be live. Times are in seconds.
 
     `drain` is how long the one before may take to end what it serves, `keep` how many good releases stay, `ref` what
     the source calls itself, and `hooks` the key of the hooks that have been run for it, "" if it has none.
