@@ -58,8 +58,10 @@ class World:
         """An item of the plan for this host, with its archive."""
         settings, known = self.settings[app], look.get(app, {})
         serial = known.get("serial", 0) + bool(known.get("renew") or restart)
+        if known.get("renew") and self.id_of(host, app, serial) == known.get("live"):
+            serial += 1
         version = digest(app, settings.code, settings.requirements)
-        layout = self.hosts[host].app(app).release(digest(version, settings.before, settings.after, serial))
+        layout = self.hosts[host].app(app).release(self.id_of(host, app, serial))
         key = digest(version, settings.before, settings.after)
         archive, listed = archive_of(
             self.folder / "packed" / app,
@@ -99,6 +101,10 @@ class World:
             "texts": {"ini": f"# {layout.id}\n", "units": units},
             "archive": archive,
         }
+
+    def id_of(self, host: str, app: str, serial: int) -> str:
+        settings = self.settings[app]
+        return digest(digest(app, settings.code, settings.requirements), settings.before, settings.after, serial)
 
     def deploy_of(self, host: str, item: dict[str, Any]) -> Deploy:
         machine = self.hosts[host]
@@ -141,8 +147,14 @@ class World:
         before = [] if unasked else owing_before
         ended = {host: self.hooks(host, "before", items[host], before, placed, fleet.PREPARED) for host in playing}
         held = unasked or fleet.held_back(owing_before, placed, ended)
+        waiting = {
+            host: [one["app"] for one in placed[host]["apps"] if one["app"] in owing and one["result"] == "prepared"]
+            for host in playing
+        }
         finished = {
-            host: {"apps": [self._finish(host, item, held) for item in items[host] if item["app"]["name"] in owing]}
+            host: {
+                "apps": [self._finish(host, item, held) for item in items[host] if item["app"]["name"] in waiting[host]]
+            }
             for host in playing
         }
         for host in playing:
@@ -150,7 +162,10 @@ class World:
         return {
             host: {
                 one["app"]: one
-                for one in [*(it for it in placed[host]["apps"] if it["app"] not in owing), *finished[host]["apps"]]
+                for one in [
+                    *(it for it in placed[host]["apps"] if it["app"] not in waiting[host]),
+                    *finished[host]["apps"],
+                ]
             }
             for host in playing
         }

@@ -43,7 +43,8 @@ class ActionModule(ActionBase):
             result = self._send({**arguments, "archives": self._archives(lacking, sources)}, task_vars)
             needed = result.pop("needs_code", [])
             if needed:
-                result = self._send({**arguments, "archives": self._archives([*lacking, *needed], sources)}, task_vars)
+                archives = self._archives([*lacking, *needed], sources)
+                result = self._send({**arguments, "archives": archives, "archives_are_all": True}, task_vars)
             return result
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -53,7 +54,14 @@ class ActionModule(ActionBase):
 
     def _archives(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, str]:
         """Send the packed code of these apps; {app: path on the host}."""
-        return {name: self._sent(name, sources[name]) for name in names}
+        sent = {}
+        for name in names:
+            try:
+                sent[name] = self._sent(name, sources[name])
+            except OSError as error:
+                # Without its code this app is refused on the host, and the others go on.
+                self._display.warning(f"{name}: the source changed while it was read: {error}; run again")
+        return sent
 
     def _sent(self, name: str, release: dict[str, Any]) -> str:
         if not self._connection._shell.tmpdir:

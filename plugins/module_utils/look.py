@@ -12,7 +12,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, number
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
@@ -40,10 +40,10 @@ def app_state(layout: AppLayout, system: System) -> dict[str, Any]:
     described = {release: records.described(release) for release in records.releases()}
     return {
         "live": live,
-        "serial": int(described.get(live, {}).get("serial", 0)),
+        "serial": number(described.get(live, {}).get("serial")),
         "renew": damage(layout, live) if live else [],
         "releases": [release for release, about in described.items() if about],
-        "longest_timeout": max((int(about.get("request_timeout", 0)) for about in described.values()), default=0),
+        "longest_timeout": max((number(about.get("request_timeout")) for about in described.values()), default=0),
         "hooks": records.hooks(),
     }
 

@@ -47,6 +47,7 @@ options:
   web: {description: "What the roles agree on, for the templates.", type: dict}
   known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
+  archives_are_all: {description: Whether no more can be sent; set by the action., type: bool, default: false}
   environments: {description: Environment variables by app., type: dict, default: {}}
   secrets: {description: More of them that must not be shown., type: dict, default: {}}
   build_environment: {description: Environment variables of pip., type: dict, default: {}}
@@ -70,6 +71,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "held_back": {"type": "dict", "default": {}},
     "apps": {"type": "list", "elements": "dict", "required": True},
     "archives": {"type": "dict", "default": {}},
+    "archives_are_all": {"type": "bool", "default": False},
     # As one text each: Ansible would blot out every single value of a dictionary wherever else it stands.
     "environments": {"type": "str", "default": "{}", "no_log": True},
     "build_environment": {"type": "str", "default": "{}", "no_log": True},
@@ -91,7 +93,7 @@ def main() -> None:
         diff = diff_of_all(deploys) if module._diff else []
         if module.check_mode:
             results = [deploy.rehearse() for deploy in deploys]
-        elif lacking:
+        elif lacking and not module.params["archives_are_all"]:
             # The action plugin packs, sends and calls again: an unchanged release costs one call and no transfer.
             module.exit_json(changed=False, needs_code=lacking, apps=[])
         else:

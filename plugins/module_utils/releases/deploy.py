@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tarfile
 import traceback
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,15 +14,20 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AFTER, BEFORE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import changes
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive import GoLive, as_refusal
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive import GoLive
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible, Refused, last_lines
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import (
+    Impossible,
+    Refused,
+    as_refusal,
+    last_lines,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback import Rollback
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
 # What may go wrong with one app without being anything that the others suffer from.
-FAULTS = (Refused, OSError, ValueError, LookupError)
+FAULTS = (Refused, OSError, ValueError, LookupError, TypeError, EOFError, tarfile.TarError, zlib.error)
 
 Result = dict[str, Any]
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import CHECK
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records, remove_all
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, as_refusal
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Wanted
 
@@ -38,6 +37,7 @@ class GoLive:
         self.prober = Prober(wanted, system)
         self.action = action
         self.leaves = leaves
+        self.was_previous = ""
         self.steps: list[dict[str, Any]] = []
         self.began = system.clock()
 
@@ -47,7 +47,8 @@ class GoLive:
         """Whether the release is live, running, reachable, enabled for boot, alone and recorded."""
         units = self.system.show(self.layout.serving, "ActiveState", "NeedDaemonReload")
         return (
-            self.records.live() == self.layout.id
+            leads_to(self.app.current, self.layout.link_target)
+            and self.records.live() == self.layout.id
             and self.records.result(self.layout.id) == GOOD
             and all(unit.get("ActiveState") == "active" for unit in units.values())
             and all(unit.get("NeedDaemonReload") != "yes" for unit in units.values())
@@ -130,6 +131,8 @@ class GoLive:
     def _repair(self) -> None:
         instance.ensure_sockets_directory(self.system, self.app)
         self.system.systemctl("daemon-reload")
+        if not leads_to(self.app.current, self.layout.link_target):
+            self.system.link(self.app.current, self.layout.link_target)
         if not leads_to(self.layout.socket_link, os.fspath(self.layout.socket)):
             self.system.link(self.layout.socket_link, os.fspath(self.layout.socket))
         if instance.is_active(self.system, self.layout) and not self.system.listens(self.layout.socket):
@@ -146,6 +149,7 @@ class GoLive:
         """Move socket and static files to the release in one rename, durable before anything else follows."""
         if self.leaves:
             self.records.leaving(self.leaves, self.layout.id)
+        self.was_previous = self.records.previous()
         if before:
             self.system.link(self.app.previous, self.app.release(before).link_target)
         self.system.link(self.app.current, self.layout.link_target)
@@ -155,23 +159,34 @@ class GoLive:
             return
         with self._step("flip back"):
             if before:
-                self.system.link(self.app.current, self.app.release(before).link_target)
+                try:
+                    self.system.link(self.app.current, self.app.release(before).link_target)
+                except OSError:
+                    # A full disk: renaming the link that is there needs no room.
+                    if self.records.previous() != before:
+                        raise
+                    os.replace(self.app.previous, self.app.current)
             else:
                 self.system.remove(self.app.current)
+            # A disk that is full must not keep the release from being stopped.
+            with contextlib.suppress(OSError):
+                if self.was_previous:
+                    self.system.link(self.app.previous, self.app.release(self.was_previous).link_target)
 
     def _standby(self) -> str:
         """Another release that is good, runs and answers: it may take over from a live one that doesn't."""
         for release in self.records.good():
             layout = self.app.release(release)
-            if release != self.layout.id and instance.is_active(self.system, layout):
-                answer = self.prober.ask(layout.http_socket)
-                if answer.status == 200:
-                    return release
+            is_up = instance.is_active(self.system, layout) and self.system.listens(layout.socket)
+            if release != self.layout.id and is_up and self.prober.ask(layout.http_socket).status == 200:
+                return release
         return ""
 
     def _return_to(self, release: str, refused: Refused) -> None:
         """Leave a live release that isn't well for one that is, and that was never stopped."""
-        self.system.systemctl("enable", self.app.release(release).target)
+        code, _printed = self.system.systemctl("enable", self.app.release(release).target)
+        if code != 0:
+            raise refused
         self.system.sync()
         self._flip_back(release)
         self._withdraw(refused)
@@ -245,7 +260,7 @@ class GoLive:
             try:
                 self.records.refuse(self.layout.id, refused, self.seconds(), self.action, ref=self.wanted.ref)
                 self.records.settle()
-                remove_all(self.system, self.records.prunable(None, ""))
+                remove_all(self.system, self.records.prunable(None, self.layout.id))
             except OSError as error:
                 refused.evidence += f"\n(the reason could not be kept on the host: {error})"
 
@@ -269,16 +284,3 @@ class GoLive:
             yield
         finally:
             step["seconds"] = round(self.system.clock() - began, 2)
-
-
-def as_refusal(step: str, fault: Exception) -> Refused:
-    """Any fault as a refusal: a full disk keeps a release from going live as surely as a failing import."""
-    return fault if isinstance(fault, Refused) else Refused(step, f"{type(fault).__name__}: {fault}")
-
-
-def remove_all(system: System, doomed: list[Path]) -> None:
-    """Remove what nobody needs."""
-    for path in doomed:
-        system.remove(path)
-    if any(path.suffix in (".service", ".socket", ".target", ".timer") for path in doomed):
-        system.systemctl("daemon-reload")

@@ -76,10 +76,10 @@ class Placing:
 
     def run(self) -> bool:
         """Place it. True if anything was changed. Raises Refused, OSError and ValueError; what serves never notices."""
+        registered = registration.register(self.system, self.app, self.wanted.front)
         if self.is_right():
-            return False
+            return registered
         is_live = self.records.live() == self.layout.id
-        registration.register(self.system, self.app, self.wanted.front)
         for path, mode in self._directories().items():
             self.system.make_directory(path, mode, self.app.group)
         self._code(is_live)
@@ -180,9 +180,13 @@ def damage(app: AppLayout, release: str) -> list[str]:
     Modes and owners don't count: they are mended in place.
     """
     layout = app.release(release)
-    described = read_json(layout.description)
-    if "code" not in described or "files" not in described:
+    try:
+        return list(_damage(app, layout, read_json(layout.description)))
+    except (OSError, LookupError, TypeError, ValueError, AttributeError):
         return [f"{layout.description} is missing or broken"]
+
+
+def _damage(app: AppLayout, layout: ReleaseLayout, described: dict[str, Any]) -> list[str]:
     lines = [f"{layout.code}/{path} isn't as it was deployed" for path in _tree(layout, described).damage()]
     for name, digest in described["files"].items():
         path = Path(name)

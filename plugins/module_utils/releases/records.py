@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, leads_to
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
@@ -31,6 +32,11 @@ def read_json(path: Path) -> dict[str, Any]:
         if isinstance(content, dict):
             return content
     return {}
+
+
+def number(value: Any) -> int:
+    """A whole number from a file that somebody may have edited; 0 if it is none."""
+    return value if isinstance(value, int) else 0
 
 
 class Records:
@@ -101,7 +107,7 @@ class Records:
     def write(self, release: str, action: str, result: str, seconds: float, **more: Any) -> None:
         """Record what became of a release. `action` is what was tried: deploy, rollback."""
         at = datetime.datetime.fromtimestamp(self.system.now(), datetime.UTC).isoformat(timespec="seconds")
-        known = [int(self.of(other).get("sequence", 0)) for other in self.releases()]
+        known = [number(self.of(other).get("sequence")) for other in self.releases()]
         sequence = 1 + max(known, default=0)
         entry: dict[str, Any] = {"release": release, "action": action, "result": result, "at": at, "by": self.by}
         entry |= {"seconds": round(seconds, 1), "sequence": sequence, **more}
@@ -139,8 +145,17 @@ class Records:
 
     def hooks(self) -> dict[str, list[str]]:
         """{"before": keys, "after": keys} of the hooks that are done, as far as this host knows."""
+        live = self.live()
+        left = [release for release in self.releases() if live and self.of(release).get("leaving_for") == live]
+        withdrawn = {self._hooks_key(release) for release in left}
+        return {step: [key for key in keys if key not in withdrawn] for step, keys in self._hooks_on_disk().items()}
+
+    def _hooks_on_disk(self) -> dict[str, list[str]]:
         found = read_json(self.layout.hooks)
-        return {step: list(found.get(step, [])) for step in ("before", "after")}
+        return {step: list(found.get(step) or []) for step in ("before", "after")}
+
+    def _hooks_key(self, release: str) -> str:
+        return str((self.described(release).get("hooks") or {}).get("key", ""))
 
     def remember_hook(self, step: str, key: str) -> None:
         """Note that a hook has been run to its end, here or on another host."""
@@ -150,8 +165,7 @@ class Records:
 
     def forget_hooks(self, release: str) -> None:
         """A release that was withdrawn, and comes back one day, brings its hooks again."""
-        key = self.described(release).get("hooks", {}).get("key", "")
-        done = self.hooks()
+        key, done = self._hooks_key(release), self._hooks_on_disk()
         if any(key in keys for keys in done.values()):
             self._write_hooks({step: [it for it in keys if it != key] for step, keys in done.items()})
 
@@ -163,21 +177,26 @@ class Records:
     def prunable(self, keep: int | None, needed: str) -> list[Path]:
         """Releases, virtualenvs and units that nobody needs: good releases beyond `keep` (None keeps them all), all but
         a few others, and what was left unfinished. The live release stays, and so do the one before and `needed`,
-        which counts as good.
+        which counts as good where good ones are counted.
         """
         order = self.releases()
-        good = [release for release in order if release == needed or self.result(release) == GOOD]
-        if needed and needed not in good:
-            good.insert(0, needed)
+        counts = {needed} - {""} if keep is not None else set()
+        good = [release for release in order if release in counts or self.result(release) == GOOD]
+        good = [*(counts - {*good}), *good]
         other = [release for release in order if release not in good]
         kept = {*good[:keep], *other[:KEEP_BAD], needed, self.live(), self.previous()}
-        venvs = {self.layout.release(release).virtualenv.resolve() for release in order if release in kept}
+        venvs = {path.resolve() for release in order if release in kept for path in self._virtualenvs_of(release)}
         return [
             *(self.layout.release(release).directory for release in order if release not in kept),
             *(path for path in self.layout.virtualenvs.glob("*") if path.resolve() not in venvs),
             *self.layout.releases.glob(".*"),
             *self._units_of_none(kept & {*order, needed}),
         ]
+
+    def _virtualenvs_of(self, release: str) -> list[Path]:
+        """The virtualenv that a release leads to, and the one that it was made with, should the link be gone."""
+        named = str(self.described(release).get("virtualenv", ""))
+        return [self.layout.release(release).virtualenv, *([self.layout.virtualenvs / named] if named else [])]
 
     def _units_of_none(self, kept: set[str]) -> list[Path]:
         found = self.layout.units.glob(self.layout.unit_pattern())
@@ -188,14 +207,13 @@ class Records:
     def _target(self, link: Path) -> str:
         if not link.is_symlink():
             return ""
-        target = link.readlink().name
-        layout = self.layout.release(target)
-        is_ours = leads_to(link, layout.link_target) and layout.directory.is_dir()
-        return target if is_ours else ""
+        found = Path(os.path.realpath(link))
+        is_ours = found.parent == Path(os.path.realpath(self.layout.releases)) and found.is_dir()
+        return found.name if is_ours else ""
 
     def _sequence(self, release: str) -> float:
         layout = self.layout.release(release)
-        return float(self.of(release).get("sequence", 0 if layout.result.exists() else "inf"))
+        return number(self.of(release).get("sequence")) if layout.result.exists() else float("inf")
 
     def _note(self, layout: ReleaseLayout, record: dict[str, Any]) -> None:
         self.system.put(OwnedFile(layout.result, json.dumps(record, indent=2) + "\n", mode=0o600))
@@ -203,3 +221,11 @@ class Records:
     def _history_lines(self) -> list[str]:
         path = self.layout.history
         return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+
+def remove_all(system: System, doomed: list[Path]) -> None:
+    """Remove what nobody needs."""
+    for path in doomed:
+        system.remove(path)
+    if any(path.suffix in (".service", ".socket", ".target", ".timer") for path in doomed):
+        system.systemctl("daemon-reload")

@@ -34,3 +34,8 @@ def cause_in(evidence: str) -> str:
 def last_lines(evidence: str) -> list[str]:
     """As much of the evidence as a message holds."""
     return [line for line in evidence.splitlines() if line.strip()][-SHOWN_LINES:]
+
+
+def as_refusal(step: str, fault: Exception) -> Refused:
+    """Any fault as a refusal: a full disk keeps a release from going live as surely as a failing import."""
+    return fault if isinstance(fault, Refused) else Refused(step, f"{type(fault).__name__}: {fault}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,15 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted im
 
 # Where an app is can't change while it is there: these would lead to another place.
 FIXED = ("app_root", "run_root")
+# Without one of these it says nothing.
+PARTS = {"name", "app_root", "run_root", "user", "group", "front"}
 
 
-def register(system: System, layout: AppLayout, front: Front) -> None:
-    """Note that the app is ours, before anything of it is made. Raises Refused where its places are taken."""
+def register(system: System, layout: AppLayout, front: Front) -> bool:
+    """Note that the app is ours, before anything of it is made, and how visitors ask for it. True if that is new.
+
+    Raises Refused where its places are taken.
+    """
     content = {
         "name": layout.name,
         "app_root": layout.app_root,
@@ -41,8 +47,10 @@ def register(system: System, layout: AppLayout, front: Front) -> None:
     if not there:
         _refuse_strangers(layout)
     file = OwnedFile(layout.registration, json.dumps(content, indent=2) + "\n", mode=0o600)
-    if not file.is_right():
-        system.put(file)
+    if file.is_right():
+        return False
+    system.put(file)
+    return True
 
 
 def _refuse_strangers(layout: AppLayout) -> None:
@@ -52,6 +60,10 @@ def _refuse_strangers(layout: AppLayout) -> None:
         raise Refused(
             "place", f"{layout.root} is there and isn't ours: choose another name for the app, or move it away"
         )
+    # An app of that name would take over what another program has below /run.
+    taken = [path for path in (layout.run, layout.tmpfiles) if os.path.lexists(path)]
+    if taken and not layout.releases.is_dir():
+        raise Refused("place", f"{taken[0]} is there and isn't ours: choose another name for the app, or remove it")
     stranger = _owner(layout.data)
     if stranger not in ("", layout.user):
         raise Refused(
@@ -74,7 +86,8 @@ def registered(prefix: str = "", with_removed: bool = False) -> Iterator[tuple[A
     folder = AppLayout("any", prefix=prefix).registration.parent
     for path in sorted(folder.glob("*.json")):
         content = read_json(path)
-        if content and (with_removed or not content.get("removed")):
+        is_whole = content.keys() >= PARTS
+        if is_whole and (with_removed or not content.get("removed")):
             yield app_layout(content, prefix), content
 
 

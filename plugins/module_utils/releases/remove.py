@@ -24,6 +24,10 @@ class Removal:
     def what(self) -> list[str]:
         """All that would go: units and paths."""
         layout = self.layout
+        if not self._is_whole():
+            # Whatever is in the other places now, somebody else has put there.
+            left = [layout.data] if self.purge and layout.data.exists() else []
+            return [*map(str, left), *([str(layout.registration)] if self._forgets() else [])]
         units = self.system.units(layout.unit_pattern())
         paths = [layout.root, layout.run, layout.tmpfiles, layout.build, layout.build_links, *self._unit_files()]
         if self.purge:
@@ -38,6 +42,21 @@ class Removal:
         gone = self.what()
         if not gone:
             return []
+        if self._is_whole():
+            self._remove_places()
+        if self.purge:
+            self.system.remove(layout.data)
+        if not layout.data.exists():
+            self.system.remove(layout.registration)
+            self._remove_if_empty(layout.registration.parent)
+        elif self._is_whole():
+            content = {**_places(layout), **read_json(layout.registration), "removed": True}
+            self.system.put(OwnedFile(layout.registration, json.dumps(content, indent=2) + "\n", mode=0o600))
+        return gone
+
+    def _remove_places(self) -> None:
+        """Stop the app and remove all that is ours, but for its data."""
+        layout = self.layout
         records = Records(layout, self.system)
         for release in sorted(records.with_units()):
             instance.stop(self.system, layout.release(release))
@@ -46,17 +65,8 @@ class Removal:
         for path in [*self._unit_files(), layout.tmpfiles, layout.run, layout.root, *built]:
             self.system.remove(path)
         self.system.systemctl("daemon-reload")
-        if self.purge:
-            self.system.remove(layout.data)
-        if not layout.data.exists():
-            self.system.remove(layout.registration)
-            self._remove_if_empty(layout.registration.parent)
-        elif self._is_whole():
-            content = {**read_json(layout.registration), "removed": True}
-            self.system.put(OwnedFile(layout.registration, json.dumps(content, indent=2) + "\n", mode=0o600))
         for path in built:
             self._remove_if_empty(path.parent)
-        return gone
 
     def _unit_files(self) -> list[Path]:
         found = self.layout.units.glob(self.layout.unit_pattern())
@@ -74,3 +84,9 @@ class Removal:
     def _remove_if_empty(folder: Path) -> None:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _places(layout: AppLayout) -> dict[str, object]:
+    """What a registration says of an app's places."""
+    names = ("name", "app_root", "run_root", "user", "group")
+    return {**{name: getattr(layout, name) for name in names}, "front": {"host": "", "port": 0}}

@@ -208,6 +208,10 @@ def _release(
     version = identity.version_of(app, files)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
     made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
+    # What was changed by hand may be the very note of its serial.
+    while known.get("renew") and made == known.get("live"):
+        serial += 1
+        made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
     layout = settings.layout(app).release(made)
     return {
         **layout.describe(),
