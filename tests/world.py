@@ -52,7 +52,10 @@ class World:
 
     def look(self, host: str) -> dict[str, Any]:
         machine = self.hosts[host]
-        return {layout.name: app_state(layout, machine) for layout, _content in registered(prefix=str(machine.prefix))}
+        return {
+            layout.name: app_state(layout, machine, content)
+            for layout, content in registered(prefix=str(machine.prefix))
+        }
 
     def item(self, host: str, app: str, look: dict[str, Any], restart: bool = False) -> dict[str, Any]:
         """An item of the plan for this host, with its archive."""

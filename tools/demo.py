@@ -54,12 +54,14 @@ def expect_answers() -> None:
         # The header is uWSGI's and the words are the app's: together they show that the whole chain answered.
         if status != 200 or not release or words not in body:
             sys.exit(f"demo: {path} answered {status}, release {release!r}, without the app's words:\n{body[:2000]}")
+    chosen = {"DEMO_PORT": (HTTP_PORT, 8080), "DEMO_SSH_PORT": (SSH_PORT, 2222)}
+    ports = "".join(f" {name}={port}" for name, (port, usual) in chosen.items() if port != usual)
     print(f"""
     The app       http://127.0.0.1:{HTTP_PORT}/
     Its numbers   http://127.0.0.1:{HTTP_PORT}{info}
     The server    ssh -p {SSH_PORT} -i ~/.cache/uwsgi-flask/id_ed25519 -o StrictHostKeyChecking=no \\
                       -o UserKnownHostsFile=/dev/null deploy@127.0.0.1
-    Deploy again  make demo     (edit uwsgi-flask/ first, and keep the page open)
+    Deploy again  make demo{ports}     (edit uwsgi-flask/ first, and keep the page open)
     Remove it     make demo-down
 """)
 

@@ -24,26 +24,28 @@ def look(module: AnsibleModule) -> dict[str, Any]:
         "packages": packages(module),
         "users": users(),
         "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
-        "apps": {layout.name: app_state(layout, System()) for layout, _content in registered()},
+        "apps": {layout.name: app_state(layout, System(), content) for layout, content in registered()},
         "registered": [layout.name for layout, _content in registered(with_removed=True)],
     }
 
 
-def app_state(layout: AppLayout, system: System) -> dict[str, Any]:
+def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -> dict[str, Any]:
     """What decides about the next release of an app.
 
-    `renew` says how the live release was changed by hand: what serves is never mended, so a new instance of the same is
-    made. `longest_timeout` is that of any release that may answer, after a rollback too.
+    `registration` is what is noted of the app. `renew` says how the live release was changed by hand: what serves is
+    never mended, so a new instance of the same is made. `longest_timeout` is that of any release that may answer, after
+    a rollback too.
     """
     records = Records(layout, system)
     live = records.live()
     described = {release: records.described(release) for release in records.releases()}
+    timeouts = [number(about.get("request_timeout")) for about in described.values()]
     return {
         "live": live,
         "serial": number(described.get(live, {}).get("serial")),
         "renew": damage(layout, live) if live else [],
         "releases": [release for release, about in described.items() if about],
-        "longest_timeout": max((number(about.get("request_timeout")) for about in described.values()), default=0),
+        "longest_timeout": max([number(registration.get("longest_timeout")), *timeouts]),
         "hooks": records.hooks(),
     }
 

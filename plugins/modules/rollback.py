@@ -43,8 +43,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     given = module.params
+    name = given["app"] or "rollback"
     try:
         layout, registration = find(given["app"])
+        name = layout.name
         rollback = Rollback(layout, registration["front"], System(), given["by"])
         with held(module):
             if not module.check_mode:
@@ -54,11 +56,12 @@ def main() -> None:
             shown = [f"{layout.release(one).link_target}\n" for one in (before, target)]
             diff = {**link, "before": shown[0], "after": shown[1]}
             if module.check_mode:
-                result = {"app": layout.name, "before": before, "now": before, "release": target, "result": "live"}
+                result: dict[str, Any] = {"app": layout.name, "before": before, "now": target, "release": target}
+                result |= {"result": "would go live", "changed": True}
             else:
                 result = roll_back(rollback, given["release"], given["keep_environment"])
     except Impossible as fault:
-        module.fail_json(msg=f"{given['app'] or 'rollback'}: {fault}. Nothing was changed.")
+        module.fail_json(msg=f"{name}: {fault}. Nothing was changed.")
     module.exit_json(changed=True, apps=[result], diff=diff)
 
 

@@ -35,6 +35,10 @@ def main() -> None:
         for layout, registration in registered()
         if not chosen or layout.name in chosen
     ]
+    there = [layout.name for layout, _registration in registered()]
+    if missing := [app for app in chosen if app not in there]:
+        known = ", ".join(there) or "none"
+        module.fail_json(msg=f"there is no app {missing[0]!r} on this host. Apps on this host: {known}")
     module.exit_json(changed=False, apps=apps)
 
 

@@ -25,6 +25,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused i
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback import Rollback
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import wanted_of
 
 # What may go wrong with one app without being anything that the others suffer from.
 FAULTS = (Refused, OSError, ValueError, LookupError, TypeError, EOFError, tarfile.TarError, zlib.error)
@@ -74,7 +75,8 @@ class Deploy:
             or not self.golive.is_serving()
             or self.records.prunable(self.wanted.keep, self.wanted.id)
         )
-        return self._result("live" if would else "unchanged", would)
+        what = "unchanged" if not would else "would be mended" if self.before == self.wanted.id else "would go live"
+        return {**self._result(what, would), "now": self.wanted.id}
 
     def diff(self) -> list[dict[str, str]]:
         """What `--diff` shows: the link, the code, and the files beside it compared with the live release's."""
@@ -102,7 +104,19 @@ class Deploy:
         was_recorded = self.records.of(self.wanted.id).get("cause") == refused.cause
         if self.records.live() != self.wanted.id and not was_recorded:
             self.golive.refuse(refused)
-        return refusal(self.golive, self.before, refused)
+        return refusal(self.golive, self.before, refused, self._mend_live())
+
+    def _mend_live(self) -> bool:
+        """Mend what is around the live release, though its successor was refused. Whether visitors are served."""
+        live = self.records.live()
+        try:
+            layout, front = self.app.release(live), dataclasses.asdict(self.wanted.front)
+            golive = GoLive(wanted_of(layout, self.records.described(live), front), self.placing.system, self.by)
+            if live != self.wanted.id:
+                golive.run()
+            return golive.prober.visitors_are_served()
+        except FAULTS:
+            return False
 
     def _result(self, result: str, changed: bool) -> Result:
         return outcome(self.golive, self.before, result, changed)
@@ -122,7 +136,7 @@ def outcome(golive: GoLive, before: str, result: str, changed: bool) -> Result:
     }
 
 
-def refusal(golive: GoLive, before: str, refused: Refused) -> Result:
+def refusal(golive: GoLive, before: str, refused: Refused, is_served: bool = True) -> Result:
     """The result of a release that wasn't taken, with the message that a person sees: the cause and who serves."""
     release, layout = golive.wanted.id, golive.layout
     now = golive.records.live()
@@ -135,6 +149,8 @@ def refusal(golive: GoLive, before: str, refused: Refused) -> Result:
     else:
         result, fate = "refused", f"release {release} was refused"
         fates = f"Release {now} serves as before." if now else "No release was live before, and none is now."
+        if now and not is_served:
+            fates = f"Release {now} is live, but visitors don't get it: status.yml says more."
         fates = f"{fates} {kept}".strip()
     lines = [
         *last_lines(refused.evidence),

@@ -76,7 +76,7 @@ class Placing:
 
     def run(self) -> bool:
         """Place it. True if anything was changed. Raises Refused, OSError and ValueError; what serves never notices."""
-        registered = registration.register(self.system, self.app, self.wanted.front)
+        registered = registration.register(self.system, self.app, self.wanted.front, self.wanted.drain)
         if self.is_right():
             return registered
         is_live = self.records.live() == self.layout.id

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import read_json
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import number, read_json
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible, Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Front, app_layout
@@ -21,11 +21,14 @@ FIXED = ("app_root", "run_root")
 PARTS = {"name", "app_root", "run_root", "user", "group", "front"}
 
 
-def register(system: System, layout: AppLayout, front: Front) -> bool:
+def register(system: System, layout: AppLayout, front: Front, timeout: float) -> bool:
     """Note that the app is ours, before anything of it is made, and how visitors ask for it. True if that is new.
 
     Raises Refused where its places are taken.
     """
+    there = read_json(layout.registration)
+    if there.get("removed"):
+        there = {}
     content = {
         "name": layout.name,
         "app_root": layout.app_root,
@@ -33,10 +36,9 @@ def register(system: System, layout: AppLayout, front: Front) -> bool:
         "user": layout.user,
         "group": layout.group,
         "front": {"host": front.host, "port": front.port},
+        # It never falls while the app is there: a deploy that prunes a release must not make nginx load anything.
+        "longest_timeout": max(int(timeout), number(there.get("longest_timeout"))),
     }
-    there = read_json(layout.registration)
-    if there.get("removed"):
-        there = {}
     for name in FIXED:
         if there and there.get(name) != content[name]:
             raise Refused(

@@ -39,9 +39,11 @@ class Rollback:
         usable = [release for release in self.records.good() if release != live]
         known = f"Good ones on this host: {', '.join(usable) or 'none'}"
         if not wanted:
-            whole = next((release for release in usable if not damage(self.layout, release)), "")
+            changed = {release: damage(self.layout, release) for release in usable}
+            whole = next((release for release, differences in changed.items() if not differences), "")
             if not whole:
-                raise Impossible(f"there is no earlier good release on this host to return to. {known}")
+                why = "".join(f". Release {release} isn't as it was: {lines[0]}" for release, lines in changed.items())
+                raise Impossible(f"there is no earlier good release on this host to return to{why}")
             return whole
         if wanted not in self.records.releases():
             raise Impossible(f"there is no release {wanted!r} on this host. {known}")

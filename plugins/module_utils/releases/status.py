@@ -41,7 +41,7 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         **_visit(layout, registration, live, records, system),
         "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
         **_load(layout, live, system),
-        "good": records.good(),
+        "good": [release for release in records.good() if release == live or not damage(layout, release)],
         "last": [{**entry, "cause": entry.get("cause", "")} for entry in records.history()[-LAST_RESULTS:]],
         "disk": sum(_sizes(layout.root)),
         "drift": drift,
