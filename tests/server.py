@@ -105,7 +105,17 @@ class Server:
         settings.write_text(json.dumps({"web_apps": [self.app, *self.others], "web_app_secrets": self.secrets}))
         inventory = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "inventory.yml")
         limit = [f"--limit={self.limit}"] if self.limit else []
-        return ["ansible-playbook", f"-i{inventory}", *limit, f"-e@{settings}", playbook, *words]
+        # A job in the background of a shell ignores SIGINT, and hands that on.
+        return [
+            "env",
+            "--default-signal=INT",
+            "ansible-playbook",
+            f"-i{inventory}",
+            *limit,
+            f"-e@{settings}",
+            playbook,
+            *words,
+        ]
 
     def start(self, playbook: str = "site.yml", *words: str, **environment: str) -> subprocess.Popen[str]:
         """A run in the background, in a process group of its own."""

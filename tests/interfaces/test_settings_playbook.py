@@ -30,8 +30,8 @@ SHOW = """---
   tasks:
     - name: Settle what is deployed
       uwsgi_flask.web.plan:
-        app: "{{ app | default('') }}"
-        restart: "{{ restart | default('') }}"
+        app: "{{ chosen | default(app | default('')) }}"
+        restart: "{{ again | default('') }}"
       register: settled
       no_log: true
 
@@ -250,13 +250,18 @@ def test_what_cant_be_read_is_named_in_a_line(clone: Clone, workshop: Workshop) 
 # --- Choosing apps ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("given", ["app=shop", "app=shop,", '{"app": ["shop"]}'])
-def test_only_what_is_named_is_deployed(clone: Clone, workshop: Workshop, given: str) -> None:
+@pytest.mark.parametrize("given", ["app=shop,", '{"app": ["shop"]}'])
+def test_only_what_is_named_is_looked_at_and_deployed(clone: Clone, workshop: Workshop, given: str) -> None:
     wiki = app(name="wiki", source="elsewhere", server_names=["b.test"])
     clone.hosts({"one": settings(workshop, app(), wiki)})
-    plan = clone.plan("-e", given, "-e", "restart=shop")
+    plan = clone.plan("-e", given)
     assert [item["app"]["name"] for item in plan["apps"]] == ["shop"]
-    assert plan["apps"][0]["release"]["serial"] == 1
+
+
+def test_the_plan_takes_names_as_arguments_too(clone: Clone, workshop: Workshop) -> None:
+    clone.hosts({"one": settings(workshop, app(), app(name="wiki", server_names=["b.test"]))})
+    plan = clone.plan("-e", "chosen=wiki", "-e", "again=wiki")
+    assert [(item["app"]["name"], item["release"]["serial"]) for item in plan["apps"]] == [("wiki", 1)]
 
 
 def test_a_name_that_no_app_has_is_refused(clone: Clone, workshop: Workshop) -> None:
