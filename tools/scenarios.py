@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent.parent
 LOGS = ROOT / ".cache" / "molecule"
 # A playbook at work keeps about one core busy.
 AT_A_TIME = int(os.environ.get("SCENARIOS_AT_A_TIME") or 2)
+# These take longest, and begin first.
+LONGEST = ("interrupted", "drift_and_removal", "day_to_day", "twenty_deploys")
 # Molecule tells of a step as `INFO  [default > converge] Executed: Successful`, and colours failures even when it is
 # asked not to.
 STEP = re.compile(r"> (?P<step>\w+)\] Executed: (?P<state>Successful|Failed)")
@@ -80,6 +82,8 @@ def figures(name: str) -> list[str]:
 
 def main(names: list[str]) -> int:
     names = names or sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    # Or one of them would run alone at the end.
+    names = sorted(names, key=lambda name: name not in LONGEST)
     if not names:
         print("molecule: there is no scenario in molecule/*/molecule.yml")
         return 1

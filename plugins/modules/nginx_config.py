@@ -87,7 +87,9 @@ def main() -> None:
 
 
 def _present(module: AnsibleModule, given: dict[str, Any]) -> dict[str, Any]:
-    absent = [DEFAULT_SITE, *map(_site, given["absent"])]
+    # A file of that name that we never wrote is somebody else's.
+    ours = Ours(Path(given["root"])).files()
+    absent = [DEFAULT_SITE, *(path for path in map(_site, given["absent"]) if path in ours)]
     configuration = Configuration(
         Path(given["root"]), given["files"], absent, _address(given), given["connections"], _beside(given), _logs(given)
     )

@@ -122,10 +122,10 @@ def test_visitors_get_the_live_socket_and_probes_the_candidates(made: Rendered) 
     # No keepalive, no second server: a request is never sent twice.
     assert upstreams == {
         name: [(["server", f"unix:{made.app['live_socket']}"], [])],
-        f"{name}-candidate": [(["server", f"unix:{made.app['candidate_socket']}"], [])],
+        f"candidate.{name}": [(["server", f"unix:{made.app['candidate_socket']}"], [])],
     }
     assert [words[1] for words in deep(server(made)) if words[0] == "uwsgi_pass"] == [name]
-    assert [words[1] for words in deep(prober(made)) if words[0] == "uwsgi_pass"] == [f"{name}-candidate"]
+    assert [words[1] for words in deep(prober(made)) if words[0] == "uwsgi_pass"] == [f"candidate.{name}"]
 
 
 def test_probes_ask_as_visitors_do(made: Rendered) -> None:

@@ -74,7 +74,11 @@ def test_sees_what_was_done_by_hand(server: Server, name: str) -> None:
         assert told["apps"][0]["answer"] == "502"
     else:
         assert told["apps"][0]["answer"] == "200"
-    assert status(server)["apps"][0]["drift"] == []
+
+
+def test_all_is_well_again(server: Server) -> None:
+    told = status(server)
+    assert (told["apps"][0]["drift"], told["hosts"][0]["nginx_drift"]) == ([], [])
 
 
 def test_an_unknown_form_is_refused(server: Server) -> None:

@@ -239,7 +239,8 @@ def drift(root: Path, address: str, system: System) -> list[str]:
 
 def _guard(log: OwnedFile) -> None:
     """Make a log, or take from everybody the right to read it; what is in it stays."""
-    files.make_directory(log.path.parent, 0o750, log.group)
+    # nginx's workers pass through it when they open a rotated log anew.
+    files.make_directory(log.path.parent, 0o755, log.group)
     if not log.path.exists():
         log.put()
     log.path.chmod(log.mode)
