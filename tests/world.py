@@ -222,6 +222,34 @@ class World:
         return str(self.item(host, app, self.look(host))["release"]["id"])
 
 
+# --- A world of one host and one app ----------------------------------------------------------------------------
+
+
+def site(world: World, **options: Any) -> dict[str, Any]:
+    """The result of the one app."""
+    return world.site(**options)["one"]["shop"]
+
+
+def live(world: World) -> str:
+    return world.live("one", "shop")
+
+
+def change(world: World, ill: str = "") -> str:
+    """Another state of the code; the id of its release."""
+    world.settings["shop"].code += 1
+    wanted = world.wanted("one", "shop")
+    if ill:
+        world.hosts["one"].ill[wanted] = ill
+    return wanted
+
+
+def deploy(world: World) -> str:
+    """Another state of the code goes live; the id of its release."""
+    release = change(world)
+    assert site(world)["result"] == "live"
+    return release
+
+
 @contextlib.contextmanager
 def cut(machine: Machine, after: int) -> Any:
     """A run that ends before this machine's next change but `after`; nothing happens if it has fewer."""

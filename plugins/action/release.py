@@ -40,10 +40,11 @@ class ActionModule(ActionBase):
             if release["id"] not in known.get(name, {}).get("releases", []) and not self._task.check_mode
         ]
         try:
-            result = self._send({**arguments, "archives": self._archives(lacking, sources)}, task_vars)
+            archives = self._archives(lacking, sources)
+            result = self._send({**arguments, "archives": archives}, task_vars)
             needed = result.pop("needs_code", [])
             if needed:
-                archives = self._archives([*lacking, *needed], sources)
+                archives |= self._archives(needed, sources)
                 result = self._send({**arguments, "archives": archives, "archives_are_all": True}, task_vars)
             return result
         finally:

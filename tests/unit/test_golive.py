@@ -10,39 +10,10 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 
 from machine import Machine
-from world import World, cut
+from world import World, change, cut, deploy, live, site
 
 # A deploy of one app over another makes about so many changes; the last of these moments are after its end.
 MOMENTS = range(60)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    """One host, one app, nothing deployed."""
-    return World(tmp_path, hosts=["one"], apps=["shop"])
-
-
-@pytest.fixture
-def machine(world: World) -> Machine:
-    return world.hosts["one"]
-
-
-def site(world: World, **options: Any) -> dict[str, Any]:
-    """The result of the one app."""
-    return world.site(**options)["one"]["shop"]
-
-
-def live(world: World) -> str:
-    return world.live("one", "shop")
-
-
-def change(world: World, ill: str = "") -> str:
-    """Another state of the code; the id of its release."""
-    world.settings["shop"].code += 1
-    wanted = world.wanted("one", "shop")
-    if ill:
-        world.hosts["one"].ill[wanted] = ill
-    return wanted
 
 
 def assert_converged(world: World, release: str) -> None:
@@ -53,12 +24,6 @@ def assert_converged(world: World, release: str) -> None:
     assert (machine.visit("shop").status, machine.visit("shop").release) == (200, release)
     assert not records.layout.candidate.is_symlink()
     assert [path for path in records.layout.root.rglob("*") if "unfinished" in path.name] == []
-
-
-def deploy(world: World) -> str:
-    release = change(world)
-    assert site(world)["result"] == "live"
-    return release
 
 
 class TestDeploy:

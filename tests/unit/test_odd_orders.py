@@ -17,17 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registrat
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import Removal
 
 from machine import Cut, Machine
-from world import World, cut
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path, hosts=["one"], apps=["shop"])
-
-
-@pytest.fixture
-def machine(world: World) -> Machine:
-    return world.hosts["one"]
+from world import World, change, cut, deploy, live, site
 
 
 @pytest.fixture
@@ -36,28 +26,6 @@ def two(tmp_path: Path) -> World:
     made = World(tmp_path, hosts=["one"], apps=["shop", "wiki"])
     made.site()
     return made
-
-
-def site(world: World, **options: Any) -> dict[str, Any]:
-    return world.site(**options)["one"]["shop"]
-
-
-def live(world: World) -> str:
-    return world.live("one", "shop")
-
-
-def change(world: World, ill: str = "") -> str:
-    world.settings["shop"].code += 1
-    wanted = world.wanted("one", "shop")
-    if ill:
-        world.hosts["one"].ill[wanted] = ill
-    return wanted
-
-
-def deploy(world: World) -> str:
-    release = change(world)
-    assert site(world)["result"] == "live"
-    return release
 
 
 def before_each(machine: Machine, happens: Callable[[str], None]) -> Callable[[], None]:

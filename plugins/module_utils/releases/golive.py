@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import CHECK
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import CHECK, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records, remove_all
@@ -90,7 +90,7 @@ class GoLive:
                 instance.start(self.system, self.layout.serving, "start")
             self._prove()
             with self._step("enable"):
-                self._enable()
+                self._enable(self.layout)
         with self._refusing(undo=lambda: self._flip_back(before)):
             with self._step("flip"):
                 self._flip(before)
@@ -124,7 +124,7 @@ class GoLive:
             self._remove_candidate()
             raise refused from fault
         with self._step("enable"):
-            self._enable()
+            self._enable(self.layout)
         if self.records.result(self.layout.id) != GOOD:
             self._record()
 
@@ -184,19 +184,20 @@ class GoLive:
 
     def _return_to(self, release: str, refused: Refused) -> None:
         """Leave a live release that isn't well for one that is, and that was never stopped."""
-        code, _printed = self.system.systemctl("enable", self.app.release(release).target)
-        if code != 0:
-            raise refused
-        self.system.sync()
+        try:
+            self._enable(self.app.release(release))
+        except Refused:
+            raise refused from None
         self._flip_back(release)
         self._withdraw(refused)
 
     # --- Before and after ---------------------------------------------------------------------------------------
 
-    def _enable(self) -> None:
-        code, printed = self.system.systemctl("enable", self.layout.target)
+    def _enable(self, layout: ReleaseLayout) -> None:
+        """Have it started at boot, durably."""
+        code, printed = self.system.systemctl("enable", layout.target)
         if code != 0:
-            raise Refused("enable", f"systemctl enable {self.layout.target} failed: {printed}")
+            raise Refused("enable", f"systemctl enable {layout.target} failed: {printed}")
         self.system.sync()
 
     def _record(self) -> None:

@@ -41,15 +41,14 @@ def sockets_directory_is_right(app: AppLayout) -> bool:
     )
 
 
-def ensure_sockets_directory(system: System, app: AppLayout) -> bool:
-    """Make those names. True if that changed anything. Raises OSError."""
+def ensure_sockets_directory(system: System, app: AppLayout) -> None:
+    """Make those names, where they aren't right already. Raises OSError."""
     if sockets_directory_is_right(app):
-        return False
+        return
     file = tmpfiles(app)
     if not file.is_right():
         system.put(file)
     system.make_temporary_files(file.path)
-    return True
 
 
 def start(system: System, units: list[str], step: str) -> None:

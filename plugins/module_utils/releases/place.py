@@ -181,7 +181,7 @@ def damage(app: AppLayout, release: str) -> list[str]:
     """
     layout = app.release(release)
     try:
-        return list(_damage(app, layout, read_json(layout.description)))
+        return _damage(app, layout, read_json(layout.description))
     except (OSError, LookupError, TypeError, ValueError, AttributeError):
         return [f"{layout.description} is missing or broken"]
 

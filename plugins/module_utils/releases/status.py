@@ -28,7 +28,8 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
     records = Records(layout, system)
     live = records.live()
     record = records.of(live) if live else {}
-    drift = sorted(_drift(records, live, system)) if live else []
+    running = _running(records, system)
+    drift = sorted(_drift(records, live, running, system)) if live else []
     return {
         "app": layout.name,
         "live": live,
@@ -37,7 +38,7 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         "ref": record.get("ref", ""),
         "since": record.get("at", ""),
         "by": record.get("by", ""),
-        "running": _running(records, system),
+        "running": running,
         **_visit(layout, registration, live, records, system),
         "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
         **_load(layout, live, system),
@@ -109,12 +110,11 @@ def _sizes(root: Path) -> Iterator[int]:
                 yield os.lstat(os.path.join(where, name)).st_blocks * 512
 
 
-def _drift(records: Records, live: str, system: System) -> Iterator[str]:
+def _drift(records: Records, live: str, running: list[str], system: System) -> Iterator[str]:
     """One line for each thing that isn't as it was deployed."""
     layout, release = records.layout, records.layout.release(live)
     if records.result(live) != GOOD:
         yield f"release {live} is live but is recorded as {records.result(live) or 'unproven'}"
-    running = _running(records, system)
     if live not in running:
         yield f"the instance of {live} doesn't run"
     yield from (f"an instance of {other} runs beside the live one" for other in running if other != live)
