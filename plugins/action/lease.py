@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import getpass
+import json
 import os
 import signal
 import socket
@@ -16,14 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import TTL
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import TTL, Holder
 
 MODULE = "uwsgi_flask.web.lease"
 # How long a lease outlives its run at most, about.
 KEEPER_SECONDS = 0.5
-RENEW_SECONDS = TTL / 4
+# How often a lease is renewed before it would expire.
+RENEWALS = 4
 
 
 class ActionModule(ActionBase):
@@ -34,11 +36,16 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        notes = self._notes(task_vars)
-        if self._task.args["state"] == "free":
-            return self._give_back(notes, task_vars)
-        arguments = {**self._task.args, "holder": this_run(), "token": uuid.uuid4().hex}
-        if not self._task.check_mode:
+        # In a directory that is this run's own.
+        notes = Notes(Path(C.DEFAULT_LOCAL_TMP, f"lease-{(task_vars or {}).get('inventory_hostname')}"))
+        if self._task.args.get("state") == "held":
+            return self._take(notes, task_vars)
+        return self._give_back(notes, task_vars)
+
+    def _take(self, notes: Notes, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        known = notes.token()
+        arguments = {**self._task.args, "holder": this_run(), "token": known or uuid.uuid4().hex}
+        if not known and not self._task.check_mode:
             # First, because the run may be ended as soon as it has the lease.
             self._post_keeper(arguments, notes, task_vars)
         result = self._call(arguments, task_vars)
@@ -47,55 +54,52 @@ class ActionModule(ActionBase):
             result = self._call({**arguments, "displaces": other["token"]}, task_vars)
             other = result.get("held_by")
         if other:
-            self._dismiss_keeper(notes)
+            notes.dismiss_keeper()
             raise AnsibleActionFail(refusal(other))
-        if result.pop("expired", False):
-            self._display.warning("took over a lease that its run hadn't renewed for so long that it expired")
+        if "took_over" in result:
+            self._display.warning(f"took over a lease that had expired: {result['took_over']}")
         return result
 
-    def _give_back(self, notes: Path, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        try:
-            _keeper, token = notes.read_text().split()
-        except OSError:
+    def _give_back(self, notes: Notes, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        token = notes.token()
+        if not token:
             return {"changed": False, "msg": "no lease was held"}
         result = self._call({**self._task.args, "token": token}, task_vars)
-        self._dismiss_keeper(notes)
+        if not result.get("failed"):
+            notes.dismiss_keeper()
         return result
 
-    def _dismiss_keeper(self, notes: Path) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int(notes.read_text().split()[0]), signal.SIGTERM)
-        notes.unlink(missing_ok=True)
-
-    def _post_keeper(self, arguments: dict[str, Any], notes: Path, task_vars: dict[str, Any] | None) -> None:
+    def _post_keeper(self, arguments: dict[str, Any], notes: Notes, task_vars: dict[str, Any] | None) -> None:
         """Leave a process behind that renews the lease while the run lives, and gives it back when it has ended.
 
         Ansible runs no `always` when it is interrupted. The keeper is a copy of this task's worker, so it has the
         connection and the passwords. Nothing depends on it: without it the lease expires.
         """
         run, worker = arguments["holder"], os.getpid()
-        held: dict[str, Any] = {name: arguments[name] for name in ("token", "path", "flock") if name in arguments}
         keeper = os.fork()
         if keeper:
-            notes.write_text(f"{keeper} {arguments['token']}")
+            notes.write(keeper, arguments["token"])
             return
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.setsid()
-            self._keep(run, worker, held, task_vars)
+            self._keep(run, worker, arguments, task_vars)
         finally:
             os._exit(0)
 
-    def _keep(self, run: dict[str, Any], worker: int, held: dict[str, Any], task_vars: dict[str, Any] | None) -> None:
-        due = time.monotonic() + RENEW_SECONDS
-        with tempfile.TemporaryDirectory() as folder:
-            # The run's own directory goes with it.
-            C.DEFAULT_LOCAL_TMP = folder
-            while started(run["pid"]) == run["started"] or os.getppid() == worker:
-                time.sleep(KEEPER_SECONDS)
-                if time.monotonic() >= due:
+    def _keep(self, run: Holder, worker: int, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> None:
+        held: dict[str, Any] = {name: arguments[name] for name in ("token", "path", "flock") if name in arguments}
+        pause = float(arguments.get("ttl", TTL)) / RENEWALS
+        due = time.monotonic() + pause
+        while started(run["pid"]) == run["started"] or os.getppid() == worker:
+            time.sleep(KEEPER_SECONDS)
+            if time.monotonic() >= due:
+                due = time.monotonic() + pause
+                # A line that is down now may be up the next time.
+                with contextlib.suppress(AnsibleError, OSError):
                     self._call_anew({**held, "state": "renewed"}, task_vars)
-                    due = time.monotonic() + RENEW_SECONDS
+        # The run's own directory has gone with it.
+        with tempfile.TemporaryDirectory() as C.DEFAULT_LOCAL_TMP:
             self._call_anew({**held, "state": "free"}, task_vars)
 
     def _call_anew(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> None:
@@ -104,38 +108,86 @@ class ActionModule(ActionBase):
         self._call(arguments, task_vars)
         self._remove_tmp_path(self._connection._shell.tmpdir)
 
-    def _notes(self, task_vars: dict[str, Any] | None) -> Path:
-        """Where the keeper's number and the token stand: in a directory that is this run's own."""
-        return Path(C.DEFAULT_LOCAL_TMP, f"lease-{(task_vars or {}).get('inventory_hostname')}")
-
     def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
 
 
+class Notes:
+    """What this run remembers of its lease on a host: the token, and which process is the keeper."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, keeper: int, token: str) -> None:
+        self._path.write_text(json.dumps({"keeper": keeper, "started": started(keeper), "token": token}))
+
+    def token(self) -> str:
+        """The token of this run's lease; "" if it has none."""
+        return str(self._read().get("token", ""))
+
+    def dismiss_keeper(self) -> None:
+        noted = self._read()
+        # One that has ended may have left its number to a stranger.
+        if noted and started(noted["keeper"]) == noted["started"]:
+            os.kill(noted["keeper"], signal.SIGTERM)
+        self._path.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any]:
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return dict(json.loads(self._path.read_text()))
+        return {}
+
+
 def refusal(other: dict[str, Any]) -> str:
     """Why this run can't have the lease, and what to do."""
-    holder = other["holder"]
-    if is_near(holder):
-        remedy = f"process {holder['pid']} of this machine; wait for it, or end it"
-    elif other["at_work"]:
-        remedy = "it is changing the host just now; wait for it"
-    else:
-        remedy = f"wait for it. If that run is dead, its lease ends in {other['left']} s; then run this again"
-    return f"{other['told']}: {remedy}."
+    return f"{other['told']}: {_remedy(other['holder'], other['at_work'], other['left'])}."
 
 
-def is_near(holder: dict[str, Any]) -> bool:
-    """Whether the holder is a process of this machine, and one that can be seen from here."""
+def _remedy(holder: Holder, at_work: str, left: int) -> str:
+    """What to do about a holder.
+
+    `at_work` is the process on the host that is changing it, "" if none is; `left` the seconds until the lease expires.
+    """
+    if is_near(holder) and not is_dead(holder):
+        here = this_run()
+        if (holder["pid"], holder["started"]) == (here["pid"], here["started"]):
+            return "that is this run itself, because the inventory has this host under two names; keep one"
+        return f"process {holder['pid']} of this machine; wait for it, or end it"
+    if at_work and is_dead(holder):
+        return f"that run has ended, but process {at_work} of the host is still at work for it; wait for it"
+    if at_work:
+        return f"process {at_work} of the host is changing it just now; wait for it"
+    return f"wait for it. If that run is dead, its lease ends in {left} s; then run this again"
+
+
+def is_near(holder: Holder) -> bool:
+    """Whether the holder is a process of this machine, and one whose number means the same here."""
     here = this_run()
-    return bool(holder) and all(holder.get(part) == here[part] for part in ("machine", "boot", "namespace"))
+    # Machines made from one image have the same machine-id; only Linux has the other two, and then they must be known.
+    parts = ("machine", "boot", "namespace") if Path("/proc/self/stat").exists() else ("machine",)
+    return all(here[part] and holder.get(part) == here[part] for part in parts)
 
 
-def is_dead(holder: dict[str, Any]) -> bool:
+def is_dead(holder: Holder) -> bool:
     """Whether the holder's run has certainly ended. Of another machine, or another container, nothing is certain."""
-    return is_near(holder) and started(int(holder["pid"])) != holder["started"]
+    if not is_near(holder):
+        return False
+    pid = int(holder["pid"])
+    return started(pid) != holder["started"] and not is_hidden(pid)
 
 
-def this_run() -> dict[str, Any]:
+def is_hidden(pid: int) -> bool:
+    """Whether there is such a process, but of another user, and the system doesn't show it (hidepid)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return not started(pid)
+    except ProcessLookupError:
+        return False
+    return False
+
+
+def this_run() -> Holder:
     """Who this run is. Tasks run in children of ansible-playbook, so the parent is the run itself.
 
     A host name alone says little: CI jobs have the same one. Machine, boot and process namespace tell them apart.
@@ -167,7 +219,7 @@ def _namespace() -> str:
 
 
 def started(pid: int) -> str:
-    """When a process of this machine was started, in the system's own words; "" if none lives by that number.
+    """When a process of this machine was started, in the system's own words; "" if none is seen by that number.
 
     Tells a process from a later one with the same number.
     """
@@ -175,7 +227,7 @@ def started(pid: int) -> str:
         try:
             # After the program's name, which is in parentheses and may hold spaces: from field 3 on.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             return ""
         # One that has ended, and whose parent hasn't asked how, is still listed.
         return "" if fields[0] == "Z" else fields[19]

@@ -27,6 +27,8 @@ FLOCK = "/run/web-deploy.flock"
 TTL = 90
 # How long to wait for a process orphaned by a lost connection: it may be building a virtualenv.
 WAIT_SECONDS = 600
+# Taking, renewing and giving back a lease takes milliseconds.
+MOMENT_SECONDS = 5.0
 PAUSE = 0.2
 
 LEASE_OPTION: dict[str, Any] = {"lease": {"type": "str", "default": ""}}
@@ -42,6 +44,7 @@ class Lease:
     holder: Holder
     renewed: float
     since: float
+    ttl: float = TTL
 
     def age(self) -> float:
         """Seconds since it was taken."""
@@ -49,11 +52,23 @@ class Lease:
 
     def left(self) -> float:
         """Seconds until it expires; less than 0 if it has."""
-        return self.renewed + TTL - clock()
+        return self.renewed + self.ttl - clock()
+
+    def has_expired(self) -> bool:
+        """One that was renewed in the future dates from before a boot."""
+        return not 0 <= self.left() <= self.ttl
 
 
 class Broken(Exception):
     """The file isn't a lease."""
+
+
+class Busy(Exception):
+    """Another process kept a lock for too long; `process` is its number on the host, "" if that can't be told."""
+
+    def __init__(self, lock: Path, process: str) -> None:
+        super().__init__(f"process {process or '?'} of this host holds {lock}")
+        self.process = process
 
 
 def clock() -> float:
@@ -63,7 +78,7 @@ def clock() -> float:
 
 @contextlib.contextmanager
 def flock(path: Path, seconds: float) -> Iterator[None]:
-    """Hold a file's lock. Raises TimeoutError if another process keeps it longer than so many seconds."""
+    """Hold a file's lock, and leave this process's number in it. Raises Busy if another keeps it so many seconds."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         end = clock() + seconds
@@ -73,8 +88,10 @@ def flock(path: Path, seconds: float) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if clock() >= end:
-                    raise TimeoutError from None
+                    raise Busy(path, os.pread(handle, 20, 0).decode(errors="replace").strip()) from None
                 time.sleep(PAUSE)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)
@@ -84,35 +101,57 @@ def read(path: Path) -> Lease | None:
     """The lease that is there. Raises Broken and OSError."""
     try:
         content = json.loads(path.read_text())
-        return Lease(**{name: content[name] for name in ("token", "holder", "renewed", "since")})
+        holder = dict(content["holder"])
+        numbers = {name: float(content[name]) for name in ("renewed", "since")}
+        return Lease(str(content["token"]), holder, **numbers, ttl=float(content.get("ttl", TTL)))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise Broken(f"{path} isn't a lease ({error}); if no deploy is running, remove it") from error
+        raise Broken(f"{path} isn't a lease ({error!r}); if no deploy is running, remove it") from error
 
 
 def write(path: Path, lease: Lease) -> None:
     OwnedFile(path, json.dumps(dataclasses.asdict(lease)) + "\n", mode=0o600).put()
 
 
-def take(path: Path, token: str, holder: Holder) -> None:
-    write(path, Lease(token, holder, renewed=clock(), since=clock()))
+def claim(path: Path, token: str, holder: Holder, displaces: str = "", ttl: float = TTL) -> tuple[bool, Lease | None]:
+    """Take the lease if nobody has it, if it is this token's or `displaces`', or if it has expired.
+
+    Only for whoever holds the host's flock: nobody may be at work. Returns whether it was taken, and the lease that was
+    there before. Raises Broken, Busy and OSError.
+    """
+    with _undisturbed(path):
+        found = read(path)
+        if found is not None and found.token not in (token, displaces) and not found.has_expired():
+            return False, found
+        write(path, Lease(token, holder, renewed=clock(), since=clock(), ttl=ttl))
+        return True, found
 
 
 def renew(path: Path, token: str) -> bool:
     """Renew the lease if it is this token's. False if it isn't."""
-    found = read(path)
-    if found is None or found.token != token:
-        return False
-    write(path, dataclasses.replace(found, renewed=clock()))
-    return True
+    with _undisturbed(path):
+        found = read(path)
+        if found is None or found.token != token:
+            return False
+        write(path, dataclasses.replace(found, renewed=clock()))
+        return True
 
 
 def give_back(path: Path, token: str) -> None:
     """Remove the lease if it is this token's."""
-    found = read(path)
-    if found is not None and found.token == token:
-        path.unlink(missing_ok=True)
+    with _undisturbed(path):
+        found = read(path)
+        if found is not None and found.token == token:
+            path.unlink()
+
+
+def _undisturbed(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Nobody else changes the lease between a look at it and its change.
+
+    Not the host's flock, because that may be held for minutes, and a lease is renewed and given back meanwhile.
+    """
+    return flock(path.with_name(f"{path.name}.flock"), MOMENT_SECONDS)
 
 
 def described(lease: Lease) -> str:
@@ -128,18 +167,24 @@ def held(module: AnsibleModule, path: str = PATH, lock: str = FLOCK) -> Iterator
     if module.check_mode:
         yield
         return
+    lease, token = Path(path), module.params["lease"]
     with contextlib.ExitStack() as stack:
         try:
+            # Asked before the wait too, because a run that has lost its lease needn't wait for anybody.
+            if not renew(lease, token):
+                module.fail_json(msg=lost(lease))
             stack.enter_context(flock(Path(lock), WAIT_SECONDS))
-            if not renew(Path(path), module.params["lease"]):
-                module.fail_json(msg=lost(Path(path)))
-        except TimeoutError:
+            if not renew(lease, token):
+                module.fail_json(msg=lost(lease))
+        except Busy as busy:
             module.fail_json(
-                msg=f"another deploy is still at work on this host ({lock} is held) after {WAIT_SECONDS} s: "
-                f"see who it is with 'fuser {lock}'. Nothing more was changed here."
+                msg=f"another deploy is still at work on this host after {WAIT_SECONDS} s: {busy}. Wait for it, or end "
+                "it. Nothing more was changed here."
             )
         except Broken as error:
             module.fail_json(msg=f"{error}. Nothing more was changed here.")
+        except OSError as error:
+            module.fail_json(msg=f"the lease {lease} can't be used: {error}. Nothing more was changed here.")
         yield
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ options:
     default: false
   token: {description: This run's token; the action plugin sets it., type: str, default: ""}
   holder: {description: Who asks; the action plugin fills it in., type: dict, default: {}}
+  ttl: {description: Seconds without a renewal after which the lease expires; 90 unless told., type: float}
   displaces: {description: Token of a lease whose run is dead; the action plugin sets it., type: str, default: ""}
   path: {description: The lease., type: path, default: /run/web-deploy.lease}
   flock: {description: What is locked while the host is changed., type: path, default: /run/web-deploy.flock}
@@ -36,10 +38,11 @@ token: {description: "What changing modules must show; empty in a rehearsal.", t
 look: {description: What was seen., type: dict, returned: if asked for}
 held_by:
   description:
-    - Who holds the lease instead, as C(token), C(holder), C(told), C(left) (seconds) and C(at_work), whether a module
-      is changing the host just now.
+    - Who holds the lease instead, as C(token), C(holder), C(told), C(left) (seconds) and C(at_work), the
+      process on the host that is changing it just now.
   type: dict
   returned: when it is held
+took_over: {description: Whose expired lease was taken., type: str, returned: if one was}
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -47,6 +50,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "look": {"type": "bool", "default": False},
     "token": {"type": "str", "default": "", "no_log": False},
     "holder": {"type": "dict", "default": {}},
+    "ttl": {"type": "float"},
     "displaces": {"type": "str", "default": ""},
     "path": {"type": "path", "default": lease.PATH},
     "flock": {"type": "path", "default": lease.FLOCK},
@@ -58,47 +62,49 @@ FLOCK_SECONDS = 2.0
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     given = module.params
-    path = Path(given["path"])
     result: dict[str, Any] = {"changed": False, "token": ""}
     try:
         if not module.check_mode:
-            result |= _change(given, path)
-        if "held_by" not in result and given["look"]:
-            result["look"] = look(module)
+            result |= _change(given, Path(given["path"]))
     except lease.Broken as error:
         module.fail_json(msg=f"{error}.")
-    except OSError as error:
-        module.fail_json(msg=f"the lease {path} can't be used: {error}")
+    except (OSError, lease.Busy) as error:
+        module.fail_json(msg=f"the lease {given['path']} can't be used: {error}.")
+    if given["state"] == "held" and given["look"] and "held_by" not in result:
+        result["look"] = look(module)
     module.exit_json(**result)
 
 
 def _change(given: dict[str, Any], path: Path) -> dict[str, Any]:
     token = given["token"]
     if given["state"] == "free":
-        lease.give_back(path, token)
+        # What isn't a lease isn't ours, and whoever wants one is told.
+        with contextlib.suppress(lease.Broken):
+            lease.give_back(path, token)
         return {}
     if given["state"] == "renewed":
         return {"renewed": lease.renew(path, token)}
     try:
         with lease.flock(Path(given["flock"]), FLOCK_SECONDS):
-            found = lease.read(path)
-            if found is None or found.token in (token, given["displaces"]) or found.left() < 0:
-                lease.take(path, token, given["holder"])
-                return {"token": token, "expired": bool(found and found.token not in (token, given["displaces"]))}
-            return {"held_by": _told(found)}
-    except TimeoutError:
-        found = lease.read(path)
-        at_work = {"token": "", "holder": {}, "told": "a deploy is at work on this host", "left": 0}
-        return {"held_by": {**_told(found), "at_work": True} if found else {**at_work, "at_work": True}}
+            taken, found = lease.claim(path, token, given["holder"], given["displaces"], given["ttl"] or lease.TTL)
+    except lease.Busy as busy:
+        return {"held_by": _told(lease.read(path), at_work=busy.process or "?")}
+    if not taken:
+        return {"held_by": _told(found)}
+    expired = found is not None and found.token not in (token, given["displaces"])
+    return {"token": token, **({"took_over": lease.described(found)} if found and expired else {})}
 
 
-def _told(found: lease.Lease) -> dict[str, Any]:
+def _told(found: lease.Lease | None, at_work: str = "") -> dict[str, Any]:
+    if found is None:
+        told = "a run that was interrupted is still at work on this host"
+        return {"token": "", "holder": {}, "told": told, "left": 0, "at_work": at_work}
     return {
         "token": found.token,
         "holder": found.holder,
         "told": lease.described(found),
         "left": max(0, round(found.left())),
-        "at_work": False,
+        "at_work": at_work,
     }
 
 

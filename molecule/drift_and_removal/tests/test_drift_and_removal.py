@@ -16,8 +16,8 @@ OTHERS = re.compile(
     r"^/(usr|var/(lib/(apt|dpkg|systemd|ucf|python)|cache|log|tmp|www|backups)"
     r"|run/(systemd|user|sudo|udev|log|lock|dbus|sshd))"
 )
-# What two runs must both find, or each would lock another; a boot removes it.
-FLOCK = "/run/web-deploy.flock"
+# What two runs must both find, or each would lock another; a boot removes them.
+LOCKS = {"/run/web-deploy.flock", "/run/web-deploy.lease.flock"}
 # What nginx's, uWSGI's and Python's packages bring, for as long as they are installed.
 PACKAGES = re.compile(
     r"^/(etc/(nginx|ssl|alternatives|init\.d|default|logrotate\.d|ufw|rc.\.d|uwsgi|apache2|python|apt)"
@@ -174,7 +174,7 @@ def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
     words = ["-econfirm=yes", "-epurge=true", "-eremove_users=true"]
     run = server.run("teardown.yml", *words)
     assert run.code == 0, run.output[-3000:]
-    new = {path for path in paths(server) - before - {FLOCK} if not OTHERS.search(path)}
+    new = {path for path in paths(server) - before - LOCKS if not OTHERS.search(path)}
     assert {path for path in new if not PACKAGES.search(path)} == set()
     mentions = "grep -rlE 'uwsgi-flask|[0-9a-f]{32}.invalid' /etc /opt /run /var/lib 2>/dev/null"
     assert server.sh(f"{mentions} | grep -v ^/etc/host; true") == ""
@@ -183,5 +183,5 @@ def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
     assert server.sh("getent passwd www; true") == ""
     assert server.run("teardown.yml", *words).changed == 0
     assert server.run("teardown.yml", *words, "-eremove_packages=true").code == 0
-    assert {path for path in paths(server) - before - {FLOCK} if not OTHERS.search(path)} == set()
+    assert {path for path in paths(server) - before - LOCKS if not OTHERS.search(path)} == set()
     assert {path for path in before - paths(server) if not OTHERS.search(path)} == set()
