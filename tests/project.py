@@ -57,15 +57,10 @@ def _loader() -> DataLoader:
     return DataLoader()
 
 
-def template(role: str, name: str, **variables: Any) -> str:
-    """A template of the role, rendered as action plugins do; the role's defaults are known to it."""
-    return renderer(role).text(name, **variables)
-
-
 @functools.cache
-def renderer(role: str) -> Renderer:
-    """What renders the templates of a role in an action plugin."""
+def renderer(role: str, **variables: Any) -> Renderer:
+    """What renders the templates of a role in an action plugin, with these variables beside the role's defaults."""
     folder = PROJECT / "roles" / role
-    known = dict(_loader().load_from_file(str(folder / "defaults/main.yml"), trusted_as_template=True))
+    known = {**_loader().load_from_file(str(folder / "defaults/main.yml"), trusted_as_template=True), **variables}
     action = SimpleNamespace(_loader=_loader(), _templar=Templar(loader=_loader(), variables=known))
     return Renderer(cast(ActionBase, action), str(folder / "templates"), known)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import BESIDE
-from ansible_collections.uwsgi_flask.web.plugins.action.release import texts
+from ansible_collections.uwsgi_flask.web.plugins.action import nginx_config, release
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import Request, plan
 
-from project import PROJECT, renderer, template
+from project import PROJECT, renderer
 
 HOST = {"python": "3.13.5"}
 
@@ -49,13 +48,11 @@ def rendered(settings: dict[str, Any], **nginx: Any) -> list[Rendered]:
 
 
 def _rendered(settings: dict[str, Any], item: dict[str, Any], web: dict[str, Any], nginx: dict[str, Any]) -> Rendered:
-    own = texts(renderer("uwsgi"), item, web)
-    conf = template("nginx", "uwsgi-flask.conf.j2", web=web, **item, **nginx)
+    own = release.texts(renderer("uwsgi"), item, web)
+    conf = nginx_config.texts(renderer("nginx", **nginx), [item], web)[f"conf.d/{item['app']['name']}.conf"]
     return Rendered(settings=settings, **item, files={"ini": own["ini"], **own["units"], "conf": conf})
 
 
 def base_files(settings: dict[str, Any], **nginx: Any) -> dict[str, str]:
     """The files of nginx that belong to no app: by their place in its directory, or by their path outside."""
-    names = {"nginx.conf": "nginx.conf.j2", "conf.d/00-default.conf": "default.conf.j2", **BESIDE}
-    web = planned(settings)["web"]
-    return {place: template("nginx", name, web=web, **nginx) for place, name in names.items()}
+    return nginx_config.texts(renderer("nginx", **nginx), [], planned(settings)["web"])

@@ -1,43 +1,60 @@
-"""Controller's half of nginx_config: renders every file, so that one call brings the whole configuration over."""
+"""Controller's half of nginx_config: renders every file, so that one call brings the whole configuration to a host."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import places
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import DESCRIPTORS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
 
 MODULE = "uwsgi_flask.web.nginx_config"
-# Files outside nginx's directory that belong to its configuration, by their template.
-BESIDE = {
-    "/etc/systemd/system/nginx.service.d/web.conf": "nginx.service.conf.j2",
-    "/etc/tmpfiles.d/web-probe.conf": "tmpfiles.conf.j2",
-    "/etc/logrotate.d/nginx-errors": "logrotate.j2",
+# The template of each file that is there whatever the apps are.
+TEMPLATES = {
+    places.MAIN: "nginx.conf.j2",
+    places.BASE: "default.conf.j2",
+    places.DROP_IN: "service.conf.j2",
+    places.TMPFILES: "tmpfiles.conf.j2",
+    places.LOGROTATE: "logrotate.conf.j2",
 }
+SITE = "uwsgi-flask.conf.j2"
 
 
 class ActionModule(ActionBase):
-    """Renders the templates of the role and calls the module."""
+    """Sends the rendered files; a configuration without some apps, or without any, needs none."""
 
     _supports_check_mode = True
+    _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        sites, web = arguments.pop("sites", []), arguments.pop("web", {})
-        renderer = Renderer(self, arguments.pop("templates", ""), task_vars or {})
-        state = arguments.get("state", "present")
-        if state == "present":
-            arguments["files"] = {
-                "nginx.conf": renderer.text("nginx.conf.j2", web=web),
-                "conf.d/00-default.conf": renderer.text("default.conf.j2", web=web),
-                **{
-                    f"conf.d/{item['app']['name']}.conf": renderer.text("uwsgi-flask.conf.j2", web=web, **item)
-                    for item in sites
-                },
+        sites, web, folder = (arguments.pop(name, None) for name in ("sites", "web", "templates"))
+        if arguments.get("state", "present") == "present":
+            arguments |= {
+                "files": texts(Renderer(self, folder, task_vars or {}), sites or [], web),
+                "apps": [site["app"]["name"] for site in sites or []],
+                "user": web["nginx_user"],
             }
-            arguments["apps"] = [item["app"]["name"] for item in sites]
-            arguments["port"] = web["http_port"]
-        if state != "without":
-            arguments["beside"] = {path: renderer.text(name, web=web) for path, name in BESIDE.items()}
         return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+
+
+def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any]) -> dict[str, str]:
+    """The text of every file by its path. `sites` are the plan's items: each with `app` and `site`."""
+    known = {
+        "web": web,
+        "probe_socket": PROBE_SOCKET,
+        "probe_directory": os.path.dirname(PROBE_SOCKET),
+        "logs": str(places.LOGS),
+        "descriptors": DESCRIPTORS,
+    }
+    base = {path: renderer.text(template, **known) for path, template in TEMPLATES.items()}
+    blocks = {
+        places.site_file(item["app"]["name"]): renderer.text(SITE, app=item["app"], site=item["site"], **known)
+        for item in sites
+    }
+    return {**base, **blocks}

@@ -252,7 +252,7 @@ def test_a_template_uses_values_and_computes_none(path: Path, jinja: Environment
 
 
 # What the action plugins hand to templates.
-HANDED = {"app", "release", "site", "web", "step"}
+HANDED = {"app", "release", "site", "web", "step", "logs", "probe_socket", "probe_directory", "descriptors"}
 
 
 @by_template

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import CONNECTIONS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import CONNECTIONS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DROP_IN, LOGROTATE, TMPFILES
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION
 
 from rendered import Rendered, base_files, rendered
 
@@ -16,7 +18,7 @@ from rendered import Rendered, base_files, rendered
 Directive = tuple[list[str], list[Any]]
 
 TOKEN = re.compile(r"""\s+|\#[^\n]*|(?P<mark>[;{}])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s;{}"'#]+)""")
-# What the server block was made of that this one grew from.
+# What the server block consisted of that this one grew from.
 ORIGINAL = ["listen", "server_name", "client_max_body_size", "access_log", "uwsgi_pass", "include"]
 
 
@@ -73,22 +75,19 @@ def deep(block: list[Directive]) -> Iterator[list[str]]:
         yield from deep(inner)
 
 
-PROBES = [["unix:/run/web-probe/nginx.sock"]]
-
-
-def servers(made: Rendered) -> list[list[Directive]]:
-    return [block for _words, block in those(parsed(made.conf), "server")]
+def is_for_probes(block: list[Directive]) -> bool:
+    return values(block, "listen") == [[f"unix:{PROBE_SOCKET}"]]
 
 
 def server(made: Rendered) -> list[Directive]:
-    """The server block for visitors."""
-    (block,) = [block for block in servers(made) if values(block, "listen") != PROBES]
+    """The visitors' server block."""
+    (block,) = [block for _words, block in those(parsed(made.conf), "server") if not is_for_probes(block)]
     return block
 
 
-def prober(made: Rendered) -> list[Directive]:
-    """The server block for probes."""
-    (block,) = [block for block in servers(made) if values(block, "listen") == PROBES]
+def probed(made: Rendered) -> list[Directive]:
+    """The one for probes."""
+    (block,) = [block for _words, block in those(parsed(made.conf), "server") if is_for_probes(block)]
     return block
 
 
@@ -98,7 +97,7 @@ def location(made: Rendered, *words: str) -> list[Directive]:
 
 
 def test_no_file_has_a_brace_too_many_or_too_few(apps: list[Rendered], base: dict[str, str]) -> None:
-    for text in [*(made.conf for made in apps), base["nginx.conf"], base["conf.d/00-default.conf"]]:
+    for text in [*(made.conf for made in apps), base["nginx.conf"], base[BASE]]:
         assert parsed(text)
 
 
@@ -116,28 +115,11 @@ def test_an_original_directive_is_there(made: Rendered, name: str) -> None:
     assert name in [words[0] for words in deep(server(made))]
 
 
-def test_visitors_get_the_live_socket_and_probes_the_candidates(made: Rendered) -> None:
-    name = made.app["name"]
-    upstreams = {words[1]: block for words, block in those(parsed(made.conf), "upstream")}
+def test_the_upstream_is_the_live_socket(made: Rendered) -> None:
+    ((words, block),) = those(parsed(made.conf), "upstream")
+    assert words == ["upstream", made.app["name"]]
     # No keepalive, no second server: a request is never sent twice.
-    assert upstreams == {
-        name: [(["server", f"unix:{made.app['live_socket']}"], [])],
-        f"candidate.{name}": [(["server", f"unix:{made.app['candidate_socket']}"], [])],
-    }
-    assert [words[1] for words in deep(server(made)) if words[0] == "uwsgi_pass"] == [name]
-    assert [words[1] for words in deep(prober(made)) if words[0] == "uwsgi_pass"] == [f"candidate.{name}"]
-
-
-def test_probes_ask_as_visitors_do(made: Rendered) -> None:
-    """With the app's own names and the visitor's port, without limits and without a log."""
-    assert values(prober(made), "server_name") == values(server(made), "server_name")
-    assert values(prober(made), "access_log") == [["off"]]
-    ((_words, block),) = those(prober(made), "location")
-    given = {words[1]: words[2] for words, _inner in block if words[0] == "uwsgi_param"}
-    assert given == {"HTTP_PROXY": "", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "0", "SERVER_PORT": "80"}
-    # The distribution's own parameters first: ours replace them.
-    assert block[0][0] == ["include", "uwsgi_params"]
-    assert PROBE_SOCKET in made.conf
+    assert block == [(["server", f"unix:{made.app['live_socket']}"], [])]
 
 
 def test_a_server_block_answers_to_the_apps_names_only(made: Rendered) -> None:
@@ -150,10 +132,14 @@ def test_what_was_set_arrives(made: Rendered) -> None:
     assert values(server(made), "access_log") == [[f"/var/log/nginx/{made.app['name']}.log", "plain"]]
 
 
+def to_the_app(made: Rendered) -> list[Directive]:
+    """The location that leads to the app."""
+    return location(made, f"@{made.app['name']}" if made.app["static_url"] == "/" else "/")
+
+
 def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
-    block = location(made, f"@{made.app['name']}" if made.app["static_url"] == "/" else "/")
     # The distribution's own parameters first: ours after it.
-    assert [words for words, _inner in block] == [
+    assert [words for words, _inner in to_the_app(made)] == [
         ["include", "uwsgi_params"],
         ["uwsgi_param", "HTTP_PROXY", ""],
         ["uwsgi_pass", made.app["name"]],
@@ -162,16 +148,17 @@ def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
     assert made.site["read_timeout"] > made.app["request_timeout"]
 
 
-def test_only_one_location_reaches_the_app(made: Rendered) -> None:
+def test_only_one_location_of_visitors_reaches_the_app(made: Rendered) -> None:
     assert len([words for words in deep(server(made)) if words[0] == "uwsgi_pass"]) == 1
 
 
-def test_files_are_served_from_the_static_folder_alone(made: Rendered) -> None:
-    static = made.app["public"]
-    served = [words for words in deep(server(made)) if words[0] in ("root", "alias")]
-    assert [words[1].rstrip("/") for words in served] == [static]
+def test_files_are_served_from_the_live_releases_static_folder_alone(made: Rendered) -> None:
+    public = made.app["public"]
+    assert public == f"{made.app['current']}/public"
+    served = [words for words in deep(parsed(made.conf)) if words[0] in ("root", "alias")]
+    assert [words[1].rstrip("/") for words in served] == [public]
     links = [words for words in deep(server(made)) if words[0] == "disable_symlinks"]
-    assert [[words[1], words[2].rstrip("/")] for words in links] == [["on", f"from={static}"]]
+    assert [[words[1], words[2].rstrip("/")] for words in links] == [["on", f"from={public}"]]
     assert not {"autoindex", "autoindex_format"} & {words[0] for words in deep(server(made))}
 
 
@@ -223,32 +210,84 @@ def test_listening(settings: dict[str, Any], port: int, has_ipv6: bool) -> None:
     for made in rendered(changed, nginx_ipv6=has_ipv6):
         assert values(server(made), "listen") == wanted
     base = base_files(changed, nginx_ipv6=has_ipv6)
-    for _words, block in those(parsed(base["conf.d/00-default.conf"]), "server"):
-        assert [words[:1] for words in values(block, "listen")] == wanted
+    default, _proof = [block for _words, block in those(parsed(base[BASE]), "server")]
+    assert [words[:1] for words in values(default, "listen")] == [*wanted, [f"unix:{PROBE_SOCKET}"]]
+
+
+# --- Probes -------------------------------------------------------------------------------------------------------
+
+
+def test_probes_reach_the_candidate_by_the_apps_own_names(made: Rendered) -> None:
+    block = probed(made)
+    assert values(block, "server_name") == values(server(made), "server_name")
+    ((_words, inner),) = those(block, "location")
+    assert values(inner, "uwsgi_pass") == [[f"unix:{made.app['candidate_socket']}"]]
+    assert values(inner, "uwsgi_read_timeout") == values(to_the_app(made), "uwsgi_read_timeout")
+
+
+def test_visitors_never_reach_the_candidate(made: Rendered) -> None:
+    assert made.app["candidate_socket"] not in str(server(made))
+    assert made.app["live_socket"] not in str(probed(made))
+
+
+@pytest.mark.parametrize("port", [80, 8080])
+def test_the_app_is_told_by_a_probe_what_a_visitor_would_tell_it(settings: dict[str, Any], port: int) -> None:
+    """A Unix socket has no address and no port; an app may look at both."""
+    for made in rendered({**settings, "web_http_port": port}):
+        ((_words, inner),) = those(probed(made), "location")
+        assert [words for words, _inner in inner][:7] == [
+            ["include", "uwsgi_params"],
+            ["uwsgi_param", "HTTP_PROXY", ""],
+            ["uwsgi_param", "REMOTE_ADDR", "127.0.0.1"],
+            ["uwsgi_param", "REMOTE_PORT", "0"],
+            ["uwsgi_param", "SERVER_PORT", str(port)],
+            ["uwsgi_param", "REQUEST_SCHEME", "http"],
+            ["uwsgi_param", "HTTPS", "", "if_not_empty"],
+        ]
+
+
+def test_a_probe_meets_no_limit_and_no_log(made: Rendered) -> None:
+    assert values(probed(made), "access_log") == [["off"]]
+    assert values(probed(made), "client_max_body_size") == [["0"]]
+    assert not [words for words in deep(probed(made)) if words[0].startswith(("limit_", "uwsgi_cache", "return"))]
+
+
+def test_only_root_reaches_the_socket_for_probes(base: dict[str, str]) -> None:
+    """nginx itself lets everybody connect to its Unix sockets."""
+    (line,) = [line for line in base[TMPFILES].splitlines() if line and not line.startswith("#")]
+    assert line.split() == ["d", PROBE_SOCKET.rpartition("/")[0], "0700", "root", "root"]
+
+
+def test_a_stale_socket_keeps_nginx_from_nothing(base: dict[str, str]) -> None:
+    assert f"ExecStartPre=-/bin/rm -f {PROBE_SOCKET}" in base[DROP_IN].splitlines()
 
 
 # --- The rest -----------------------------------------------------------------------------------------------------
 
 
 def test_a_host_name_that_no_app_has_gets_no_answer(base: dict[str, str]) -> None:
-    servers = [block for _words, block in those(parsed(base["conf.d/00-default.conf"]), "server")]
+    """Of a probe either: the first app would get it."""
+    servers = [block for _words, block in those(parsed(base[BASE]), "server")]
     defaults = [block for block in servers if any("default_server" in words for words in values(block, "listen"))]
     (block,) = defaults
-    assert all("default_server" in words and "backlog=4096" in words for words in values(block, "listen"))
+    listens = values(block, "listen")
+    assert all("default_server" in words for words in listens)
+    assert [words[0] for words in listens if "backlog=4096" in words] == ["80", "[::]:80"]
     assert values(block, "return") == [["444"]]
     assert those(block, "location") == []
 
 
 def test_the_running_configuration_can_be_told(base: dict[str, str]) -> None:
-    servers = [block for _words, block in those(parsed(base["conf.d/00-default.conf"]), "server")]
-    (block,) = [block for block in servers if values(block, "server_name") == [["@generation@.invalid"]]]
+    servers = [block for _words, block in those(parsed(base[BASE]), "server")]
+    (block,) = [block for block in servers if values(block, "server_name") == [[f"{GENERATION}.invalid"]]]
+    assert is_for_probes(block)
     assert values(block, "return") == [["204"]]
     assert values(block, "access_log") == [["off"]]
 
 
 def test_only_one_server_is_the_default(apps: list[Rendered]) -> None:
     for made in apps:
-        assert all("default_server" not in words for words in values(server(made), "listen"))
+        assert "default_server" not in made.conf
 
 
 def test_no_query_string_is_logged(base: dict[str, str]) -> None:
@@ -267,20 +306,28 @@ def test_stalled_clients_are_dropped(base: dict[str, str]) -> None:
     assert values(http, "server_tokens") == [["off"]]
 
 
-def test_there_are_descriptors_for_all_connections(base: dict[str, str]) -> None:
-    """The unit asks for them, because nginx may not go over the hard limit; the host decides how many connections."""
+def test_descriptors_are_asked_of_systemd_and_connections_follow_from_them(base: dict[str, str]) -> None:
+    """nginx's own worker_rlimit_nofile would be refused where the hard limit is lower, and leave 1,024."""
     tree = parsed(base["nginx.conf"])
     assert values(those(tree, "events")[0][1], "worker_connections") == [[CONNECTIONS]]
-    assert values(tree, "worker_rlimit_nofile") == []
-    assert "LimitNOFILE=65536\n" in base["/etc/systemd/system/nginx.service.d/web.conf"]
+    assert not [words for words in deep(tree) if words[0] == "worker_rlimit_nofile"]
+    assert "LimitNOFILE=65536" in base[DROP_IN].splitlines()
 
 
-def test_nginx_starts_again_after_kill_9(base: dict[str, str]) -> None:
-    """The socket for probes would be in its way."""
-    drop_in = base["/etc/systemd/system/nginx.service.d/web.conf"]
-    assert f"ExecStartPre=-/bin/rm -f {PROBE_SOCKET}\n" in drop_in
-    assert "Restart=always\n" in drop_in
-    assert f"d {PROBE_SOCKET.rpartition('/')[0]} 0700 root root\n" in base["/etc/tmpfiles.d/web-probe.conf"]
+def test_nginx_runs_as_the_user_that_was_agreed_on(settings: dict[str, Any]) -> None:
+    base = base_files({**settings, "web_nginx_user": "web-nginx"})
+    assert values(parsed(base["nginx.conf"]), "user") == [["web-nginx"]]
+    assert "create 0640 web-nginx adm" in [line.strip() for line in base[LOGROTATE].splitlines()]
+
+
+def test_the_error_log_is_kept_for_a_week_and_rotated_once(base: dict[str, str]) -> None:
+    """It holds request lines. Debian's file names all logs, so ours must come first and say so."""
+    text = base[LOGROTATE]
+    words = [line.strip() for line in text.splitlines()]
+    assert {"daily", "rotate 7", "maxage 7", "ignoreduplicates"} <= set(words)
+    ((log,),) = values(parsed(base["nginx.conf"]), "error_log")
+    assert f"{log} {{" in words
+    assert LOGROTATE < "/etc/logrotate.d/nginx"
 
 
 def test_the_tree_can_be_tested_in_another_place(base: dict[str, str]) -> None:

@@ -2,72 +2,146 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable
+from dataclasses import field
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import Found, put_back, there
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import copy
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import EDITED, KEPT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 
-# Where what we replace is kept until a teardown puts it back; nginx reads nothing there.
-KEPT = ".distribution"
-# Where edits by hand of files that are ours are kept, before they are overwritten.
-EDITED = Path("/var/backups/nginx-edited")
+# How many of our own texts of a file are remembered: the one before too, for a run that was cut off in between.
+REMEMBERED = 2
 
 
+@dataclasses.dataclass
 class Ours:
-    """The manifest below nginx's directory `root`: {path: SHA-256 of what we wrote, or "" for what we removed}."""
+    """The manifest beside the configuration at `root`.
 
-    def __init__(self, root: Path, edited: Path = EDITED) -> None:
-        self.root = root
-        self.kept = root / KEPT
-        self.edited = edited
-        self.manifest = self.kept / "manifest.json"
+    `files` has the SHA-256 of what we wrote last at each path, `first` where what was there before us is saved ("" if
+    nothing was), `logs` the names of logs that we made. Whatever we replace later is saved in the folder `edited`.
+    """
+
+    root: Path
+    files: dict[str, list[str]] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+    logs: list[str] = field(default_factory=list)
+    edited: Path = EDITED
+
+    @classmethod
+    def read(cls, root: Path) -> Ours:
+        """The manifest that is there, or an empty one. Raises Rejected."""
+        path = root / KEPT / "manifest.json"
+        try:
+            content = json.loads(path.read_text())
+            return cls(root, content["files"], content["first"], content["logs"])
+        except FileNotFoundError:
+            return cls(root)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Rejected(
+                f"{path} says what of {root} is ours, and can't be read ({error}). Bring it back from a backup, or "
+                "remove it: then every file there counts as somebody else's, and is saved before it is replaced."
+            ) from error
+
+    @property
+    def kept(self) -> Path:
+        return self.root / KEPT
+
+    @property
+    def manifest(self) -> Path:
+        return self.kept / "manifest.json"
 
     def exists(self) -> bool:
-        return self.kept.is_dir()
+        return self.manifest.exists()
 
-    def written(self) -> dict[str, str]:
-        """What we wrote or removed, by path."""
-        try:
-            return dict(json.loads(self.manifest.read_text()))
-        except (OSError, ValueError):
-            return {}
+    def file(self) -> OwnedFile:
+        """The manifest as it should be."""
+        content = {"files": self.files, "first": self.first, "logs": self.logs}
+        return OwnedFile(self.manifest, json.dumps(content, indent=2, sort_keys=True) + "\n", mode=0o600)
 
-    def files(self) -> list[str]:
-        """Paths of the files that are ours."""
-        return [path for path, digest in self.written().items() if digest]
+    def withdraw(self, saved: Iterable[Path]) -> None:
+        """Remove the copies that were made for a change that isn't made."""
+        for copy_ in saved:
+            copy_.unlink(missing_ok=True)
+        self._remove_empty_folders()
 
-    def save(self, paths: Iterable[str]) -> None:
-        """Keep what is at these paths, unless it is what we wrote."""
-        written = self.written()
+    def wrote(self, path: str) -> bool:
+        """Whether what is at a path is what we wrote there."""
+        place = self.root / path
+        return place.is_file() and not place.is_symlink() and files.sha256(place) in self.files.get(path, [])
+
+    def note(self, path: str, text: str) -> None:
+        """Remember what will be written at a path. Before it is: after a cut, nothing of ours passes for others'."""
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        before = [it for it in self.files.get(path, []) if it != digest]
+        self.files[path] = [*before, digest][-REMEMBERED:]
+
+    def save(self, path: str) -> Path | None:
+        """Save what is at a path, if there is anything and it isn't ours. The copy, or None. Raises OSError."""
+        place = self.root / path
+        is_first = path not in self.first
+        original = self.original(path)
+        # The last: a run that was cut off has saved it and not replaced it yet, or has put it back.
+        if not os.path.lexists(place) or self.wrote(path) or (original and _same(original, place)):
+            if is_first:
+                self.first[path] = ""
+            return None
+        folder = self.kept if is_first else self.edited
+        saved, is_new = _copied(place, folder / path.lstrip("/"), folder)
+        if is_first:
+            self.first[path] = saved.relative_to(self.kept).as_posix()
+        return saved if is_new else None
+
+    def let_go(self, paths: Iterable[str]) -> None:
+        """Forget what was ours at these paths. Where something was before us, that is remembered."""
         for path in paths:
-            content = there(self.root / path)
-            if content is None or (isinstance(content, bytes) and _sha256(content) == written.get(path)):
-                continue
-            if path not in written:
-                put_back(self.kept, {path: content})
-            else:
-                name = f"{path}.{_sha256(content if isinstance(content, bytes) else content.encode())[:8]}"
-                put_back(self.edited, {name: content})
+            self.files.pop(path, None)
+            if not self.first.get(path):
+                self.first.pop(path, None)
 
-    def note(self, owned: Mapping[str, str], removed: Iterable[str]) -> None:
-        """Note what is about to be written and removed, so that after a cut nothing of ours passes for others'."""
-        noted = {path: _sha256(text.encode()) for path, text in owned.items()}
-        gone = {path: "" for path in removed if path not in noted}
-        content = {**self.written(), **noted, **gone}
-        files.make_directory(self.kept)
-        OwnedFile(self.manifest, json.dumps(content, indent=2, sort_keys=True) + "\n", mode=0o600).put()
-
-    def originals(self) -> dict[str, Found]:
-        """What was at each path before us."""
-        return {path: there(self.kept / path) for path in self.written()}
+    def original(self, path: str) -> Path | None:
+        """Where what was at a path before us is saved."""
+        name = self.first.get(path, "")
+        return self.kept / name if name else None
 
     def forget(self) -> None:
-        files.remove(self.kept)
+        """Remove the manifest, and the copies of what was put back."""
+        for path in self.first:
+            original = self.original(path)
+            if original:
+                original.unlink(missing_ok=True)
+        self.manifest.unlink(missing_ok=True)
+        self._remove_empty_folders()
+
+    def _remove_empty_folders(self) -> None:
+        for top in (self.kept, self.edited):
+            for folder, _folders, _names in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _copied(place: Path, plain: Path, folder: Path) -> tuple[Path, bool]:
+    """A copy of what is at a place, called `plain` or by a number after it, and whether it is a new one."""
+    saved, number = plain, 1
+    while os.path.lexists(saved):
+        if _same(saved, place):
+            return saved, False
+        number += 1
+        saved = plain.with_name(f"{plain.name}~{number}")
+    # Only root may look: others' files may hold secrets.
+    files.make_directory(folder, 0o700)
+    copy(place, saved)
+    return saved, True
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.is_symlink() or other.is_symlink():
+        return one.is_symlink() and other.is_symlink() and os.readlink(one) == os.readlink(other)
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()

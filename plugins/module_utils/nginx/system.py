@@ -1,62 +1,58 @@
-"""nginx and its service, as the transaction sees them. Tests put another in its place."""
+"""nginx and its service on a host, as the transaction sees them. Tests put another in its place."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
+import pwd
 import re
-import resource
+import shutil
+import socket
+import stat
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-ERROR_LOG = Path("/var/log/nginx/errors/error.log")
-# What the unit asks for; a host may give less.
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import DROP_IN, LOG_GROUP, LOG_MODE, LOGS
+
+UNIT = "nginx.service"
+# File descriptors that the unit asks for; systemd gives as many as the host allows.
 DESCRIPTORS = 65536
-# Lines that tell of the configuration; all others may hold what a visitor sent.
-OF_CONFIGURATION = re.compile(r"\[(emerg|alert)\]")
+ANSWER_SECONDS = 2.0
+# What nginx says of its configuration. Its other lines may hold requests, which are nobody's business here.
+OF_CONFIGURATION = re.compile(r"\[(emerg|alert)\](?!.*, request: )")
+MAX_COMPLAINTS = 10
 
 
 class System:
-    """What is asked of nginx and of systemd."""
+    """All that is asked of nginx and systemd, or changed on the host besides files."""
+
+    probe_socket = Path(PROBE_SOCKET)
+    logs = LOGS
+
+    def changing(self, what: str) -> None:
+        """Called before each change: that is where a test ends a run or fills the disk."""
+
+    def is_installed(self) -> bool:
+        return shutil.which("nginx") is not None
+
+    # --- nginx --------------------------------------------------------------------------------------------------
 
     def test(self, root: Path) -> tuple[int, str]:
-        """`nginx -t` of the tree at `root`: exit code and what it said, one fault a line."""
-        return self._run(["nginx", "-t", "-q", "-c", os.fspath(root / "nginx.conf")])
+        """`nginx -t` of the tree at `root`: exit code and what it said, a line for each problem."""
+        return self._run("nginx", "-t", "-q", "-e", "stderr", "-c", os.fspath(root / "nginx.conf"))
 
-    def systemctl(self, *words: str) -> tuple[int, str]:
-        return self._run(["systemctl", *words])
-
-    def show(self) -> dict[str, str]:
-        wanted = "--property=ActiveState,UnitFileState,NeedDaemonReload,MainPID"
-        _code, printed = self.systemctl("show", wanted, "nginx.service")
-        return dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
-
-    def make_temporary_files(self, configuration: Path) -> None:
-        """Make what a file of tmpfiles.d says, as at boot. Raises OSError."""
-        code, printed = self._run(["systemd-tmpfiles", "--create", os.fspath(configuration)])
-        if code != 0:
-            raise OSError(f"systemd-tmpfiles: {printed}")
-
-    def descriptors(self) -> int:
-        """How many files nginx may open: what the running master has, or what it would get at a start."""
-        master = self.show().get("MainPID", "0")
-        try:
-            limits = Path(f"/proc/{master}/limits").read_text()
-            return int(re.findall(r"^Max open files\s+(\d+)", limits, re.MULTILINE)[0])
-        except (OSError, IndexError):
-            return self.descriptors_at_start()
-
-    def descriptors_at_start(self) -> int:
-        """systemd gives as much of LimitNOFILE= as it may itself."""
-        _soft, hard = resource.prlimit(1, resource.RLIMIT_NOFILE)
-        return DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-
-    def answers_to(self, generation: str, address: str) -> bool:
+    def answers_to(self, generation: str, probe_socket: Path) -> bool:
         """Whether the running nginx has loaded the configuration with this digest."""
-        name, _colon, port = address.rpartition(":")
-        connection = http.client.HTTPConnection(name, int(port), timeout=2.0)
+        connection = http.client.HTTPConnection("localhost", timeout=ANSWER_SECONDS)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            connection.sock.settimeout(ANSWER_SECONDS)
+            connection.sock.connect(os.fspath(probe_socket))
             connection.request("GET", "/", headers={"Host": f"{generation}.invalid", "Connection": "close"})
             return connection.getresponse().status == 204
         except (OSError, http.client.HTTPException):
@@ -64,20 +60,132 @@ class System:
         finally:
             connection.close()
 
-    def complaints(self) -> str:
-        """What nginx last said of its configuration. Its log holds requests too, which must not be shown."""
-        if not ERROR_LOG.exists():
-            return ""
-        lines = ERROR_LOG.read_text(errors="replace").splitlines()[-50:]
-        return "\n".join([line for line in lines if OF_CONFIGURATION.search(line)][-10:])
+    def serves_ours(self) -> bool:
+        """Whether an nginx with a configuration of ours runs: nobody else listens on the socket for probes.
 
-    def now(self) -> float:
+        The kernel knows, even if the socket's file was deleted. `probe_socket` is also the beginning of the name that
+        it has while it is made anew.
+        """
+        listening = Path("/proc/net/unix").read_text()
+        return f" {self.probe_socket}" in listening
+
+    def has_lost_its_socket(self) -> bool:
+        """Whether nginx listens on the socket for probes, and its file was deleted."""
+        return self.serves_ours() and not self.probe_socket.is_socket()
+
+    def log_size(self) -> int:
+        """Bytes of nginx's error log, so that what it says from now on can be told."""
+        log = self.logs / "error.log"
+        return log.stat().st_size if log.exists() else 0
+
+    def complaints(self, since: int) -> str:
+        """What nginx has said of its configuration since its error log had this size."""
+        log = self.logs / "error.log"
+        if not log.exists():
+            return ""
+        with log.open("rb") as file:
+            file.seek(since)
+            said = file.read().decode(errors="replace").splitlines()
+        # nginx says some of it again with each of its tries to bind a port.
+        lines = dict.fromkeys(line for line in said if OF_CONFIGURATION.search(line))
+        return "\n".join([*lines][-MAX_COMPLAINTS:])
+
+    # --- systemd ------------------------------------------------------------------------------------------------
+
+    def systemctl(self, *words: str) -> tuple[int, str]:
+        """Exit code and what was printed."""
+        self.changing(f"systemctl {' '.join(words)}")
+        return self._run("systemctl", *words)
+
+    def show(self) -> Mapping[str, str]:
+        """What systemd knows of nginx's unit."""
+        properties = "ActiveState,UnitFileState,NeedDaemonReload,MainPID"
+        _code, printed = self._run("systemctl", "show", f"--property={properties}", UNIT)
+        return dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
+
+    def descriptors(self) -> int:
+        """File descriptors that a worker of the running nginx may open; those of a restarted one if none runs."""
+        return _limit(self.show().get("MainPID", "0"), "soft") or self.descriptors_at_start()
+
+    def descriptors_at_start(self) -> int:
+        """Those that the unit would give: systemd takes the nearest to what is asked that it may give."""
+        return min(DESCRIPTORS, _limit("1", "hard") or DESCRIPTORS)
+
+    # --- Files --------------------------------------------------------------------------------------------------
+
+    def probe_directory_is_guarded(self) -> bool:
+        """Whether only root reaches the socket for probes, which nginx makes for everybody."""
+        folder = self.probe_socket.parent
+        return folder.is_dir() and _mode_and_owner(folder) == (0o700, os.geteuid())
+
+    def guard_probe_directory(self) -> None:
+        folder = self.probe_socket.parent
+        self.changing(f"make {folder}")
+        files.make_directory(folder, 0o700)
+        os.chown(folder, os.geteuid(), files.gid("root"))
+        folder.chmod(0o700)
+
+    def remove_folders(self) -> None:
+        """Remove the folders that were made for our files, if nobody else has put anything there."""
+        for folder in (self.probe_socket.parent, Path(DROP_IN).parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def has_log(self, name: str) -> bool:
+        return os.path.lexists(self.logs / name)
+
+    def log_is_guarded(self, name: str, user: str) -> bool:
+        """Whether a log is there and not everybody may read it. Of a link, that is the affair of who made it."""
+        log = self.logs / name
+        return log.is_symlink() or (log.is_file() and _mode_and_owner(log) == (LOG_MODE, self.uid(user)))
+
+    def guard_log(self, name: str, user: str) -> None:
+        """Make a log, or give one that is there its owner and mode. nginx itself would make it for everybody to read.
+
+        The owner is nginx's user, to whom nginx gives its logs whenever it opens them anew.
+        """
+        log = self.logs / name
+        self.changing(f"guard {log}")
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, LOG_MODE)
+        try:
+            self.give(handle, user)
+            os.fchmod(handle, LOG_MODE)
+        finally:
+            os.close(handle)
+
+    def give(self, handle: int, user: str) -> None:
+        os.fchown(handle, self.uid(user), files.gid(LOG_GROUP))
+
+    def uid(self, user: str) -> int:
+        """A user's number, or -1 if there is no such user, which a test of the configuration will say."""
+        try:
+            return pwd.getpwnam(user).pw_uid
+        except KeyError:
+            return -1
+
+    # --- The clock ----------------------------------------------------------------------------------------------
+
+    def clock(self) -> float:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    @staticmethod
-    def _run(words: list[str]) -> tuple[int, str]:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    def _run(self, *words: str) -> tuple[int, str]:
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
         return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def _mode_and_owner(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return stat.S_IMODE(status.st_mode), status.st_uid
+
+
+def _limit(process: str, which: str) -> int:
+    """A process's limit of open files, "soft" or "hard"; 0 if it has none or isn't there."""
+    try:
+        limits = Path(f"/proc/{process}/limits").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^Max open files +(?P<soft>\d+) +(?P<hard>\d+) ", limits, re.MULTILINE)
+    return int(found[which]) if found else 0

@@ -1,4 +1,4 @@
-"""nginx's whole configuration as files: ours and others', its digest, and what is where."""
+"""nginx's whole configuration as files, ours and others': its digest, and a copy of it that can be tested."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, KEPT
 
 # Stands in a file's text for the digest of the whole tree, which is known only when all else is.
 GENERATION = "@generation@"
 # The name of the server block that proves which configuration runs.
 PROOF_NAME = re.compile(rb"server_name ([0-9a-f]{32})\.invalid;")
-
-# What is at a path: a file's content, a link's target as a string, or nothing.
-Found = bytes | str | None
+# What `nginx -t` would make on the host if it isn't there: an empty pid file, and logs that everybody may read.
+WRITTEN = re.compile(rb"\b(access_log|error_log|pid)(\s+)(/[^\s;]+)")
 
 
 def read_tree(root: Path) -> dict[str, bytes]:
@@ -40,27 +41,64 @@ def digest_of(texts: Mapping[str, bytes]) -> str:
 
 def generation_in(texts: Mapping[str, bytes]) -> str:
     """The digest that the tree on the disk was deployed with; "" if it isn't ours."""
-    found = {match.group(1) for text in texts.values() if (match := PROOF_NAME.search(text))}
-    return found.pop().decode() if len(found) == 1 else ""
+    found = PROOF_NAME.search(texts.get(BASE, b""))
+    return found.group(1).decode() if found else ""
 
 
-def there(path: Path) -> Found:
-    """What is at a path."""
-    if path.is_symlink():
-        return os.readlink(path)
-    return path.read_bytes() if path.is_file() else None
+def plain(texts: Mapping[str, bytes], generation: str) -> dict[str, bytes]:
+    """The texts as they were before they got their digest."""
+    return {path: text.replace(generation.encode(), GENERATION.encode()) for path, text in texts.items()}
 
 
-def put_back(root: Path, before: Mapping[str, Found]) -> None:
-    """Let each path below the root be what it was."""
-    for path, content in before.items():
-        full = root / path
-        if there(full) == content:
-            continue
-        if isinstance(content, bytes):
-            OwnedFile(full, content.decode(errors="surrogateescape")).put()
-        elif content is None:
-            files.remove(full)
-        else:
-            files.make_directory(full.parent)
-            files.link(full, content)
+def stage(root: Path, changes: Mapping[str, Source], made: Path) -> Path:
+    """Copy the tree with these changes to a folder below `made`, and return it.
+
+    A test of the copy reads nothing but the copy, and makes neither log nor pid file nor socket outside `made`.
+    """
+    staged = made / "nginx"
+    # Others' links to folders, such as modules, lead where they led.
+    for where, folders, names in os.walk(root):
+        target = staged / Path(where).relative_to(root)
+        target.mkdir()
+        for name in [folder for folder in folders if Path(where, folder).is_symlink()]:
+            (target / name).symlink_to(Path(where, name).resolve())
+        folders[:] = [name for name in folders if name != KEPT]
+        for name in names:
+            _put(target / name, Path(where, name), root, made)
+    for path, source in changes.items():
+        if not path.startswith("/"):
+            _put(staged / path, source, root, made, place=root / path)
+    (made / "logs").mkdir()
+    return staged
+
+
+def _put(target: Path, source: Source, root: Path, made: Path, place: Path | None = None) -> None:
+    """Put a file into the copy. `place` is where it belongs if it is saved elsewhere: a relative link starts there."""
+    target.unlink(missing_ok=True)
+    if isinstance(source, OwnedFile):
+        content = source.text.encode()
+    elif source is None:
+        return
+    else:
+        read = source
+        if source.is_symlink():
+            read = (place or source).parent / os.readlink(source)
+        if not read.is_file():
+            # A link that leads nowhere, which nginx will refuse.
+            target.symlink_to(os.fspath(read))
+            return
+        content = read.read_bytes()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(_redirected(content, root, made))
+
+
+def _redirected(content: bytes, root: Path, made: Path) -> bytes:
+    """A file's content with every path that a test would read or write inside `made`."""
+    folder = os.fsencode(made)
+
+    def inside(found: re.Match[bytes]) -> bytes:
+        return found[1] + found[2] + folder + b"/logs/" + found[3].replace(b"/", b"_")
+
+    content = WRITTEN.sub(inside, content)
+    content = content.replace(PROBE_SOCKET.encode(), folder + b"/probe")
+    return content.replace(os.fsencode(root) + b"/", folder + b"/nginx/")

@@ -1,0 +1,113 @@
+"""What nginx's configuration should be: after a deploy, without some apps, or without anything of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    BASE,
+    DEFAULT_SITE,
+    MAIN,
+    log_name,
+    log_names,
+    site_file,
+)
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
+    GENERATION,
+    digest_of,
+    generation_in,
+    plain,
+    read_tree,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Aim:
+    """What is wanted at each path, in the order in which it is put, so that a run that is cut off leaves a valid tree.
+
+    `generation` is the digest that nginx answers to then, "" if nothing of ours is left. `logs` must be there and
+    belong to `user`; `doomed` are the logs to remove.
+    """
+
+    sources: Mapping[str, Source]
+    generation: str = ""
+    logs: Sequence[str] = ()
+    user: str = ""
+    doomed: Sequence[str] = ()
+    probe_socket: str = ""
+
+    def listening_elsewhere(self) -> Aim:
+        """The same with another socket for probes."""
+        other = f"{PROBE_SOCKET}.again"
+        sources = {
+            path: dataclasses.replace(source, text=source.text.replace(PROBE_SOCKET, other))
+            if isinstance(source, OwnedFile) and not path.startswith("/")
+            else source
+            for path, source in self.sources.items()
+        }
+        return dataclasses.replace(self, sources=sources, doomed=(), probe_socket=other)
+
+
+def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: Sequence[str], user: str) -> Aim:
+    """These texts, and no server blocks of the apps that are absent; what else is there stays. Raises OSError.
+
+    `apps` are those that the texts serve.
+    """
+    root = ours.root
+    going = [site_file(app) for app in absent if site_file(app) in ours.files]
+    if os.path.lexists(root / DEFAULT_SITE):
+        going.append(DEFAULT_SITE)
+    below = {path: text.encode() for path, text in texts.items() if not path.startswith("/")}
+    tree = {path: text for path, text in read_tree(root).items() if path not in going}
+    generation = digest_of({**tree, **below})
+    placed = {path: OwnedFile(root / path, text.replace(GENERATION, generation)) for path, text in texts.items()}
+    # Units and tmpfiles first: nginx needs them at a boot. Its own nginx.conf is the base of all others. And the
+    # distribution's site must be gone before there is another default server.
+    ordered = [*sorted(path for path in texts if path.startswith("/")), MAIN, *going, *sorted(below)]
+    return Aim(
+        {path: placed.get(path) for path in ordered},
+        generation,
+        log_names(list(apps)),
+        user,
+        [log_name(app) for app in absent if log_name(app) in ours.logs],
+    )
+
+
+def without(ours: Ours, apps: Sequence[str]) -> Aim:
+    """What is deployed without some apps: needs nothing but what is on the host. Raises Rejected and OSError."""
+    root, texts = ours.root, read_tree(ours.root)
+    before = generation_in(texts)
+    if not before:
+        raise Rejected(f"{root / BASE} isn't as it was deployed, so nothing can be taken off; deploy first (site.yml)")
+    going = [path for path in map(site_file, apps) if path in ours.files]
+    kept = {path: text for path, text in plain(texts, before).items() if path not in going}
+    generation = digest_of(kept)
+    base = kept[BASE].decode(errors="surrogateescape").replace(GENERATION, generation)
+    return Aim(
+        {**dict.fromkeys(going), BASE: OwnedFile(root / BASE, base)},
+        generation,
+        doomed=[log_name(app) for app in apps if log_name(app) in ours.logs],
+    )
+
+
+def nothing(ours: Ours) -> Aim:
+    """What was there before us. An edit of ours goes too, and is saved; what others put where we removed stays."""
+    wanted: dict[str, Source] = {path: ours.original(path) for path in ours.files}
+    wanted |= {
+        path: ours.original(path)
+        for path, saved in ours.first.items()
+        if saved and path not in wanted and not os.path.lexists(ours.root / path)
+    }
+    outside = sorted(path for path in wanted if path.startswith("/"))
+    below = sorted(path for path in wanted if not path.startswith("/") and path != MAIN)
+    removed = [path for path in below if wanted[path] is None]
+    # The reverse of a deploy, for the same reason.
+    ordered = [*removed, *(path for path in below if path not in removed), *({MAIN} & wanted.keys()), *outside]
+    return Aim({path: wanted[path] for path in ordered}, doomed=list(ours.logs))

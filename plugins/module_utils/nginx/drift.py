@@ -1,0 +1,52 @@
+"""In which ways nginx isn't as it was deployed, found without knowing what was to be deployed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
+    digest_of,
+    generation_in,
+    plain,
+    read_tree,
+)
+
+
+def drift(root: Path, system: System) -> list[str]:
+    """One line for each way."""
+    try:
+        ours = Ours.read(root)
+    except Rejected as error:
+        return [str(error)]
+    texts = read_tree(root)
+    generation = generation_in(texts)
+    if not generation:
+        return [f"{root} holds no configuration of ours"]
+    edited = list(_edited(ours))
+    lines = [line for _path, line in edited]
+    if digest_of(plain(texts, generation)) != generation and all(path.startswith("/") for path, _line in edited):
+        lines.append(f"files below {root} were changed since the last deploy")
+    if not system.probe_directory_is_guarded():
+        lines.append(f"{system.probe_socket.parent} isn't a directory for root alone (0700)")
+    if not system.answers_to(generation, system.probe_socket):
+        lines.append("nginx runs another configuration than the one that was deployed")
+    return lines
+
+
+def _edited(ours: Ours) -> Iterator[tuple[str, str]]:
+    """Each file of ours that was changed, with what is said of it."""
+    for path in ours.files:
+        place = ours.root / path
+        if not os.path.lexists(place):
+            # One that was taken off is remembered no longer, so it was removed by hand.
+            yield path, f"{place} is missing"
+        elif not ours.wrote(path):
+            yield path, f"{place} was changed since the last deploy"
+        elif not OwnedFile(place, "").is_guarded():
+            yield path, f"{place} has another owner or mode than it was deployed with"

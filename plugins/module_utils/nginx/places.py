@@ -1,0 +1,41 @@
+"""Where nginx's configuration lies on a host, ours and what belongs to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Paths of the configuration are relative to nginx's own directory; those outside it are absolute.
+ROOT = Path("/etc/nginx")
+MAIN = "nginx.conf"
+# The server for names that no app has, and the one that proves which configuration runs.
+BASE = "conf.d/00-default.conf"
+# The distribution's own site, which would be a second default server.
+DEFAULT_SITE = "sites-enabled/default"
+# What was there before us, until it is put back, and the manifest of what is ours; nginx reads nothing there.
+KEPT = ".distribution"
+# Whatever else we replaced. Not in nginx's directory, which goes with its package.
+EDITED = Path("/var/backups/nginx-edited")
+
+DROP_IN = "/etc/systemd/system/nginx.service.d/web.conf"
+TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
+# Read before the distribution's file, which is called nginx and names every log.
+LOGROTATE = "/etc/logrotate.d/00-nginx-errors"
+
+LOGS = Path("/var/log/nginx")
+# Those that belong to no app.
+COMMON_LOGS = ("error.log", "access.log")
+LOG_MODE, LOG_GROUP = 0o640, "adm"
+
+
+def site_file(app: str) -> str:
+    """The file of an app's server blocks."""
+    return f"conf.d/{app}.conf"
+
+
+def log_name(app: str) -> str:
+    return f"{app}.log"
+
+
+def log_names(apps: list[str]) -> list[str]:
+    """Every log that is written for these apps."""
+    return [*COMMON_LOGS, *map(log_name, apps)]

@@ -1,0 +1,115 @@
+"""nginx's logs, and how many connections a host has room for."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+
+from fake_nginx import Nginx
+
+
+def logs(nginx: Nginx) -> set[str]:
+    return {path.name for path in nginx.logs.iterdir()}
+
+
+def test_logs_are_never_for_everybody_to_read(nginx: Nginx) -> None:
+    """nginx itself makes them so, and logrotate gives them another mode a day later."""
+    nginx.deploy(shop="", wiki="")
+    assert logs(nginx) == {"error.log", "access.log", "shop.log", "wiki.log"}
+    assert {path.stat().st_mode & 0o777 for path in nginx.logs.iterdir()} == {0o640}
+    made = max(nginx.steps.index(f"guard {path}") for path in nginx.logs.iterdir())
+    assert made < nginx.steps.index("systemctl restart nginx.service")
+
+
+def test_one_that_everybody_may_read_is_mended_and_keeps_its_lines(nginx: Nginx) -> None:
+    nginx.deploy()
+    log = nginx.logs / "shop.log"
+    log.write_text("a line\n")
+    log.chmod(0o644)
+    assert not nginx.wanted().is_live()
+    nginx.deploy()
+    assert (log.stat().st_mode & 0o777, log.read_text()) == (0o640, "a line\n")
+
+
+def test_one_that_was_linked_elsewhere_is_left_alone(nginx: Nginx) -> None:
+    (nginx.logs / "error.log").symlink_to("/dev/stderr")
+    nginx.deploy()
+    assert nginx.wanted().is_live()
+    assert (nginx.logs / "error.log").is_symlink()
+
+
+def test_a_rejected_configuration_leaves_no_log(nginx: Nginx) -> None:
+    (nginx.logs / "shop.log.1").write_text("older\n")
+    nginx.takes_it = False
+    with pytest.raises(Rejected):
+        nginx.deploy()
+    assert logs(nginx) == {"shop.log.1"}
+
+
+def test_an_apps_log_goes_with_its_server_block(nginx: Nginx) -> None:
+    nginx.deploy(shop="", wiki="")
+    for name in ("wiki.log.1", "wiki.log.2.gz", "wiki.logistics.log", "wiki.log.backup"):
+        (nginx.logs / name).write_text("")
+    nginx.deploy(absent=["wiki"], shop="")
+    assert logs(nginx) == {"error.log", "access.log", "shop.log", "wiki.logistics.log", "wiki.log.backup"}
+    nginx.take_off("shop")
+    assert "shop.log" not in logs(nginx)
+
+
+def test_one_that_a_cut_run_left_goes_with_the_next(nginx: Nginx) -> None:
+    nginx.deploy()
+    (nginx.logs / "wiki.log").write_text("")
+    ours = nginx.ours()
+    ours.logs.append("wiki.log")
+    ours.file().put()
+    assert not nginx.wanted(absent=["wiki"]).is_live()
+    nginx.deploy(absent=["wiki"], shop="")
+    assert "wiki.log" not in logs(nginx)
+    assert nginx.wanted(absent=["wiki"]).is_live()
+
+
+def test_one_that_was_there_before_the_app_stays(nginx: Nginx) -> None:
+    (nginx.logs / "wiki.log").write_text("theirs\n")
+    nginx.deploy(shop="", wiki="")
+    nginx.deploy(absent=["wiki"], shop="")
+    assert (nginx.logs / "wiki.log").read_text() == "theirs\n"
+
+
+def test_a_teardown_leaves_nginxs_own_logs(nginx: Nginx) -> None:
+    nginx.deploy()
+    nginx.tear_down()
+    assert logs(nginx) == {"error.log", "access.log"}
+
+
+# --- Connections --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hard", "connections"), [(524288, 4096), (65536, 4096), (4096, 1365), (1024, 341)])
+def test_connections_are_what_the_unit_will_have_room_for(nginx: Nginx, hard: int, connections: int) -> None:
+    """A third of the descriptors. The nginx that runs before the first deploy says nothing about them."""
+    nginx.hard_limit = hard
+    assert capacity(nginx, 4096).connections == connections
+
+
+def test_they_stay_the_same_once_it_runs(nginx: Nginx) -> None:
+    nginx.hard_limit = 4096
+    before = capacity(nginx, 4096).connections
+    nginx.deploy()
+    assert capacity(nginx, 4096).connections == before
+    assert capacity(nginx, 4096).warning() == ""
+
+
+def test_few_are_worth_a_warning(nginx: Nginx) -> None:
+    nginx.hard_limit = 2048
+    assert "raise the hard limit of open files" in capacity(nginx, 4096).warning()
+    assert capacity(nginx, 600).warning() == ""
+    nginx.hard_limit = 4096
+    assert capacity(nginx, 4096).warning() == ""
+
+
+def test_a_running_nginx_with_a_lower_limit_isnt_restarted_but_told(nginx: Nginx) -> None:
+    nginx.deploy()
+    nginx.running_limit = 1024
+    assert capacity(nginx, 4096).connections == 341
+    assert "systemctl restart nginx.service" in capacity(nginx, 4096).warning()
