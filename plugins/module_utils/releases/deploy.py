@@ -101,8 +101,7 @@ class Deploy:
         refused = as_refusal("place", fault)
         if not isinstance(fault, Refused):
             refused.evidence = traceback.format_exc()
-        was_recorded = self.records.of(self.wanted.id).get("cause") == refused.cause
-        if self.records.live() != self.wanted.id and not was_recorded:
+        if self.records.live() != self.wanted.id and not self.golive.has_refused:
             self.golive.refuse(refused)
         return refusal(self.golive, self.before, refused, self._mend_live())
 

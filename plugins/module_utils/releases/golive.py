@@ -38,6 +38,7 @@ class GoLive:
         self.action = action
         self.leaves = leaves
         self.was_previous = ""
+        self.has_refused = False
         self.steps: list[dict[str, Any]] = []
         self.began = system.clock()
 
@@ -255,6 +256,7 @@ class GoLive:
 
     def refuse(self, refused: Refused) -> None:
         """Record the release as bad, and make room. A disk that is full must not hide the reason."""
+        self.has_refused = True
         if not self.layout.directory.is_dir():
             return
         with self._step("record"):
