@@ -15,7 +15,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROB
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim, deployed, nothing, without
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DEFAULT_SITE, MAIN, site_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    BASE,
+    DEFAULT_SITE,
+    MAIN,
+    site_file,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION, PROOF_NAME, read_tree
 

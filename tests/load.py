@@ -8,8 +8,9 @@ As a program it runs until its time is up or it gets SIGTERM or SIGINT, then pri
      "by": {"200 3f9a1c0b7d2e": 38430}, "errors": []}
 
 `failed` counts answers other than 200 and connections that broke. `asked_again` counts requests that crossed with the
-server's hanging up of an idle connection, and were asked again on a new one as every client has to. Times are from
-before the request is sent until the whole body is read, connecting included.
+server's hanging up of an idle connection, and were asked again on a new one as every client has to. A client that is
+led from http to https follows, and goes on there; what it finds there is the answer. Times are from before the request
+is sent until the whole body is read, connecting included.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import http.client
 import json
 import select
 import signal
+import ssl
 import statistics
 import sys
 import threading
@@ -30,13 +32,35 @@ from typing import Any, Self
 SHOWN_ERRORS = 10
 
 
+class Secure(http.client.HTTPConnection):
+    """HTTPS to an address, asking for another host name. Whether the certificate is good is another test's affair."""
+
+    def __init__(self, address: str, port: int, name: str, timeout: float) -> None:
+        super().__init__(address, port, timeout=timeout)
+        self.name = name
+        self.context = ssl.create_default_context()
+        self.context.check_hostname = False
+        self.context.verify_mode = ssl.CERT_NONE
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = self.context.wrap_socket(self.sock, server_hostname=self.name)
+
+
 class Load:
     """Clients, each on a connection of its own, asking one URL one request after another."""
 
     def __init__(
-        self, url: str, host: str = "", connections: int = 16, timeout: float = 30.0, pause: float = 0.0
+        self,
+        url: str,
+        host: str = "",
+        connections: int = 16,
+        timeout: float = 30.0,
+        pause: float = 0.0,
+        https_port: int = 443,
     ) -> None:
         self.url = urllib.parse.urlsplit(url)
+        self.https_port = https_port
         self.host = host or self.url.netloc
         self.timeout = timeout
         self.pause = pause
@@ -44,6 +68,7 @@ class Load:
         self.errors: list[str] = []
         self.failed = 0
         self.asked_again = 0
+        self.moved = False
         self.milliseconds: list[float] = []
         self._lock = threading.Lock()
         self._end = threading.Event()
@@ -82,7 +107,7 @@ class Load:
         target = self.url.path or "/"
         if self.url.query:
             target += f"?{self.url.query}"
-        connection = http.client.HTTPConnection(self.url.hostname or "", self.url.port or 80, timeout=self.timeout)
+        connection = self._connection(self.url.scheme == "https")
         while not self._end.is_set():
             began = time.monotonic()
             if connection.sock and select.select([connection.sock], [], [], 0)[0]:
@@ -92,6 +117,13 @@ class Load:
             try:
                 answer = self._ask(connection, target)
                 body = answer.read()
+                if answer.headers.get("Location", "").startswith("https://") and self.url.scheme == "http":
+                    # From here on by HTTPS, as a browser does that is led there.
+                    connection.close()
+                    connection = self._connection(is_secure=True)
+                    self.moved = True
+                    answer = self._ask(connection, target)
+                    body = answer.read()
                 what, problem = f"{answer.status} {answer.headers.get('X-Release', '-')}", ""
                 if answer.status != 200:
                     problem = f"{what}: {body[:200]!r}"
@@ -102,6 +134,13 @@ class Load:
             if self.pause:
                 self._end.wait(self.pause)
         connection.close()
+
+    def _connection(self, is_secure: bool) -> http.client.HTTPConnection:
+        host = self.url.hostname or ""
+        if not is_secure:
+            return http.client.HTTPConnection(host, self.url.port or 80, timeout=self.timeout)
+        port = self.https_port if self.url.scheme == "http" else self.url.port or 443
+        return Secure(host, port, self.host.partition(":")[0], self.timeout)
 
     def _ask(self, connection: http.client.HTTPConnection, target: str) -> http.client.HTTPResponse:
         """Ask; on an old connection that ends before a byte of the answer has come, ask again on a new one.

@@ -217,7 +217,7 @@ class Machine(System):
     def ask(self, address: str | Path, host: str, path: str, timeout: float) -> Answer:
         self.seconds += 0.01
         name = host.removesuffix(".test")
-        if address == f"127.0.0.1:{PORT}":
+        if address == f"http://127.0.0.1:{PORT}":
             return self.visit(name) if self.nginx else Answer(0, error="ConnectionRefusedError")
         if address == Path(f"{self.prefix}{PROBE_SOCKET}"):
             layout = self.app(name)

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.action import nginx_config, release
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import Request, plan
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import Request
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
 
 from project import PROJECT, renderer
 

@@ -13,13 +13,14 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from testinfra.host import Host
 
-from load import Load
+from load import Load, Secure
 
 PROJECT = Path(__file__).parents[1]
 # Time enough for a slow machine; a run that hangs is a fault of its own.
@@ -47,14 +48,16 @@ class Run:
         return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
 
 
-def ask(port: int, path: str, host: str, **headers: str) -> tuple[int, dict[str, str], str]:
+def ask(
+    port: int, path: str, host: str, headers: Mapping[str, str] | None = None, is_secure: bool = False
+) -> tuple[int, dict[str, str], str]:
     """Status, headers in lower case and body of a GET to this port of 127.0.0.1; 0 if there was no answer.
 
     The path is sent as it stands, dots and all.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = Secure("127.0.0.1", port, host, 10) if is_secure else HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", path, headers={"Host": host, **headers})
+        connection.request("GET", path, headers={"Host": host, **(headers or {})})
         answer = connection.getresponse()
         return (
             answer.status,
@@ -79,6 +82,7 @@ class Server:
         self.name = str(variables["inventory_hostname"])
         self.limit = self.name
         self.port = int(variables["test_server_http_port"])
+        self.https_port = int(variables.get("test_server_https_port", 443))
         self.folder = folder
         self.source = folder / "app"
         shutil.copytree(PROJECT / "uwsgi-flask", self.source, ignore=shutil.ignore_patterns("tests", "__pycache__"))
@@ -146,7 +150,7 @@ class Server:
     def load(self, path: str = "/health", connections: int = 16, pause: float = 0.05) -> Iterator[Load]:
         """Busy connections. The pause between two requests leaves the machine time for the deploy itself."""
         url = f"http://127.0.0.1:{self.port}{path}"
-        with Load(url, self.app["server_names"][0], connections, pause=pause) as load:
+        with Load(url, self.app["server_names"][0], connections, pause=pause, https_port=self.https_port) as load:
             yield load
 
     def cut_ssh(self) -> None:

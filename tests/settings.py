@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import BadSettings, Request, parse, plan
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
 
 PYTHON = "3.13.5"
 

@@ -83,7 +83,6 @@ class World:
             "gate": {"path": "/health", "successes": 2, "deadline": 3.0},
             "drain": 1.0,
             "keep": settings.keep,
-            "front": {"host": f"{app}.test", "port": PORT},
             "hooks": {
                 "key": key,
                 "before": [settings.before] if settings.before else [],
@@ -101,6 +100,7 @@ class World:
         return {
             "app": described,
             "release": release,
+            "front": {"host": f"{app}.test", "port": PORT},
             "texts": {"ini": f"# {layout.id}\n", "units": units},
             "archive": archive,
         }
@@ -112,7 +112,7 @@ class World:
     def deploy_of(self, host: str, item: dict[str, Any]) -> Deploy:
         machine = self.hosts[host]
         layout = machine.app(item["app"]["name"]).release(item["release"]["id"])
-        wanted = wanted_of(layout, item["release"], item["release"]["front"])
+        wanted = wanted_of(layout, item["release"], item["front"])
         content = content_of(item, item["texts"], NO_VARIABLES)
         return Deploy(Placing(wanted, content, machine, item["archive"]), "ann@laptop")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ MODULE = "uwsgi_flask.web.nginx_config"
 TEMPLATES = {
     places.MAIN: "nginx.conf.j2",
     places.BASE: "default.conf.j2",
+    places.TLS_BASE: "tls.conf.j2",
     places.DROP_IN: "service.conf.j2",
     places.TMPFILES: "tmpfiles.conf.j2",
     places.LOGROTATE: "logrotate.conf.j2",
@@ -34,9 +36,16 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         sites, web, folder = (arguments.pop(name, None) for name in ("sites", "web", "templates"))
+        certificates = arguments.pop("certificates", {})
         if arguments.get("state", "present") == "present":
             arguments |= {
                 "files": texts(Renderer(self, folder, task_vars or {}), sites or [], web),
+                "certificates": json.dumps(certificates),
+                "self_signed": {
+                    site["app"]["name"]: site["app"]["server_names"]
+                    for site in sites or []
+                    if site["app"]["tls"] == "self_signed"
+                },
                 "apps": [site["app"]["name"] for site in sites or []],
                 "user": web["nginx_user"],
             }
@@ -54,7 +63,13 @@ def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[s
     }
     base = {path: renderer.text(template, **known) for path, template in TEMPLATES.items()}
     blocks = {
-        places.site_file(item["app"]["name"]): renderer.text(SITE, app=item["app"], site=item["site"], **known)
+        places.site_file(item["app"]["name"]): renderer.text(
+            SITE,
+            app=item["app"],
+            site=item["site"],
+            pem=places.pem_file(item["app"]["name"]),
+            **known,
+        )
         for item in sites
     }
     return {**base, **blocks}

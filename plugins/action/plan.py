@@ -6,8 +6,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import BadSettings, plan
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import CHOICES, request_of
 
 # The app server's templates, which are part of a release.
@@ -26,7 +27,7 @@ class ActionModule(ActionBase):
         arguments, render = self._task.args, self._templar.template
         known = {**(task_vars or {}), **{name: arguments.get(name, "") for name in CHOICES}}
         try:
-            asked = request_of(known, render)
+            asked = request_of(known, render, self._loader)
             made = plan(asked, arguments.get("host") or {}, f"{asked.base}/{TEMPLATES}")
         except BadSettings as error:
             raise AnsibleActionFail("\n".join(without_secrets(error.problems, known, render))) from None

@@ -18,4 +18,4 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         known = {**(task_vars or {}), **self._task.args}
-        return {"changed": False, "problems": all_problems(known, self._templar.template)}
+        return {"changed": False, "problems": all_problems(known, self._templar.template, self._loader)}

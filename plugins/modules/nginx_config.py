@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim, deployed, nothing, without
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import CONNECTIONS, capacity
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import self_signed
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import DEFAULT_SITE, MAIN, ROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import for_host
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    DEFAULT_SITE,
+    MAIN,
+    ROOT,
+    pem_file,
+    site_file,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
@@ -43,6 +52,11 @@ options:
     type: dict
     default: {}
   apps: {description: Names of the apps in C(files); the action plugin sets it., type: list, elements: str, default: []}
+  certificates: {description: Key and certificates (PEM) by app., type: dict, default: {}}
+  self_signed:
+    description: Host names by app that the host signs a certificate for; the action plugin sets it.
+    type: dict
+    default: {}
   user: {description: "nginx's own user; the action plugin sets it.", type: str, default: www-data}
   absent: {description: Names of apps whose server blocks must not be there., type: list, elements: str, default: []}
   connections: {description: Connections of a worker at most; a host may have room for fewer., type: int, default: 4096}
@@ -52,6 +66,7 @@ options:
 RETURN = r"""
 generation: {description: Digest of the configuration., type: str, returned: with present and without}
 rejected: {description: "Why the configuration isn't used; empty if it is.", type: str, returned: always}
+secure: {description: Names of the apps that are served by HTTPS., type: list, elements: str, returned: always}
 saved: {description: Copies of what others had written., type: list, elements: str, returned: always}
 """
 
@@ -59,11 +74,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["present", "without", "absent"], "default": "present"},
     "files": {"type": "dict", "default": {}},
     "apps": {"type": "list", "elements": "str", "default": []},
+    # As one text: Ansible would blot out every single value of a dictionary wherever else it stands.
+    "certificates": {"type": "str", "default": "{}", "no_log": True},
+    "self_signed": {"type": "dict", "default": {}},
     "user": {"type": "str", "default": "www-data"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "connections": {"type": "int", "default": 4096},
     **LEASE_OPTION,
 }
+
+# What a server block has if it is one for HTTPS.
+TLS = "ssl_certificate "
 
 
 def main() -> None:
@@ -75,7 +96,15 @@ def main() -> None:
             if module.params["state"] != "present":
                 module.fail_json(msg=str(error))
             result = {"changed": False, "rejected": str(error), "saved": []}
-    module.exit_json(**result)
+        would = module.params["files"] if module.check_mode and not result["rejected"] else {}
+        secure = [app for app in module.params["apps"] if _is_secure(site_file(app), would)]
+    module.exit_json(secure=secure, **result)
+
+
+def _is_secure(path: str, would: dict[str, str]) -> bool:
+    """Whether an app's server block is one for HTTPS: as it is on the disk, or as a rehearsal would write it."""
+    place = ROOT / path
+    return TLS in (would.get(path) or (place.read_text() if place.is_file() else ""))
 
 
 def _made(module: AnsibleModule) -> dict[str, Any]:
@@ -109,7 +138,11 @@ def _aim(module: AnsibleModule, ours: Ours, system: System) -> Aim:
     room = capacity(system, given["connections"])
     if room.warning():
         module.warn(room.warning())
-    texts = {path: text.replace(CONNECTIONS, str(room.connections)) for path, text in given["files"].items()}
+    texts = for_host(given["files"], system.version(), room.connections)
+    pems = json.loads(given["certificates"])
+    for app, names in given["self_signed"].items():
+        pems[app] = self_signed(system, ROOT / pem_file(app), names)
+    texts |= {pem_file(app): text for app, text in pems.items()}
     return deployed(ours, texts, given["apps"], given["absent"], given["user"])
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import drift
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import certificates, drift
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
@@ -13,18 +13,25 @@ module: nginx_status
 short_description: Report whether nginx runs the configuration that was deployed
 description:
   - Compares the files on disk with the manifest and the digest that were deployed, and asks the running nginx for that
-    digest. Needs nothing but the host, and changes nothing.
+    digest. Reads the certificates. Needs nothing but the host, and changes nothing.
 options: {}
 """
 
 RETURN = r"""
+certificates:
+  description:
+    - For each app with a certificate C(app), the C(names) it is for, its C(issuer), when it C(expires) and how many
+      C(days_left) it has.
+  type: list
+  elements: dict
+  returned: always
 drift: {description: One line for each thing that differs., type: list, elements: str, returned: always}
 """
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.exit_json(changed=False, drift=drift(ROOT, System()))
+    module.exit_json(changed=False, drift=drift(ROOT, System()), certificates=list(certificates(ROOT, System())))
 
 
 if __name__ == "__main__":

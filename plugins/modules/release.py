@@ -45,6 +45,10 @@ options:
     description: Folder on the controller with the app server's templates. Used there, never sent.
     type: path
   web: {description: "What the roles agree on, for the templates.", type: dict}
+  secure:
+    description: Names of apps that nginx serves by HTTPS on this host, where visitors get no answer by HTTP.
+    type: list
+    elements: str
   known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
   archives_are_all: {description: Whether no more can be sent; set by the action., type: bool, default: false}
@@ -118,7 +122,7 @@ def _deploy(item: dict[str, Any], given: dict[str, Any]) -> Deploy:
     }
     archive = given["archives"].get(name)
     placing = Placing(
-        wanted=wanted_of(layout, item["release"], item["release"]["front"]),
+        wanted=wanted_of(layout, item["release"], item["front"]),
         content=content_of(item, item["texts"], variables),
         system=System(),
         archive=Path(archive) if archive else None,

@@ -11,6 +11,8 @@ STATUS = (
     "HOST", "APP", "LIVE", "REF", "SINCE", "BY", "ANSWER", "TIME", "WORKERS", "REQUESTS", "MEMORY", "QUEUE", "RESTARTS",
     "DISK",
 )  # fmt: skip
+# A certificate that is valid for fewer deserves a warning.
+FEW_DAYS = 20
 BAD_RESULTS = ("refused", "failed")
 
 
@@ -38,6 +40,7 @@ def status_of_hosts(reached: Sequence[Mapping[str, Any]], named: Sequence[str]) 
         host["inventory_hostname"]: {
             "apps": [{**app, **host["workers"]["apps"][app["app"]]} for app in host["reported"]["apps"]],
             "nginx": host["nginx_reported"]["drift"],
+            "certificates": host["nginx_reported"]["certificates"],
             "unmanaged": [app["app"] for app in host["reported"]["apps"] if named and app["app"] not in named],
         }
         for host in reached
@@ -52,7 +55,13 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
     rows = [{"host": host, **app} for host, said in hosts.items() for app in said["apps"]]
     if form == "json":
         extra = [
-            {"host": host, "nginx_drift": said["nginx"], "unmanaged": said["unmanaged"]} for host, said in hosts.items()
+            {
+                "host": host,
+                "nginx_drift": said["nginx"],
+                "certificates": said["certificates"],
+                "unmanaged": said["unmanaged"],
+            }
+            for host, said in hosts.items()
         ]
         return json.dumps({"apps": rows, "hosts": extra}, sort_keys=True)
     return "\n".join([*_table(STATUS, map(_cells, rows)), *_remarks(rows, hosts)])
@@ -93,11 +102,22 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
             lines.append(f"  VISITORS get {row['answer'] or 'nothing'}")
         lines += [f"  DRIFT {line}" for line in row["drift"]]
     for host, said in hosts.items():
+        lines += ["", *(f"{host} {_certificate(one)}" for one in said["certificates"])] if said["certificates"] else []
         lines += [f"{host}: DRIFT {line}" for line in said["nginx"]]
         lines += [
             f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]
         ]
     return lines
+
+
+def _certificate(one: Mapping[str, Any]) -> str:
+    """Until when a certificate is valid, and for what."""
+    left = one["days_left"]
+    warning = "" if left >= FEW_DAYS else "EXPIRES SOON: " if left >= 0 else "EXPIRED: "
+    return (
+        f"{one['app']}: {warning}certificate for {', '.join(one['names'])}, signed by {one['issuer']}, "
+        f"valid until {one['expires'][:10]} ({left} days)"
+    )
 
 
 def _result(entry: Mapping[str, Any]) -> str:

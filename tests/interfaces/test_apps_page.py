@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import Request, parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import Request, parse
 
 from project import PROJECT
 from settings import Workshop

@@ -19,11 +19,11 @@ KEPT = {
     "nginx_config": {"sites", "web", "templates"},
     "plan": {"host", "app", "restart"},
     "print": {"text"},
-    "release": {"templates", "web", "known"},
+    "release": {"templates", "web", "known", "secure"},
     "settings": {"app", "restart"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.
-AS_TEXT = {"environments", "build_environment"}
+AS_TEXT = {"environments", "build_environment", "certificates"}
 
 by_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 

@@ -120,7 +120,7 @@ def test_a_misspelt_key_of_an_item_is_refused(role: str) -> None:
 @by_role
 def test_secrets_are_never_logged(role: str) -> None:
     for name, option in _described(options(role)):
-        assert option.get("no_log", False) is ("secret" in name), name
+        assert option.get("no_log", False) is ("secret" in name or "certificates" in name), name
 
 
 def _own_names(role: str) -> Iterator[str]:
@@ -252,7 +252,7 @@ def test_a_template_uses_values_and_computes_none(path: Path, jinja: Environment
 
 
 # What the action plugins hand to templates.
-HANDED = {"app", "release", "site", "web", "step", "logs", "probe_socket", "probe_directory", "descriptors"}
+HANDED = {"app", "release", "site", "web", "step", "logs", "probe_socket", "probe_directory", "descriptors", "pem"}
 
 
 @by_template

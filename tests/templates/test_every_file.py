@@ -37,7 +37,9 @@ def test_each_looks_hand_written(apps: list[Rendered], base: dict[str, str]) -> 
         assert "\n\n\n" not in text, name
         assert re.search(r"[ \t]$", text, re.MULTILINE) is None, name
         assert "\t" not in text, name
-        assert max(len(line) for line in text.splitlines()) <= 160, name
+        # nginx takes no list of ciphers in parts.
+        lines = [line for line in text.splitlines() if "ssl_ciphers" not in line]
+        assert max(len(line) for line in lines) <= 160, name
 
 
 def test_nothing_of_the_template_is_left(apps: list[Rendered], base: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import CONNECTIONS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import CONNECTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DROP_IN, LOGROTATE, TMPFILES
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION
 
@@ -142,6 +142,12 @@ def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
     assert [words for words, _inner in to_the_app(made)] == [
         ["include", "uwsgi_params"],
         ["uwsgi_param", "HTTP_PROXY", ""],
+        ["uwsgi_param", "HTTP_FORWARDED", ""],
+        ["uwsgi_param", "HTTP_X_FORWARDED_FOR", "$remote_addr"],
+        ["uwsgi_param", "HTTP_X_FORWARDED_HOST", "$http_host"],
+        ["uwsgi_param", "HTTP_X_FORWARDED_PORT", "$server_port"],
+        ["uwsgi_param", "HTTP_X_FORWARDED_PREFIX", ""],
+        ["uwsgi_param", "HTTP_X_FORWARDED_PROTO", "$scheme"],
         ["uwsgi_pass", made.app["name"]],
         ["uwsgi_read_timeout", f"{made.site['read_timeout']}s"],
     ]

@@ -246,7 +246,7 @@ class TestRegistration:
         """A name that changes makes no new release, and a rollback must ask for the new one."""
         deploy(world)
         item = world.item("one", "shop", world.look("one"))
-        item["release"]["front"]["host"] = "new.test"
+        item["front"]["host"] = "new.test"
         assert world.deploy_of("one", item).placing.run()
         assert json.loads(machine.app("shop").registration.read_text())["front"]["host"] == "new.test"
 

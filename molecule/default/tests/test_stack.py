@@ -54,9 +54,8 @@ def root(host: Host, command: str) -> str:
 def get(host: Host, path: str, name: str = "", **headers: str) -> tuple[int, dict[str, str], str]:
     """Status, headers and body, through the port that the container publishes."""
     variables = host.ansible.get_variables()
-    return ask(
-        int(variables["test_server_http_port"]), path, name or variables["web_apps"][0]["server_names"][0], **headers
-    )
+    name = name or variables["web_apps"][0]["server_names"][0]
+    return ask(int(variables["test_server_http_port"]), path, name, headers)
 
 
 def test_the_page_is_the_apps_own(host: Host, app: AppLayout, live: ReleaseLayout) -> None:

@@ -14,8 +14,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     BASE,
     DEFAULT_SITE,
     MAIN,
+    TLS_BASE,
+    is_secret,
     log_name,
     log_names,
+    mode_of,
+    pem_file,
     site_file,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
@@ -61,16 +65,28 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     `apps` are those that the texts serve.
     """
     root = ours.root
-    going = [site_file(app) for app in absent if site_file(app) in ours.files]
+    going = _of_apps(ours, absent)
+    going += [path for path in map(pem_file, apps) if path in ours.files and path not in texts]
     if os.path.lexists(root / DEFAULT_SITE):
         going.append(DEFAULT_SITE)
-    below = {path: text.encode() for path, text in texts.items() if not path.startswith("/")}
     tree = {path: text for path, text in read_tree(root).items() if path not in going}
+    if not any(map(is_secret, [*tree, *texts])):
+        texts = {path: text for path, text in texts.items() if path != TLS_BASE}
+        going += [path for path in [TLS_BASE] if path in ours.files]
+        tree.pop(TLS_BASE, None)
+    below = {path: text.encode() for path, text in texts.items() if not path.startswith("/")}
     generation = digest_of({**tree, **below})
-    placed = {path: OwnedFile(root / path, text.replace(GENERATION, generation)) for path, text in texts.items()}
-    # Units and tmpfiles first: nginx needs them at a boot. Its own nginx.conf is the base of all others. And the
-    # distribution's site must be gone before there is another default server.
-    ordered = [*sorted(path for path in texts if path.startswith("/")), MAIN, *going, *sorted(below)]
+    placed = {
+        path: OwnedFile(root / path, text.replace(GENERATION, generation), mode_of(path))
+        for path, text in texts.items()
+    }
+    # Units and tmpfiles first: nginx needs them at a boot. Its own nginx.conf is the base of all others. Keys come
+    # before what names them, and go after it. And the distribution's site must be gone before there is another default
+    # server.
+    outside = sorted(path for path in texts if path.startswith("/"))
+    keys, others = sorted(filter(is_secret, below)), sorted(path for path in below if not is_secret(path))
+    gone_keys, gone = filter(is_secret, going), [path for path in going if not is_secret(path)]
+    ordered = [*outside, MAIN, *keys, *gone, *others, *gone_keys]
     return Aim(
         {path: placed.get(path) for path in ordered},
         generation,
@@ -86,8 +102,11 @@ def without(ours: Ours, apps: Sequence[str]) -> Aim:
     before = generation_in(texts)
     if not before:
         raise Rejected(f"{root / BASE} isn't as it was deployed, so nothing can be taken off; deploy first (site.yml)")
-    going = [path for path in map(site_file, apps) if path in ours.files]
+    going = _of_apps(ours, apps)
     kept = {path: text for path, text in plain(texts, before).items() if path not in going}
+    if TLS_BASE in kept and not any(map(is_secret, kept)):
+        going.insert(0, TLS_BASE)
+        del kept[TLS_BASE]
     generation = digest_of(kept)
     base = kept[BASE].decode(errors="surrogateescape").replace(GENERATION, generation)
     return Aim(
@@ -95,6 +114,11 @@ def without(ours: Ours, apps: Sequence[str]) -> Aim:
         generation,
         doomed=[log_name(app) for app in apps if log_name(app) in ours.logs],
     )
+
+
+def _of_apps(ours: Ours, apps: Sequence[str]) -> list[str]:
+    """All files of ours that belong to these apps; the server blocks first, which name the keys."""
+    return [path for of_app in (site_file, pem_file) for path in map(of_app, apps) if path in ours.files]
 
 
 def nothing(ours: Ours) -> Aim:

@@ -6,8 +6,6 @@ import dataclasses
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
 
-# Stands in nginx.conf for the number of connections.
-CONNECTIONS = "@worker_connections@"
 # A proxied request takes two file descriptors, and a static file one more.
 DESCRIPTORS_EACH = 3
 # Fewer connections than this deserve a warning.

@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import A
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source, clear
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import Logs
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import is_secret
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import stage
@@ -73,13 +74,13 @@ class Configuration:
         )
 
     def diff(self) -> list[dict[str, str]]:
-        """What `--diff` shows: each file that changes, before and after. Of a link, only its name."""
+        """What `--diff` shows: each file that changes, before and after. Of a link or a key, only its name."""
         return [
             {
                 "before_header": os.fspath(self.root / path),
                 "after_header": os.fspath(self.root / path) if source is not None else "/dev/null",
-                "before": _text(self.root / path),
-                "after": source.text if isinstance(source, OwnedFile) else _text(source),
+                "before": "" if is_secret(path) else _text(self.root / path),
+                "after": "" if is_secret(path) else source.text if isinstance(source, OwnedFile) else _text(source),
             }
             for path, source in self.changes().items()
         ]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import read
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import mode_of, pem_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
@@ -39,6 +42,20 @@ def drift(root: Path, system: System) -> list[str]:
     return lines
 
 
+def certificates(root: Path, system: System) -> Iterator[dict[str, Any]]:
+    """What each app's certificate says."""
+    for path in sorted(root.glob(pem_file("*"))):
+        found = read(system, path)
+        if found:
+            yield {
+                "app": path.stem,
+                "names": found.names,
+                "issuer": "itself" if found.is_self_signed else found.issuer,
+                "expires": found.expires.isoformat(),
+                "days_left": found.days_left(system.today()),
+            }
+
+
 def _edited(ours: Ours) -> Iterator[tuple[str, str]]:
     """Each file of ours that was changed, with what is said of it."""
     for path in ours.files:
@@ -48,5 +65,5 @@ def _edited(ours: Ours) -> Iterator[tuple[str, str]]:
             yield path, f"{place} is missing"
         elif not ours.wrote(path):
             yield path, f"{place} was changed since the last deploy"
-        elif not OwnedFile(place, "").is_guarded():
+        elif not OwnedFile(place, "", mode_of(path)).is_guarded():
             yield path, f"{place} has another owner or mode than it was deployed with"

@@ -9,6 +9,8 @@ ROOT = Path("/etc/nginx")
 MAIN = "nginx.conf"
 # The server for names that no app has, and the one that proves which configuration runs.
 BASE = "conf.d/00-default.conf"
+# The one for TLS handshakes that name no app: there while any app has a certificate.
+TLS_BASE = "conf.d/00-tls.conf"
 # The distribution's own site, which would be a second default server.
 DEFAULT_SITE = "sites-enabled/default"
 # What was there before us, until it is put back, and the manifest of what is ours; nginx reads nothing there.
@@ -30,6 +32,20 @@ LOG_MODE, LOG_GROUP = 0o640, "adm"
 def site_file(app: str) -> str:
     """The file of an app's server blocks."""
     return f"conf.d/{app}.conf"
+
+
+def pem_file(app: str) -> str:
+    """An app's private key, its certificate and those that sign it: one file, so that they change in one rename."""
+    return f"tls/{app}.pem"
+
+
+def is_secret(path: str) -> bool:
+    """Whether a file is for root alone, and never shown."""
+    return path.startswith("tls/")
+
+
+def mode_of(path: str) -> int:
+    return 0o600 if is_secret(path) else 0o644
 
 
 def log_name(app: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import http.client
 import os
 import pwd
@@ -89,6 +90,20 @@ class System:
         # nginx says some of it again with each of its tries to bind a port.
         lines = dict.fromkeys(line for line in said if OF_CONFIGURATION.search(line))
         return "\n".join([*lines][-MAX_COMPLAINTS:])
+
+    def version(self) -> tuple[int, ...]:
+        """nginx's own version, such as (1, 26, 3); () if it isn't there."""
+        if not self.is_installed():
+            return ()
+        found = re.search(r"nginx/([0-9.]+)", self._run("nginx", "-v")[1])
+        return tuple(map(int, found[1].split("."))) if found else ()
+
+    def openssl(self, *words: str) -> tuple[int, str]:
+        """Exit code and what was printed."""
+        return self._run("openssl", *words) if shutil.which("openssl") else (127, "openssl isn't installed")
+
+    def today(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.UTC)
 
     # --- systemd ------------------------------------------------------------------------------------------------
 

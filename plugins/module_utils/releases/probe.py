@@ -67,7 +67,7 @@ class Prober:
         """Ask as a visitor does, once the link has moved."""
         answer = self._wait_for_an_answer(self.wanted.front.address)
         if not self._is_ours(answer):
-            where = f"http://{self.wanted.front.address}{self.wanted.gate.path} (Host: {self.wanted.front.host})"
+            where = f"{self.wanted.front.address}{self.wanted.gate.path} (Host: {self.wanted.front.host})"
             raise self._refusal("look", f"{where} gave {self._told(answer)}")
 
     def _wait_for_an_answer(self, address: str | Path) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def register(system: System, layout: AppLayout, front: Front, timeout: float) ->
         "run_root": layout.run_root,
         "user": layout.user,
         "group": layout.group,
-        "front": {"host": front.host, "port": front.port},
+        "front": dataclasses.asdict(front),
         # It never falls while the app is there: a deploy that prunes a release must not make nginx load anything.
         "longest_timeout": max(int(timeout), number(there.get("longest_timeout"))),
     }

@@ -6,8 +6,10 @@ import dataclasses
 import http.client
 import os
 import socket
+import ssl
 import subprocess
 import time
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,15 +21,20 @@ JOURNAL_LINES = 40
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a probe got: a status with the release that answered, or `error` and status 0."""
+    """What a probe got: a status with the release that answered, or `error` and status 0.
+
+    `location` is where a redirect leads.
+    """
 
     status: int
     release: str = ""
     body: str = ""
+    location: str = ""
     error: str = ""
 
     def __str__(self) -> str:
-        return self.error or f"status {self.status}, {self.body[:200]!r}"
+        leads = f", which leads to {self.location}" if self.location else ""
+        return self.error or f"status {self.status}{leads}, {self.body[:200]!r}"
 
 
 class System:
@@ -134,7 +141,10 @@ class System:
     # --- Sockets ------------------------------------------------------------------------------------------------
 
     def ask(self, address: str | Path, host: str, path: str, timeout: float) -> Answer:
-        """GET `path` from a Unix socket (a Path) or from "host:port"."""
+        """GET `path` from a Unix socket (a Path) or from a URL without a path.
+
+        Whether a browser would trust the certificate is no question of a release's health.
+        """
         connection = http.client.HTTPConnection("localhost", timeout=timeout)
         try:
             if isinstance(address, Path):
@@ -142,12 +152,15 @@ class System:
                 connection.sock.settimeout(timeout)
                 connection.sock.connect(os.fspath(address))
             else:
-                name, _colon, port = address.rpartition(":")
-                connection.sock = socket.create_connection((name, int(port)), timeout)
+                url = urllib.parse.urlsplit(address)
+                connection.sock = socket.create_connection((str(url.hostname), int(url.port or 0)), timeout)
+                if url.scheme == "https":
+                    connection.sock = _unverified().wrap_socket(connection.sock, server_hostname=host.strip("[]"))
             connection.request("GET", path, headers={"Host": host, "Connection": "close", "User-Agent": "health-probe"})
             answer = connection.getresponse()
             body = answer.read(4096).decode(errors="replace")
-            return Answer(answer.status, answer.headers.get("X-Release", ""), body)
+            headers = answer.headers
+            return Answer(answer.status, headers.get("X-Release", ""), body, headers.get("Location", ""))
         except (OSError, http.client.HTTPException) as error:
             return Answer(0, error=f"{type(error).__name__}: {error}")
         finally:
@@ -182,3 +195,10 @@ class System:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -20,14 +20,15 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True)
 class Front:
-    """How a visitor asks for the app: host name and port on this machine."""
+    """How a visitor asks for the app: host name, port on this machine, and "http" or "https"."""
 
     host: str
     port: int
+    scheme: str = "http"
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,6 +47,10 @@ class Agreement:
         metadata=key(below_run, "an app's sockets are in `<web_run_root>/<name>`: `/run`, or a short path below it"),
     )
     http_port: int = field(default=80, metadata=key(port, "nginx listens here for every app", carried=False))
+    https_port: int = field(
+        default=443,
+        metadata=key(port, "nginx listens here for every app with `tls`", carried=False),
+    )
     build_environment: dict[str, str] = field(
         default_factory=dict,
         metadata=key(

@@ -11,6 +11,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     app_name,
     body_size,
     dotted_name,
+    file_path,
+    headers,
     host_name,
     list_of,
     one_of,
@@ -19,10 +21,20 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     shell_lines,
     source_path,
     static_path,
+    tls_way,
     url_path,
     whole,
     yes_or_no,
 )
+
+# What no app needs to do without: nothing here keeps an app's own scripts, styles or pictures from working.
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Content-Security-Policy": "base-uri 'self'; frame-ancestors 'self'; object-src 'none'",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +53,45 @@ class App:
             "host names that nginx answers to for this app; `*.example.com` too",
             carried=False,
         )
+    )
+    tls: str = field(
+        default="off",
+        metadata=key(
+            tls_way,
+            "`off`, `self_signed` or `files`: [HTTPS](https.md), with the certificate that each host makes for itself "
+            "or with your own",
+            carried=False,
+        ),
+    )
+    tls_certificate: str = field(
+        default="",
+        metadata=key(
+            file_path,
+            "with `tls: files`, the certificate and those that sign it (PEM), relative to the playbook or absolute",
+            carried=False,
+        ),
+    )
+    tls_key: str = field(
+        default="",
+        metadata=key(
+            file_path, "with `tls: files`, its private key; may be encrypted with ansible-vault", carried=False
+        ),
+    )
+    hsts: int = field(
+        default=0,
+        metadata=key(
+            whole(0, 63_072_000, "seconds"),
+            "seconds for which browsers must not ask by plain HTTP again; 0 to leave them free",
+            carried=False,
+        ),
+    )
+    headers: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(
+            headers,
+            "response headers in place of the [safe ones](https.md#headers); an empty text leaves one out",
+            carried=False,
+        ),
     )
     source: str = field(
         default="",
@@ -152,6 +203,12 @@ class App:
     @property
     def folder(self) -> str:
         return self.source or self.name
+
+    def every_header(self) -> dict[str, str]:
+        """The response headers that nginx adds where the app sends none of that name."""
+        own = {name.lower() for name in self.headers}
+        safe = {name: text for name, text in SAFE_HEADERS.items() if name.lower() not in own}
+        return {**safe, **{name: text for name, text in self.headers.items() if text}}
 
     def is_present(self) -> bool:
         return self.state == "present"

@@ -74,6 +74,33 @@ def one_of(*words: str) -> Rule:
     return rule
 
 
+def tls_way(value: Any) -> str:
+    """How a site gets its certificate. YAML reads a bare `off` as false."""
+    way: str = one_of("off", "self_signed", "files")("off" if value is False else value)
+    return way
+
+
+def headers(value: Any) -> dict[str, str]:
+    """Response headers by name. An empty value stands for no such header."""
+    if not isinstance(value, dict):
+        raise WrongValue("must be a dictionary of response headers (X-Frame-Options: DENY)")
+    names: set[str] = set()
+    for name, content in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", name, re.ASCII):
+            raise WrongValue(f"must name each header with letters, digits and single hyphens; {shown(name)} isn't so")
+        if name.lower() in names:
+            raise WrongValue(f"must name each header once; {name} appears twice")
+        names.add(name.lower())
+        if name.lower() in ("connection", "content-length", "content-type", "date", "server", "transfer-encoding"):
+            raise WrongValue(f"must not set {name}, which is nginx's and the app's own")
+        if name.lower() == "strict-transport-security":
+            raise WrongValue(f"must not set {name}; the key 'hsts' does")
+        # What nginx would take for the end of the text, an escape, or a variable of its own.
+        if not isinstance(content, str) or not re.fullmatch(r"[ -~]*", content) or set(content) & set('"\\$'):
+            raise WrongValue(f"must give {name} a text in ASCII without quotation marks (\"), backslashes and '$'")
+    return {str(name): str(content) for name, content in value.items()}
+
+
 def list_of(rule: Rule, what: str) -> Rule:
     """A list with at least one item, each passing `rule`, none twice."""
 
@@ -134,6 +161,8 @@ static_path = text(
     r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",
     "a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)",
 )
+# On this machine; what it holds is sent to the hosts.
+file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the playbook or absolute")
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
 account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
 below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,9 +12,10 @@ from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
 from ansible.module_utils._internal._datatag import AnsibleTagHelper
+from ansible.parsing.dataloader import DataLoader
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import BadSettings, Request, parse
 
 OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
 # What a person chooses for one run: -e app=shop -e restart=shop.
@@ -30,11 +32,20 @@ def own_variables() -> list[str]:
 # --- Their values ---------------------------------------------------------------------------------------------------
 
 
-def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> Request:
+def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader) -> Request:
     """What these variables of a host ask for. Raises BadSettings with a line for each that can't be rendered.
 
     `render` is the templar's; its errors are told without what they quote, which may be a secret.
     """
+
+    def read(path: Path) -> bytes:
+        try:
+            return Path(loader.get_real_file(str(path))).read_bytes()
+        except AnsibleError as error:
+            if not path.is_file():
+                raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from error
+            raise OSError(errno.EACCES, _reason(error), str(path)) from error
+
     values, problems = {}, []
     for name in [*own_variables(), *CHOICES]:
         if name in task_vars:
@@ -45,14 +56,16 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> Re
     if problems:
         raise BadSettings(problems)
     chosen = {name: values.pop(name, "") for name in CHOICES}
-    return Request(variables=values, base=str(task_vars["playbook_dir"]), looked_at=looked_at(task_vars), **chosen)
+    return Request(
+        variables=values, base=str(task_vars["playbook_dir"]), looked_at=looked_at(task_vars), read=read, **chosen
+    )
 
 
-def all_problems(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> list[str]:
+def all_problems(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader) -> list[str]:
     """Everything that is wrong with the settings of a host, a line for each problem, without any secret."""
     names: list[str] = []
     try:
-        request = request_of(task_vars, render)
+        request = request_of(task_vars, render, loader)
         names = request.names()
         _settings, problems = parse(request)
     except BadSettings as error:

@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import identity
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import parse
 
 from settings import Workshop, app
 
@@ -41,6 +41,8 @@ IN_THE_RELEASE: dict[str, Any] = {
 }
 # And of each that it doesn't: the same instance goes on.
 NOT_IN_THE_RELEASE: dict[str, Any] = {
+    "tls": "self_signed",
+    "headers": {"X-Frame-Options": "DENY"},
     "server_names": ["b.test"],
     "source": "copy",
     "static_url": "/",
@@ -61,6 +63,7 @@ AGREED_IN_THE_RELEASE: dict[str, Any] = {
 AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "nginx_user": "other",
     "http_port": 81,
+    "https_port": 444,
     "build_environment": {"PIP_INDEX_URL": "x"},
 }
 
@@ -97,7 +100,9 @@ def test_others_dont(workshop: Workshop, key: str) -> None:
 
 
 def test_of_every_key_it_is_known_which_it_is() -> None:
-    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, "state"]) == sorted(meanings(App))
+    # Those that need `tls` beside them are tried with it.
+    with_tls = ["hsts", "tls_certificate", "tls_key"]
+    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *with_tls, "state"]) == sorted(meanings(App))
     assert sorted([*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE]) == sorted(meanings(Agreement))
 
 

@@ -29,7 +29,7 @@ def test_it_is_made_of_plain_values(workshop: Workshop) -> None:
 def test_its_parts(workshop: Workshop) -> None:
     made = workshop.plan(app(), WIKI, {"name": "old", "state": "absent", "purge": True})
     assert sorted(made) == [
-        *("absent", "apps", "build_environment", "by", "environments", "names", "secrets", "web"),
+        *("absent", "apps", "build_environment", "by", "certificates", "environments", "names", "secrets", "web"),
     ]
     assert made["web"] == {
         "user": "www",
@@ -39,6 +39,7 @@ def test_its_parts(workshop: Workshop) -> None:
         "app_root": "/opt",
         "run_root": "/run",
         "http_port": 80,
+        "https_port": 443,
     }
     assert [item["app"]["name"] for item in made["apps"]] == ["shop", "wiki-2"]
     assert made["absent"] == [{"name": "old", "purge": True}]
@@ -85,7 +86,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "gate": {"path": "/well", "successes": 5, "deadline": 33},
         "drain": 44,
         "keep": 7,
-        "front": {"host": "shop.test", "port": 8080},
+        "host": "shop.test",
         "hooks": {"key": release["hooks"]["key"], "before": ["flask db upgrade"], "after": ["flask warm-up"]},
     }
 
@@ -126,7 +127,7 @@ def test_timeouts_end_a_request_from_the_inside_out(workshop: Workshop) -> None:
 def test_nginx_waits_for_the_slowest_release_that_may_answer(workshop: Workshop, longest: int, nginx: int) -> None:
     """Before the flip and after a rollback another release answers than the one that is deployed."""
     item = workshop.item(host={"apps": {"shop": {"longest_timeout": longest}}})
-    assert item["site"] == {"read_timeout": nginx}
+    assert item["site"]["read_timeout"] == nginx
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_nginx_waits_for_the_slowest_release_that_may_answer(workshop: Workshop,
 )
 def test_an_app_is_probed_under_a_name_that_leads_to_it(workshop: Workshop, server_name: str, host: str) -> None:
     item = workshop.item(app(server_names=[server_name, "other.test"]))
-    assert item["release"]["front"]["host"] == host
+    assert item["release"]["host"] == host
 
 
 @pytest.mark.parametrize(("callable_", "ends"), [("app", 0), ("nothing", 1)])

@@ -27,6 +27,9 @@ HOST = "must be a lower-case host name or address (shop.example.com, *.example.c
 MODULE = "must be a dotted Python name (flask_wsgi, shop.web)"
 CALLABLE = "must be a Python name (app)"
 INSIDE = "must be a path inside the source, without '..'"
+FILE = "must be the path of a file, relative to the playbook or absolute"
+TLS = "must be one of off, self_signed, files"
+HEADERS = "must be a dictionary of response headers (X-Frame-Options: DENY)"
 FOLDER = "must be the path of a folder, relative to the playbook or absolute"
 URL = "must be a URL path that begins with '/' (/health)"
 STATIC_URL = "must be a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)"
@@ -67,6 +70,17 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("server_names", ["_"], f'{HOST}; "_" isn\'t'),
     ("server_names", ["~^x$"], f'{HOST}; "~^x$" isn\'t'),
     ("server_names", ["a.test", "a.test"], "must list each of its host names once; 'a.test' appears twice"),
+    ("tls", "yes", TLS),
+    ("tls", True, TLS),
+    ("tls", "", TLS),
+    ("tls_certificate", 5, FILE),
+    ("tls_certificate", "a\nb", FILE),
+    ("tls_key", "", FILE),
+    ("tls_key", None, FILE),
+    ("headers", ["X-A: b"], HEADERS),
+    ("headers", "X-A: b", HEADERS),
+    ("hsts", "a year", whole(0, 63_072_000, " of seconds")),
+    ("hsts", True, whole(0, 63_072_000, " of seconds")),
     ("source", 5, FOLDER),
     ("source", "", FOLDER),
     ("source", "a\nb", FOLDER),
@@ -200,8 +214,14 @@ def test_nothing_but_plain_text_reaches_a_configuration_file(workshop: Workshop,
 
 
 def test_every_text_key_is_tried() -> None:
-    # A source is a path on the controller; a state is one of two words.
-    text = {public.name for public in dataclasses.fields(App) if public.type == "str"} - {"source", "state"}
+    # Paths on the controller, and what is one of a few words.
+    text = {public.name for public in dataclasses.fields(App) if public.type == "str"} - {
+        "source",
+        "state",
+        "tls",
+        "tls_certificate",
+        "tls_key",
+    }
     assert text | {"server_names"} == set(TEXT_KEYS)
 
 
@@ -224,7 +244,11 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
         ("web_run_root", value, BELOW_RUN)
         for value in ("run", "/run/", "/tmp", "/run/..", "/run/o p", "/run/%i", "/runs")
     ),
-    *(("web_http_port", value, whole(1, 65535)) for value in ("http", "0", "", True, 0, 65536, "99999", 80.0)),
+    *(
+        (variable, value, whole(1, 65535))
+        for variable in ("web_http_port", "web_https_port")
+        for value in ("http", "0", "", True, 0, 65536, "99999", 80.0)
+    ),
 ]
 
 

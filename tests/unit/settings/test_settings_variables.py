@@ -10,8 +10,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret, VaultSecretsContext
 from ansible.template import Templar, trust_as_template
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import (
     all_problems,
     looked_at,
@@ -32,7 +32,7 @@ def render(known: dict[str, Any]) -> Any:
 def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
     """What the action plugin would return for a host with these variables."""
     known = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"], **known}
-    return all_problems(known, render(known))
+    return all_problems(known, render(known), DataLoader())
 
 
 # --- Misspelt ones ------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_all_of_them_are_named(workshop: Workshop) -> None:
     assert [line.partition(":")[0] for line in lines] == ["web_apps", "web_user", "web_aps"]
     known = {"playbook_dir": "/", "web_user": broken}
     with pytest.raises(BadSettings, match=r"^web_user: can't be read"):
-        request_of(known, render(known))
+        request_of(known, render(known), DataLoader())
 
 
 def test_templates_are_rendered_to_plain_values(workshop: Workshop) -> None:
@@ -110,7 +110,7 @@ def test_templates_are_rendered_to_plain_values(workshop: Workshop) -> None:
         "base": [{trust_as_template("name"): trust_as_template("{{ 'sh' ~ 'op' }}"), "processes": 2}],
         "web_user": trust_as_template("{{ 'ww' ~ 'w' }}"),
     }
-    request = request_of(known, render(known))
+    request = request_of(known, render(known), DataLoader())
     assert request.variables == {"web_apps": [{"name": "shop", "processes": 2}, {"name": "wiki"}], "web_user": "www"}
     assert request.names() == ["shop", "wiki"]
     texts = [request.base, request.variables["web_user"], *request.variables["web_apps"][0]]
@@ -264,7 +264,7 @@ def test_a_secret_may_be_encrypted_by_itself(workshop: Workshop, vault: VaultLib
     ):
         known |= {"web_apps": [app()], "playbook_dir": str(workshop.folder)}
         assert told(workshop, known) == []
-        assert request_of(known, render(known)).variables["web_app_secrets"] == {"shop": {"TOKEN": value}}
+        assert request_of(known, render(known), DataLoader()).variables["web_app_secrets"] == {"shop": {"TOKEN": value}}
 
 
 def test_a_secret_whose_password_is_missing(workshop: Workshop, vault: VaultLib) -> None:

@@ -1,0 +1,89 @@
+"""A person's own certificate and key: whether browsers would take them for an app's names."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Iterator, Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+
+def certificate_faults(chain: bytes, key: bytes, names: Sequence[str]) -> Iterator[str]:
+    """What is wrong with a certificate (PEM, the host's own first, then those that sign it) and its key, a line each.
+
+    Each line names the setting that leads to the file, and the remedy.
+    """
+    try:
+        certificates = x509.load_pem_x509_certificates(chain)
+    except ValueError:
+        yield "'tls_certificate': must be a file of certificates in PEM ('-----BEGIN CERTIFICATE-----')"
+        return
+    try:
+        public = load_pem_private_key(key, password=None).public_key()
+    except TypeError:
+        yield "'tls_key': has a passphrase, which nginx can't ask for; remove it, and use ansible-vault instead"
+        return
+    except ValueError:
+        yield "'tls_key': must be a private key in PEM ('-----BEGIN PRIVATE KEY-----')"
+        return
+    own = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    fits = [_public_key(certificate) == own for certificate in certificates]
+    if not any(fits):
+        yield "'tls_key': doesn't fit 'tls_certificate'; give the key that this certificate was made for"
+    elif not fits[0] or not _is_in_order(certificates):
+        yield "'tls_certificate': is in the wrong order; the host's own certificate must come first, then its issuers"
+    else:
+        yield from _certificate_faults(certificates, names)
+
+
+def _certificate_faults(certificates: Sequence[x509.Certificate], names: Sequence[str]) -> Iterator[str]:
+    now = datetime.datetime.now(datetime.UTC)
+    for certificate in certificates:
+        whose = certificate.subject.rfc4514_string() or "the certificate"
+        if certificate.not_valid_after_utc <= now:
+            yield f"'tls_certificate': {whose} expired on {certificate.not_valid_after_utc:%Y-%m-%d}; renew it"
+        if certificate.not_valid_before_utc > now:
+            begins = f"{certificate.not_valid_before_utc:%Y-%m-%d}"
+            yield f"'tls_certificate': {whose} isn't valid before {begins}; look at this machine's clock"
+    covered = _names(certificates[0])
+    for name in names:
+        if not any(_covers(pattern, name) for pattern in covered):
+            listed = ", ".join(covered) or "no name at all"
+            yield f"'tls_certificate': isn't for {name}, only for {listed}; get one for all of 'server_names'"
+
+
+def _public_key(certificate: x509.Certificate) -> bytes:
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _is_in_order(certificates: Sequence[x509.Certificate]) -> bool:
+    """Whether each is signed by the one after it, as nginx sends them."""
+    for certificate, issuer in itertools.pairwise(certificates):
+        try:
+            certificate.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+    return True
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    """Host names and addresses, as they stand in `server_names`. Browsers don't look at the common name."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return [
+        *(name.lower() for name in names.get_values_for_type(x509.DNSName)),
+        *(f"[{address}]" if ":" in address else address for address in addresses),
+    ]
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """Whether a name of a certificate covers one of an app: a star stands for one label, and only for the first."""
+    if pattern == name:
+        return True
+    return pattern.startswith("*.") and not name.startswith("*.") and pattern[2:] == name.partition(".")[2]

@@ -1,0 +1,178 @@
+"""What a person wrote, checked as a whole: every app, its source and certificate, against what they must be."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_DIGITS, AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import parse_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
+    clashes,
+    items_of,
+    names_of,
+    parse_app,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
+
+# A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
+SOCKET_PATH_BYTES = 103
+
+
+class BadSettings(ValueError):
+    """The settings can't be used. `problems` holds one line for each, with the key, the problem and the remedy."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for: variables by their full names, and names of apps as `-e app=…` and `-e restart=…` give them.
+
+    A relative path starts from `base`. `looked_at` says where web_apps could have been set. `read` gives a file's
+    content, decrypted if it is vaulted, and raises OSError.
+    """
+
+    variables: Mapping[str, Any]
+    base: str
+    app: Any = ""
+    restart: Any = ""
+    looked_at: str = ""
+    read: Callable[[Path], bytes] = Path.read_bytes
+
+    def names(self) -> list[str]:
+        """What the apps are called, be the rest right or wrong."""
+        return names_of(items_of(self.variables.get("web_apps"), []))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a person wrote, checked. `apps` are all; those of this run are `chosen`, a few of them `restarted`."""
+
+    agreement: Agreement
+    apps: list[App]
+    secrets: dict[str, dict[str, str]]
+    base: str
+    chosen: list[str]
+    restarted: list[str]
+    read: Callable[[Path], bytes]
+
+    def path(self, given: str) -> Path:
+        return Path(os.path.abspath(os.path.join(self.base, given)))
+
+    def folder(self, app: App) -> Path:
+        return self.path(app.folder)
+
+    def certificate(self, app: App) -> tuple[bytes, bytes]:
+        """A person's own certificate and its key. Raises OSError."""
+        return self.read(self.path(app.tls_certificate)), self.read(self.path(app.tls_key))
+
+    def present(self) -> list[App]:
+        return [app for app in self.apps if app.name in self.chosen and app.is_present()]
+
+    def absent(self) -> list[App]:
+        return [app for app in self.apps if app.name in self.chosen and not app.is_present()]
+
+    def layout(self, app: App) -> AppLayout:
+        agreed = self.agreement
+        return AppLayout(app.name, agreed.app_root, agreed.run_root, agreed.user, agreed.group)
+
+
+def parse(request: Request) -> tuple[Settings, list[str]]:
+    """The settings, and everything that is wrong with them, a line for each problem."""
+    problems: list[str] = []
+    agreement = parse_agreement(request.variables, problems)
+    given = request.variables.get("web_apps")
+    if given is None or given == []:
+        state = "is empty" if "web_apps" in request.variables else "is not set"
+        problems.append(f"web_apps: {state}, so there is nothing to deploy; {request.looked_at}")
+        given = []
+    items = items_of(given, problems)
+    names = names_of(items)
+    found = [parse_app(item, number, problems) for number, item in enumerate(items, start=1)]
+    apps = [app for app in found if app is not None]
+    problems += clashes(items)
+    environments = {app.name: app.environment for app in apps}
+    chosen = _chosen("app", request.app, names, problems) or names
+    deployed = [app.name for app in apps if app.name in chosen and app.is_present()]
+    restarted = _chosen("restart", request.restart, deployed, problems)
+    secrets = parse_secrets(request.variables.get("web_app_secrets", {}), environments, names, problems)
+    settings = Settings(
+        agreement=agreement,
+        apps=apps,
+        secrets=secrets,
+        base=request.base,
+        chosen=chosen,
+        restarted=restarted,
+        read=request.read,
+    )
+    problems += _faults(settings)
+    return settings, problems
+
+
+def _chosen(option: str, given: Any, names: Sequence[str], problems: list[str]) -> list[str]:
+    """Names of apps as a person lists them on the command line: `shop`, `shop,wiki`, or a list."""
+    listed = given.split(",") if isinstance(given, str) else given
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        problems.append(f"{option}: must be the name of an app, or several with commas between them (shop,wiki)")
+        return []
+    chosen = [name.strip() for name in listed if name.strip()]
+    problems += [
+        f"{option}: {shown_name(name)} is not an app of this run; {nearest(name, names, 'apps')}"
+        for name in chosen
+        if name not in names
+    ]
+    return chosen
+
+
+def _faults(settings: Settings) -> Iterator[str]:
+    """What is wrong with an app beyond its own keys."""
+    if settings.agreement.http_port == settings.agreement.https_port:
+        yield f"web_https_port: is {settings.agreement.https_port}, as web_http_port is; nginx needs one for each"
+    for app in settings.present():
+        for fault in _tls_faults(settings, app):
+            yield f"web_apps: '{app.name}' has {fault}"
+        for fault in source_faults(app, settings.folder(app)):
+            yield f"web_apps: '{app.name}' {fault}"
+    for app in settings.apps:
+        if len(longest := _longest_socket(settings.layout(app))) > SOCKET_PATH_BYTES:
+            yield (
+                f"web_apps: '{app.name}' has a name too long for a socket: "
+                f"{longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
+            )
+
+
+def _tls_faults(settings: Settings, app: App) -> Iterator[str]:
+    given = {"tls_certificate": app.tls_certificate, "tls_key": app.tls_key}
+    if app.hsts and app.tls == "off":
+        yield "'hsts' without 'tls': browsers would ask by HTTPS, and nobody would answer; set 'tls' too"
+    if app.tls != "files":
+        yield from (f"'{name}', which needs 'tls: files'" for name, path in given.items() if path)
+        return
+    missing = [name for name, path in given.items() if not path]
+    if missing:
+        yield f"'tls: files', which needs the key '{missing[0]}' too"
+        return
+    try:
+        chain, key = settings.certificate(app)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        yield f"'tls: files', but a file can't be read: {error.strerror or error}{where}"
+        return
+    yield from certificate_faults(chain, key, app.server_names)
+
+
+def _longest_socket(app: AppLayout) -> str:
+    """Whatever the release's id will be."""
+    release = app.release("0" * ID_DIGITS)
+    sockets = (app.live_socket, app.candidate_socket, release.socket, release.http_socket, release.stats_socket)
+    return max(map(str, sockets), key=len)
