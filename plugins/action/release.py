@@ -26,11 +26,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         renderer = Renderer(self, arguments.pop("templates"), task_vars or {})
-        web, known, secure = arguments.pop("web"), arguments.pop("known", {}), arguments.pop("secure", [])
-        apps = [
-            {**item, "texts": texts(renderer, item, web), "front": front(item, web, secure)}
-            for item in arguments.pop("apps")
-        ]
+        web, known = arguments.pop("web"), arguments.pop("known", {})
+        apps = [{**item, "texts": texts(renderer, item, web)} for item in arguments.pop("apps")]
         sources = {item["app"]["name"]: item["release"] for item in apps}
         arguments |= {
             "apps": [_without_source(item) for item in apps],
@@ -87,12 +84,6 @@ def _units(renderer: Renderer, variables: dict[str, Any]) -> Iterator[tuple[str,
     for kind in variables["release"]["unit_names"]:
         template = "step.j2" if kind in STEPS else f"{kind}.j2"
         yield kind, renderer.text(template, step=kind, **variables)
-
-
-def front(item: dict[str, Any], web: dict[str, Any], secure: Iterable[str]) -> dict[str, Any]:
-    """How a visitor asks for an app. `secure` are those that nginx serves by HTTPS on this host just now."""
-    scheme = "https" if item["app"]["name"] in secure else "http"
-    return {"host": item["release"]["host"], "port": web[f"{scheme}_port"], "scheme": scheme}
 
 
 def _without_source(item: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import A
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import self_signed
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import for_host
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
@@ -66,7 +67,11 @@ options:
 RETURN = r"""
 generation: {description: Digest of the configuration., type: str, returned: with present and without}
 rejected: {description: "Why the configuration isn't used; empty if it is.", type: str, returned: always}
-secure: {description: Names of the apps that are served by HTTPS., type: list, elements: str, returned: always}
+fronts:
+  description:
+    - By app how visitors ask for it, C(host), C(port) and C(scheme), as nginx serves it now; null if it doesn't.
+  type: dict
+  returned: always
 saved: {description: Copies of what others had written., type: list, elements: str, returned: always}
 """
 
@@ -83,9 +88,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     **LEASE_OPTION,
 }
 
-# What a server block has if it is one for HTTPS.
-TLS = "ssl_certificate "
-
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
@@ -97,14 +99,14 @@ def main() -> None:
                 module.fail_json(msg=str(error))
             result = {"changed": False, "rejected": str(error), "saved": []}
         would = module.params["files"] if module.check_mode and not result["rejected"] else {}
-        secure = [app for app in module.params["apps"] if _is_secure(site_file(app), would)]
-    module.exit_json(secure=secure, **result)
+        fronts = {app: front_of(_text(site_file(app), would)) for app in module.params["apps"]}
+    module.exit_json(fronts=fronts, **result)
 
 
-def _is_secure(path: str, would: dict[str, str]) -> bool:
-    """Whether an app's server block is one for HTTPS: as it is on the disk, or as a rehearsal would write it."""
+def _text(path: str, would: dict[str, str]) -> str:
+    """A file as it is on the disk, or as a rehearsal would write it."""
     place = ROOT / path
-    return TLS in (would.get(path) or (place.read_text() if place.is_file() else ""))
+    return would.get(path) or (place.read_text() if place.is_file() else "")
 
 
 def _made(module: AnsibleModule) -> dict[str, Any]:

@@ -45,10 +45,7 @@ options:
     description: Folder on the controller with the app server's templates. Used there, never sent.
     type: path
   web: {description: "What the roles agree on, for the templates.", type: dict}
-  secure:
-    description: Names of apps that nginx serves by HTTPS on this host, where visitors get no answer by HTTP.
-    type: list
-    elements: str
+  fronts: {description: "How visitors ask for each app: C(host), C(port), C(scheme).", type: dict, default: {}}
   known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
   archives_are_all: {description: Whether no more can be sent; set by the action., type: bool, default: false}
@@ -74,6 +71,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "prepare_only": {"type": "list", "elements": "str", "default": []},
     "held_back": {"type": "dict", "default": {}},
     "apps": {"type": "list", "elements": "dict", "required": True},
+    "fronts": {"type": "dict", "default": {}},
     "archives": {"type": "dict", "default": {}},
     "archives_are_all": {"type": "bool", "default": False},
     # As one text each: Ansible would blot out every single value of a dictionary wherever else it stands.
@@ -83,6 +81,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "by": {"type": "str", "default": ""},
     **LEASE_OPTION,
 }
+
+# An app that nobody can ask for: its release is refused when it must answer.
+NOBODY = {"host": "", "port": 0}
 
 
 def main() -> None:
@@ -122,7 +123,7 @@ def _deploy(item: dict[str, Any], given: dict[str, Any]) -> Deploy:
     }
     archive = given["archives"].get(name)
     placing = Placing(
-        wanted=wanted_of(layout, item["release"], item["front"]),
+        wanted=wanted_of(layout, item["release"], given["fronts"].get(name) or NOBODY),
         content=content_of(item, item["texts"], variables),
         system=System(),
         archive=Path(archive) if archive else None,

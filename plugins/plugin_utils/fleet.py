@@ -16,7 +16,7 @@ Memory = Mapping[str, Mapping[str, Any]]
 # A release that can go live on a host.
 PREPARED = ("prepared",)
 # One that is live there.
-LIVE = ("live", "unchanged")
+LIVE = ("live", "mended", "unchanged")
 
 
 def owing(items: Items, memories: Iterable[Memory], steps: Sequence[str] = ("before", "after")) -> list[str]:

@@ -19,7 +19,7 @@ KEPT = {
     "nginx_config": {"sites", "web", "templates"},
     "plan": {"host", "app", "restart"},
     "print": {"text"},
-    "release": {"templates", "web", "known", "secure"},
+    "release": {"templates", "web", "known"},
     "settings": {"app", "restart"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.

@@ -103,8 +103,8 @@ class Fleet(RuleBasedStateMachine):
         for host, results in self.world.site(hosts, apps).items():
             for app, result in results.items():
                 if self._is_well(host, app):
-                    assert result["result"] in ("live", "unchanged", "failed", "refused"), result
-                    if result["result"] in ("live", "unchanged"):
+                    assert result["result"] in ("live", "mended", "unchanged", "failed", "refused"), result
+                    if result["result"] in ("live", "mended", "unchanged"):
                         self._assert_converged(host, app)
         for host, results in self.world.site(hosts, apps).items():
             for app, result in results.items():

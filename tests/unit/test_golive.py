@@ -195,7 +195,7 @@ class TestRepair:
     def test_a_dead_unit_comes_back(self, world: World, machine: Machine, unit: str) -> None:
         good = deploy(world)
         machine._stop(machine.app("shop").release(good).unit(unit))
-        assert site(world)["result"] == "live"
+        assert site(world)["result"] == "mended"
         assert_converged(world, good)
 
     def test_links_modes_and_sockets_are_mended_in_place(self, world: World, machine: Machine) -> None:
@@ -207,7 +207,7 @@ class TestRepair:
         (layout.code / "flask_wsgi.py").chmod(0o666)
         layout.environment.chmod(0o644)
         machine._disable(layout.target)
-        assert site(world)["result"] == "live"
+        assert site(world)["result"] == "mended"
         assert_converged(world, good)
         assert layout.socket.stat().st_mode & 0o777 == 0o660
         assert layout.environment.stat().st_mode & 0o777 == 0o600
@@ -245,7 +245,7 @@ class TestRepair:
     def test_strays_are_retired(self, world: World, machine: Machine) -> None:
         first, second = deploy(world), deploy(world)
         machine._start(machine.app("shop").release(first).target)
-        assert site(world)["result"] == "live"
+        assert site(world)["result"] == "mended"
         assert_converged(world, second)
 
 

@@ -129,7 +129,7 @@ class TestALinkSetByHand:
         assert machine.visit("shop").status == 200
 
     def test_it_is_set_right(self, world: World, machine: Machine, serving: str) -> None:
-        assert site(world)["result"] == "live"
+        assert site(world)["result"] == "mended"
         assert site(world)["result"] == "unchanged"
         layout = machine.app("shop")
         assert str(layout.current.readlink()) == layout.release(serving).link_target

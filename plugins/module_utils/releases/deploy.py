@@ -37,8 +37,8 @@ Result = dict[str, Any]
 class Deploy:
     """One app's release on this host. `run` and `rehearse` return a result, whatever happens:
 
-    `app`, `before` and `now` (ids), `result` ("unchanged", "live", "prepared", "refused", "failed"), `changed`,
-    `seconds`, `steps`, and for a release that wasn't taken `step`, `cause` and `message`.
+    `app`, `before` and `now` (ids), `result` ("unchanged", "mended", "live", "prepared", "refused", "failed"),
+    `changed`, `seconds`, `steps`, and for a release that wasn't taken `step`, `cause` and `message`.
     """
 
     placing: Placing
@@ -60,7 +60,7 @@ class Deploy:
                 changed = self.golive.run() or changed
         except FAULTS as fault:
             return self._refused(fault)
-        done = "live" if changed else "unchanged"
+        done = "unchanged" if not changed else "mended" if self.before == self.wanted.id else "live"
         return self._result(done if until_live else "prepared", changed)
 
     def hold_back(self, reason: str) -> Result:

@@ -162,7 +162,8 @@ class System:
             headers = answer.headers
             return Answer(answer.status, headers.get("X-Release", ""), body, headers.get("Location", ""))
         except (OSError, http.client.HTTPException) as error:
-            return Answer(0, error=f"{type(error).__name__}: {error}")
+            # One line, because it stands in a table.
+            return Answer(0, error=" ".join(f"{type(error).__name__}: {error}".split()))
         finally:
             connection.close()
 

@@ -130,7 +130,6 @@ def _release(
         "gate": {"path": app.health_path, "successes": app.health_successes, "deadline": app.start_timeout},
         "drain": app.request_timeout,
         "keep": app.keep_releases,
-        "host": app.server_names[0].replace("*.", "probe."),
         "hooks": {
             "key": identity.hooks_key(version, app, secrets),
             "before": app.before_live,

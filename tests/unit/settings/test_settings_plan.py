@@ -86,7 +86,6 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "gate": {"path": "/well", "successes": 5, "deadline": 33},
         "drain": 44,
         "keep": 7,
-        "host": "shop.test",
         "hooks": {"key": release["hooks"]["key"], "before": ["flask db upgrade"], "after": ["flask warm-up"]},
     }
 
@@ -128,14 +127,6 @@ def test_nginx_waits_for_the_slowest_release_that_may_answer(workshop: Workshop,
     """Before the flip and after a rollback another release answers than the one that is deployed."""
     item = workshop.item(host={"apps": {"shop": {"longest_timeout": longest}}})
     assert item["site"]["read_timeout"] == nginx
-
-
-@pytest.mark.parametrize(
-    ("server_name", "host"), [("*.shop.test", "probe.shop.test"), ("shop.test", "shop.test"), ("[::1]", "[::1]")]
-)
-def test_an_app_is_probed_under_a_name_that_leads_to_it(workshop: Workshop, server_name: str, host: str) -> None:
-    item = workshop.item(app(server_names=[server_name, "other.test"]))
-    assert item["release"]["host"] == host
 
 
 @pytest.mark.parametrize(("callable_", "ends"), [("app", 0), ("nothing", 1)])
