@@ -202,7 +202,7 @@ class TestDamagedFiles:
         registration = two.hosts["one"].app("shop").registration
         registration.write_text(text)
         self._assert_the_other_is_deployed(two)
-        assert json.loads(registration.read_text())["name"] == "shop", "it wasn't mended"
+        assert json.loads(registration.read_text())["app_root"] == two.hosts["one"].app("shop").app_root
 
     def test_an_archive(self, two: World) -> None:
         plain = two.item
@@ -262,10 +262,10 @@ class TestRegistration:
             Removal(one, machine).run()
         assert (layout.root / "photos").exists()
 
-    @pytest.mark.parametrize("place", ["run", "tmpfiles"])
+    @pytest.mark.parametrize("place", ["run", "tmpfiles", "releases"])
     def test_an_app_takes_over_nobodys_place(self, world: World, machine: Machine, place: str) -> None:
         path = getattr(machine.app("shop"), place)
-        path.mkdir(parents=True) if place == "run" else path.write_text("somebody's own\n")
+        path.write_text("somebody's own\n") if place == "tmpfiles" else path.mkdir(parents=True)
         result = site(world)
         assert (result["result"], result["step"]) == ("refused", "place")
         assert "isn't ours" in result["cause"]

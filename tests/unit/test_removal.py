@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import (
-    find,
-    is_ours,
-    registered,
-)
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import Removal
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find, registered
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import Removal, removals
 
 from machine import Machine
 from world import World, cut
@@ -32,6 +28,10 @@ def machine(world: World) -> Machine:
     return world.hosts["one"]
 
 
+def asked_for(machine: Machine, app: str, purge: bool = False) -> list[Removal]:
+    return removals(machine, [{"name": app, "purge": purge}], prefix=str(machine.prefix))
+
+
 def paths(machine: Machine) -> set[str]:
     return {path.relative_to(machine.prefix).as_posix() for path in machine.prefix.rglob("*shop*")}
 
@@ -46,9 +46,9 @@ def test_all_goes_but_the_data(world: World, machine: Machine) -> None:
 
 def test_purge_works_later_too(world: World, machine: Machine) -> None:
     Removal(machine.app("shop"), machine).run()
-    assert is_ours(machine.app("shop"))
-    assert Removal(machine.app("shop"), machine, purge=True).what()
-    Removal(machine.app("shop"), machine, purge=True).run()
+    (removal,) = asked_for(machine, "shop", purge=True)
+    assert removal.what()
+    removal.run()
     assert paths(machine) == set()
 
 
@@ -68,10 +68,14 @@ def test_it_comes_back_with_its_data(world: World, machine: Machine) -> None:
 
 
 def test_what_isnt_registered_isnt_ours(machine: Machine) -> None:
-    photos = machine.app("photos")
-    (photos.root / "holiday").mkdir(parents=True)
-    photos.data.mkdir()
-    assert not is_ours(photos)
+    """However much it looks like an app of ours."""
+    ghost = machine.app("ghost")
+    ghost.releases.mkdir(parents=True)
+    ghost.history.write_text("{}\n")
+    ghost.data.mkdir()
+    assert asked_for(machine, "ghost", purge=True) == []
+    every = removals(machine, [], every=True, purge=True, prefix=str(machine.prefix))
+    assert [removal.layout.name for removal in every] == ["shop", "wiki"]
 
 
 def test_units_of_others_stay(world: World, machine: Machine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ def register(system: System, layout: AppLayout, front: Front, timeout: float) ->
     Raises Refused where its places are taken.
     """
     there = read_json(layout.registration)
-    if there.get("removed"):
+    # That of an app that was removed is no licence; one that somebody has damaged is written anew.
+    is_ours = layout.registration.exists() and not (is_whole(there) and there.get("removed"))
+    if not is_ours or not is_whole(there):
         there = {}
     content = {
         "name": layout.name,
@@ -47,7 +49,7 @@ def register(system: System, layout: AppLayout, front: Front, timeout: float) ->
                 f"it is in {there.get(name)} on this host, but web_{name} is {content[name]}: set that back, "
                 f"or take the app off first (teardown.yml -e app={layout.name})",
             )
-    if not there:
+    if not is_ours:
         _refuse_strangers(layout)
     file = OwnedFile(layout.registration, json.dumps(content, indent=2) + "\n", mode=0o600)
     if file.is_right():
@@ -58,14 +60,13 @@ def register(system: System, layout: AppLayout, front: Front, timeout: float) ->
 
 def _refuse_strangers(layout: AppLayout) -> None:
     """Raise Refused if the app's places hold what another program may have put there."""
-    # Until there was a registration, a deploy left this much.
-    if layout.root.exists() and any(layout.root.iterdir()) and not layout.releases.is_dir():
+    if layout.root.exists() and any(layout.root.iterdir()):
         raise Refused(
             "place", f"{layout.root} is there and isn't ours: choose another name for the app, or move it away"
         )
     # An app of that name would take over what another program has below /run.
     taken = [path for path in (layout.run, layout.tmpfiles) if os.path.lexists(path)]
-    if taken and not layout.releases.is_dir():
+    if taken:
         raise Refused("place", f"{taken[0]} is there and isn't ours: choose another name for the app, or remove it")
     stranger = _owner(layout.data)
     if stranger not in ("", layout.user):
@@ -84,19 +85,17 @@ def _owner(path: Path) -> str:
         return ""
 
 
+def is_whole(registration: Mapping[str, Any]) -> bool:
+    return registration.keys() >= PARTS
+
+
 def registered(prefix: str = "", with_removed: bool = False) -> Iterator[tuple[AppLayout, dict[str, Any]]]:
     """Every app of this host with its registration; those of which only the data is left too, if asked for."""
     folder = AppLayout("any", prefix=prefix).registration.parent
     for path in sorted(folder.glob("*.json")):
         content = read_json(path)
-        is_whole = content.keys() >= PARTS
-        if is_whole and (with_removed or not content.get("removed")):
+        if is_whole(content) and (with_removed or not content.get("removed")):
             yield app_layout(content, prefix), content
-
-
-def is_ours(layout: AppLayout) -> bool:
-    """Whether an app may be removed: it is registered, or was deployed before there were registrations."""
-    return layout.registration.exists() or (layout.releases.is_dir() and layout.history.exists())
 
 
 def find(app: str, prefix: str = "") -> tuple[AppLayout, dict[str, Any]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, read_json
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
 
@@ -50,7 +53,7 @@ class Removal:
             self.system.remove(layout.registration)
             self._remove_if_empty(layout.registration.parent)
         elif self._is_whole():
-            content = {**_places(layout), **read_json(layout.registration), "removed": True}
+            content = {**read_json(layout.registration), "removed": True}
             self.system.put(OwnedFile(layout.registration, json.dumps(content, indent=2) + "\n", mode=0o600))
         return gone
 
@@ -86,7 +89,11 @@ class Removal:
             folder.rmdir()
 
 
-def _places(layout: AppLayout) -> dict[str, object]:
-    """What a registration says of an app's places."""
-    names = ("name", "app_root", "run_root", "user", "group")
-    return {**{name: getattr(layout, name) for name in names}, "front": {"host": "", "port": 0}}
+def removals(
+    system: System, apps: Iterable[Mapping[str, Any]], every: bool = False, purge: bool = False, prefix: str = ""
+) -> list[Removal]:
+    """Those of `every` app that is registered, or of `apps` (`name` and `purge` of each) as far as they are."""
+    there = {layout.name: layout for layout, _content in registered(prefix, with_removed=True)}
+    if every:
+        return [Removal(layout, system, purge) for layout in there.values()]
+    return [Removal(there[app["name"]], system, bool(app["purge"])) for app in apps if app["name"] in there]
