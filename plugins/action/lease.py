@@ -22,9 +22,9 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import TTL, Holder
 
 MODULE = "uwsgi_flask.web.lease"
-# How long a lease outlives its run at most, about.
+# Seconds between the keeper's looks at whether the run still lives.
 KEEPER_SECONDS = 0.5
-# How often a lease is renewed before it would expire.
+# Renewals in each term.
 RENEWALS = 4
 
 

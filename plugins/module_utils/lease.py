@@ -2,7 +2,7 @@
 
 The lease is a file with a token and its holder. Whoever changes the host shows the token while it holds the host's
 flock, so a run that lost its lease stops, and what a lost connection has left at work is waited for. A lease that isn't
-renewed expires; safety rests on nothing else.
+renewed expires, so nothing else has to clean up.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Lease:
         return self.renewed + self.ttl - clock()
 
     def has_expired(self) -> bool:
-        """One that was renewed in the future dates from before a boot."""
+        """A renewal time in the future means that the lease predates a reboot."""
         return not 0 <= self.left() <= self.ttl
 
 
@@ -129,7 +129,7 @@ def claim(path: Path, token: str, holder: Holder, displaces: str = "", ttl: floa
 
 
 def renew(path: Path, token: str) -> bool:
-    """Renew the lease if it is this token's. False if it isn't."""
+    """Renew the lease if it is this token's. False if it isn't. Raises Broken, Busy and OSError."""
     with _undisturbed(path):
         found = read(path)
         if found is None or found.token != token:
@@ -139,7 +139,7 @@ def renew(path: Path, token: str) -> bool:
 
 
 def give_back(path: Path, token: str) -> None:
-    """Remove the lease if it is this token's."""
+    """Remove the lease if it is this token's. Raises Broken, Busy and OSError."""
     with _undisturbed(path):
         found = read(path)
         if found is not None and found.token == token:
@@ -168,6 +168,11 @@ def held(module: AnsibleModule, path: str = PATH, lock: str = FLOCK) -> Iterator
         yield
         return
     lease, token = Path(path), module.params["lease"]
+    if not token:
+        module.fail_json(
+            msg="this task was given no lease; take one first (uwsgi_flask.web.lease, state: held) and pass its token. "
+            "Nothing was changed here."
+        )
     with contextlib.ExitStack() as stack:
         try:
             # Asked before the wait too, because a run that has lost its lease needn't wait for anybody.

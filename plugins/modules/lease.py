@@ -55,7 +55,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "default": lease.PATH},
     "flock": {"type": "path", "default": lease.FLOCK},
 }
-# One that changes the host holds the flock for long; the lease alone is changed in no time.
+# Work holds this lock for minutes, so don't wait long for it.
 FLOCK_SECONDS = 2.0
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.uwsgi_flask.web.plugins.action import nginx_config
 
-from project import PROJECT, ROLES, defaults, options, specs
+from project import PROJECT, ROLES, defaults, options, renderer, specs
 
 by_role = pytest.mark.parametrize("role", ROLES)
 
@@ -18,11 +19,16 @@ def readme(role: str) -> str:
     return (PROJECT / f"roles/{role}/README.md").read_text()
 
 
+def tasks(role: str) -> list[dict[str, Any]]:
+    """Those of the example, in their order."""
+    (code,) = re.findall(r"```yaml\n(.*?)```", readme(role), re.DOTALL)
+    (play,) = yaml.safe_load(code)
+    return [task for given in play["tasks"] for task in [*given.get("block", []), *given.get("always", [])] or [given]]
+
+
 def example(role: str) -> dict[str, Any]:
-    """The variables of the example that stands alone."""
-    (block,) = re.findall(r"```yaml\n(.*?)```", readme(role), re.DOTALL)
-    (play,) = yaml.safe_load(block)
-    (task,) = play["tasks"]
+    """The variables that the example gives the role."""
+    (task,) = [task for task in tasks(role) if "ansible.builtin.import_role" in task]
     assert task["ansible.builtin.import_role"] == {"name": role}
     return dict(task["vars"])
 
@@ -34,6 +40,21 @@ def test_the_example_is_one_that_the_role_takes(role: str) -> None:
     # What comes from another task is what it is there.
     plain = {name: value for name, value in {**defaults(role), **given}.items() if "{{" not in str(value)}
     assert ArgumentSpecValidator(options(role)).validate(plain).error_messages == []
+
+
+def test_nginx_gets_all_that_its_templates_ask_for() -> None:
+    given = example("nginx")
+    files = nginx_config.texts(renderer("nginx"), given["nginx_sites"], given["nginx_web"])
+    assert "server_name shop.example.com;" in files["conf.d/shop.conf"]
+    # What the action plugin asks for besides.
+    assert [site["app"]["tls"] for site in given["nginx_sites"]] == ["off"]
+
+
+def test_nginx_gets_a_lease_that_is_given_back() -> None:
+    first, *_between, last = tasks("nginx")
+    assert (first["uwsgi_flask.web.lease"], first["register"]) == ({"state": "held"}, "host")
+    assert example("nginx")["nginx_lease"] == "{{ host.token }}"
+    assert last["uwsgi_flask.web.lease"] == {"state": "free"}
 
 
 @by_role

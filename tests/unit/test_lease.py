@@ -124,9 +124,13 @@ class TestHeld:
         take(path, "b", BEN)
         assert "lost its lease on the host: ben on desk has been deploying" in why(path, "a")
 
-    @pytest.mark.parametrize("token", ["", "a"])
-    def test_not_without_any(self, path: Path, clock: list[float], token: str) -> None:
-        assert "nobody has it now" in why(path, token)
+    def test_not_without_any(self, path: Path, clock: list[float]) -> None:
+        assert "nobody has it now" in why(path, "a")
+
+    def test_whoever_never_took_one_is_told_how(self, path: Path, clock: list[float]) -> None:
+        take(path, "b", BEN)
+        told = why(path, "")
+        assert told.startswith("this task was given no lease; take one first (uwsgi_flask.web.lease, state: held)")
 
     def test_a_rehearsal_needs_none(self, path: Path, clock: list[float]) -> None:
         assert changes(path, "", check_mode=True)
