@@ -60,8 +60,17 @@ def stage(root: Path, changes: Mapping[str, Source], made: Path) -> Path:
     for where, folders, names in os.walk(root):
         target = staged / Path(where).relative_to(root)
         target.mkdir()
-        for name in [folder for folder in folders if Path(where, folder).is_symlink()]:
-            (target / name).symlink_to(Path(where, name).resolve())
+        for linked in [Path(where, name) for name in folders if Path(where, name).is_symlink()]:
+            if any(path.startswith(f"{linked.relative_to(root)}/") for path in changes):
+                # Through a link, a change of the copy would be one of the real folder.
+                (target / linked.name).mkdir()
+                for inner in linked.iterdir():
+                    if inner.is_dir():
+                        (target / linked.name / inner.name).symlink_to(inner.resolve())
+                    else:
+                        _put(target / linked.name / inner.name, inner, root, made)
+            else:
+                (target / linked.name).symlink_to(linked.resolve())
         folders[:] = [name for name in folders if name != KEPT]
         for name in names:
             _put(target / name, Path(where, name), root, made)

@@ -259,3 +259,13 @@ def test_a_manifest_that_cant_be_read_is_told_with_its_remedy(nginx: Nginx) -> N
     nginx.ours().manifest.write_text("{}")
     with pytest.raises(Rejected, match=r"manifest.json says what of .* is ours, and can't be read .* remove it"):
         nginx.wanted()
+
+
+@pytest.mark.parametrize("folder", ["conf.d", "sites-enabled"])
+def test_a_test_writes_nothing_through_a_linked_folder(nginx: Nginx, folder: str) -> None:
+    elsewhere = nginx.folder / "srv"
+    (nginx.root / folder).rename(elsewhere)
+    (nginx.root / folder).symlink_to(elsewhere)
+    before = nginx.content()
+    nginx.wanted(shop="# changed\n").test()
+    assert nginx.content() == before
