@@ -21,14 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COPIES = 31
-COPYING = f"""
-- hosts: web
-  become: true
-  gather_facts: false
-  tasks:
-    - ansible.builtin.copy: {{content: "{{{{ item }}}}", dest: "/run/copied-{{{{ item }}}}", mode: "0644"}}
-      loop: "{{{{ range({COPIES}) | list }}}}"
-"""
+PLAY = "- hosts: web\n  become: true\n  gather_facts: false\n  tasks:\n"
+# As so many tasks and not as a loop: that is how such playbooks are written.
+TASK = '    - ansible.builtin.copy: {{content: "{0}", dest: "/run/copied-{0}", mode: "0644"}}\n'
 
 
 def run(inventory: Path, playbook: Path, *words: str) -> float:
@@ -49,10 +44,7 @@ def rounds(inventory: Path, count: int, folder: Path, copying: Path) -> dict[str
     app = {"name": "uwsgi-flask", "source": str(source), "server_names": ["localhost", "127.0.0.1"], "static_url": "/"}
     settings = folder / "settings.json"
     settings.write_text(json.dumps({"web_apps": [app]}))
-    # As tasks and not as a loop: that is how such playbooks are written.
-    task = COPYING.partition("  tasks:\n")[2].partition("      loop")[0]
-    tasks = "".join(task.replace("{{ item }}", str(number)) for number in range(COPIES))
-    copying.write_text(COPYING.partition("    - ")[0] + tasks)
+    copying.write_text(PLAY + "".join(map(TASK.format, range(COPIES))))
     own = f"-e@{settings}"
     run(inventory, ROOT / "site.yml", own)
     taken: dict[str, list[float]] = {}

@@ -52,7 +52,7 @@ options:
   environments: {description: Environment variables by app., type: dict, default: {}}
   secrets: {description: More of them that must not be shown., type: dict, default: {}}
   build_environment: {description: Environment variables of pip., type: dict, default: {}}
-  by: {description: "Who deploys, for the history.", type: str, default: ""}
+  by: {description: "Who deploys, as the history will say.", type: str, default: ""}
   lease: {description: The token of this run's lease on the host., type: str, default: ""}
 """
 

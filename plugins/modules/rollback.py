@@ -23,7 +23,7 @@ options:
   app: {description: The app; may be left out where there is one., type: str, default: ""}
   release: {description: The id to return to; the last good one before the live if not given., type: str, default: ""}
   keep_environment: {description: "Today's environment and secrets with the old code.", type: bool, default: false}
-  by: {description: "Who does it, for the history.", type: str, default: ""}
+  by: {description: "Who does it, as the history will say.", type: str, default: ""}
   lease: {description: The token of this run's lease on the host., type: str, default: ""}
 """
 
