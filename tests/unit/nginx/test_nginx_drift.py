@@ -23,8 +23,17 @@ def test_nothing_after_a_deploy_or_after_an_app_was_taken_off(nginx: Nginx) -> N
     assert told(nginx) == []
 
 
-def test_a_host_without_a_configuration_of_ours(nginx: Nginx) -> None:
-    assert told(nginx) == [f"{nginx.root} holds no configuration of ours"]
+def test_nothing_on_a_host_without_a_configuration_of_ours(nginx: Nginx) -> None:
+    assert told(nginx) == []
+    nginx.deploy()
+    nginx.tear_down()
+    assert told(nginx) == []
+
+
+def test_the_file_that_names_the_configuration_is_gone(nginx: Nginx) -> None:
+    nginx.deploy()
+    (nginx.root / BASE).unlink()
+    assert told(nginx) == [f"{nginx.root / BASE} is missing"]
 
 
 @pytest.mark.parametrize("path", ["nginx.conf", BASE, "conf.d/shop.conf"])
@@ -51,7 +60,7 @@ def test_one_that_is_gone_or_that_others_may_write(nginx: Nginx) -> None:
 def test_other_files_count_too(nginx: Nginx, path: str) -> None:
     nginx.deploy()
     (nginx.root / path).write_text("# by hand")
-    assert told(nginx) == [f"files below {nginx.root} were changed since the last deploy"]
+    assert told(nginx) == [f"other files below {nginx.root} were changed since the last deploy"]
 
 
 def test_another_configuration_runs(nginx: Nginx) -> None:
