@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
+
 DEPLOY = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "CAUSE")
 STATUS = (
     "HOST", "APP", "LIVE", "REF", "SINCE", "BY", "ANSWER", "TIME", "WORKERS", "REQUESTS", "MEMORY", "QUEUE", "RESTARTS",
@@ -34,17 +36,25 @@ def faults(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(one["message"] for one in results if one["result"] in BAD_RESULTS)
 
 
-def status_of_hosts(reached: Sequence[Mapping[str, Any]], named: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What `status_report` prints, from the variables of the hosts that answered. `named` are the apps of web_apps."""
+def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What `status_report` prints, from the variables of the hosts that answered."""
     return {
         host["inventory_hostname"]: {
             "apps": [{**app, **host["workers"]["apps"][app["app"]]} for app in host["reported"]["apps"]],
             "nginx": host["nginx_reported"]["drift"],
             "certificates": host["nginx_reported"]["certificates"],
-            "unmanaged": [app["app"] for app in host["reported"]["apps"] if named and app["app"] not in named],
+            "unmanaged": _unmanaged(host),
         }
         for host in reached
     }
+
+
+def _unmanaged(host: Mapping[str, Any]) -> list[str]:
+    """Apps of a host that its web_apps doesn't name; none where there is no such variable, because nothing is known."""
+    if "web_apps" not in host:
+        return []
+    named = names_of(items_of(host["web_apps"], []))
+    return [app["app"] for app in host["reported"]["apps"] if app["app"] not in named]
 
 
 def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
@@ -52,7 +62,12 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
 
     `form` is "table" or "json"; the JSON is one line.
     """
-    rows = [{"host": host, **app} for host, said in hosts.items() for app in said["apps"]]
+    rows = [
+        # The socket was only for asking the workers.
+        {"host": host, **{name: value for name, value in app.items() if name != "stats_socket"}}
+        for host, said in hosts.items()
+        for app in said["apps"]
+    ]
     if form == "json":
         extra = [
             {

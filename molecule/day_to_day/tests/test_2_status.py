@@ -84,7 +84,7 @@ def test_all_is_well_again(server: Server) -> None:
 def test_an_unknown_form_is_refused(server: Server) -> None:
     run = server.run("status.yml", "-eformat=xml")
     assert run.code != 0
-    assert "there are 'table' and 'json'" in run.output
+    assert "format must be 'table' or 'json'" in run.output
 
 
 def test_an_app_that_nobody_names_is_told(server: Server) -> None:

@@ -1,0 +1,63 @@
+"""What status.yml says, from what the hosts answered."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.status import status_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import status_of_hosts, status_report
+
+from project import PROJECT
+from world import World, change, deploy
+
+WORKERS = {"busy": 0, "idle": 2, "requests": 4}
+
+
+@pytest.fixture
+def host(tmp_path: Any) -> dict[str, Any]:
+    """The variables of a host with one app, after status.yml has asked it."""
+    world = World(tmp_path, hosts=["one"], apps=["shop"])
+    deploy(world)
+    deploy(world)
+    change(world, "sick")
+    world.site()
+    world.rollback("one", "shop")
+    machine = world.hosts["one"]
+    layout = machine.app("shop")
+    registration = json.loads(layout.registration.read_text())
+    return {
+        "inventory_hostname": "one",
+        "reported": {"apps": [status_of(layout, registration, machine)]},
+        "workers": {"apps": {"shop": WORKERS}},
+        "nginx_reported": {"drift": [], "certificates": []},
+    }
+
+
+def unmanaged(host: dict[str, Any]) -> list[str]:
+    return list(status_of_hosts([host])["one"]["unmanaged"])
+
+
+def test_an_app_that_web_apps_does_not_name_is_unmanaged(host: dict[str, Any]) -> None:
+    assert unmanaged({**host, "web_apps": [{"name": "wiki"}]}) == ["shop"]
+    assert unmanaged({**host, "web_apps": [{"name": "shop", "state": "absent"}]}) == []
+
+
+def test_so_is_the_last_one(host: dict[str, Any]) -> None:
+    assert unmanaged({**host, "web_apps": []}) == ["shop"]
+
+
+def test_without_settings_nothing_is(host: dict[str, Any]) -> None:
+    assert unmanaged(host) == []
+
+
+def test_the_page_names_every_key_of_the_json(host: dict[str, Any]) -> None:
+    told = json.loads(status_report(status_of_hosts([host]), "json"))
+    text = (PROJECT / "docs/status.md").read_text().partition("## JSON")[2]
+    named = set(re.findall(r"`(\w+)`", text.partition("```")[0]))
+    assert {entry["result"] for entry in told["apps"][0]["last"]} == {"good", "bad"}
+    (app,), (one,) = told["apps"], told["hosts"]
+    assert {*told, *app, *one} | {key for entry in app["last"] for key in entry} <= named
+    assert "stats_socket" not in app
