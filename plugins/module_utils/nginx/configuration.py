@@ -154,7 +154,7 @@ class Configuration:
             if isinstance(source, OwnedFile):
                 self.ours.note(path, source.text)
         self.logs.note(self.aim)
-        # The manifest first: after a cut, nothing of ours passes for others'.
+        # The manifest first: after a cut, a file that we wrote is never mistaken for somebody else's.
         places = {
             self.ours.manifest: self.ours.file(),
             **{self.root / path: source for path, source in changes.items()},

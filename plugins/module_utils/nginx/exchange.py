@@ -55,7 +55,7 @@ class Exchange:
                 files.sync(place.parent)
 
     def undo(self) -> None:
-        """Let everything be as it was."""
+        """Put everything back."""
         for place in reversed(self.prepared):
             if os.path.lexists(old_name(place)):
                 os.replace(old_name(place), place)

@@ -1,4 +1,7 @@
-"""What of nginx's configuration is ours, and what it replaced: nothing of others is removed or overwritten unsaved."""
+"""What of nginx's configuration is ours, and what it replaced.
+
+Other people's files are never removed, nor overwritten without a copy.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ class Ours:
         return place.is_file() and not place.is_symlink() and files.sha256(place) in self.files.get(path, [])
 
     def note(self, path: str, text: str) -> None:
-        """Remember what will be written at a path. Before it is: after a cut, nothing of ours passes for others'."""
+        """Remember what will be written at a path.
+
+        Before it is, so that after a cut a file that we wrote is never mistaken for somebody else's.
+        """
         digest = hashlib.sha256(text.encode()).hexdigest()
         before = [it for it in self.files.get(path, []) if it != digest]
         self.files[path] = [*before, digest][-REMEMBERED:]

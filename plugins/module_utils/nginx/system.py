@@ -24,7 +24,7 @@ UNIT = "nginx.service"
 # File descriptors that the unit asks for; systemd gives as many as the host allows.
 DESCRIPTORS = 65536
 ANSWER_SECONDS = 2.0
-# What nginx says of its configuration. Its other lines may hold requests, which are nobody's business here.
+# What nginx says of its configuration. Its other lines may hold requests, which must not be shown.
 OF_CONFIGURATION = re.compile(r"\[(emerg|alert)\](?!.*, request: )")
 MAX_COMPLAINTS = 10
 
@@ -150,7 +150,7 @@ class System:
         return os.path.lexists(self.logs / name)
 
     def log_is_guarded(self, name: str, user: str) -> bool:
-        """Whether a log is there and not everybody may read it. Of a link, that is the affair of who made it."""
+        """Whether a log is there and not everybody may read it. A link is left to whoever made it."""
         log = self.logs / name
         return log.is_symlink() or (log.is_file() and _mode_and_owner(log) == (LOG_MODE, self.uid(user)))
 

@@ -59,7 +59,7 @@ def digest(*content: Any) -> str:
 
 @functools.cache
 def ref(folder: str) -> str:
-    """What git calls the source, for the history; "" where it isn't under git. It decides nothing."""
+    """What git calls the source, which the history tells; "" where it isn't under git. It decides nothing."""
     words = ["git", "-C", folder, "describe", "--always", "--dirty", "--tags"]
     try:
         return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout.strip()

@@ -145,7 +145,7 @@ def _import_check(app: App, release: ReleaseLayout) -> str:
 
 
 def deployed_by() -> str:
-    """Who deploys from which machine, for the history on the hosts."""
+    """Who deploys from which machine; the history on the hosts tells it."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
