@@ -268,7 +268,7 @@ def test_a_name_that_no_app_has_is_refused(clone: Clone, workshop: Workshop) -> 
     clone.hosts({"one": settings(workshop)})
     assert clone.refused("settings.yml", "-e", "app=shpo", "-e", "restart=shop") == [
         "app: 'shpo' is not an app of this run; did you mean 'shop'? Known apps: shop",
-        "restart: 'shop' is not an app of this run; Known apps: none",
+        "restart: 'shop' is not an app of this run. Known apps: none",
     ]
 
 

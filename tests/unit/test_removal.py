@@ -61,6 +61,14 @@ def test_an_app_that_was_removed_is_no_app_of_the_host(world: World, machine: Ma
         find("shop", prefix)
 
 
+def test_a_host_without_apps_says_so(world: World, machine: Machine) -> None:
+    for name in ("shop", "wiki"):
+        Removal(machine.app(name), machine).run()
+    for name in ("", "shop"):
+        with pytest.raises(Impossible, match=r"^no app is deployed on this host$"):
+            find(name, str(machine.prefix))
+
+
 def test_it_comes_back_with_its_data(world: World, machine: Machine) -> None:
     Removal(machine.app("shop"), machine).run()
     assert world.site()["one"]["shop"]["result"] == "live"

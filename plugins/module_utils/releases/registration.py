@@ -102,7 +102,9 @@ def find(app: str, prefix: str = "") -> tuple[AppLayout, dict[str, Any]]:
     """The app of this name; without a name, the only one there is. Raises Impossible."""
     every = list(registered(prefix=prefix))
     names = [layout.name for layout, _content in every]
-    known = f"Apps on this host: {', '.join(names) or 'none'}"
+    known = f"Apps on this host: {', '.join(names)}"
+    if not names:
+        raise Impossible("no app is deployed on this host")
     if not app and len(every) == 1:
         return every[0]
     if not app:

@@ -127,7 +127,7 @@ def _chosen(option: str, given: Any, names: Sequence[str], problems: list[str]) 
         return []
     chosen = [name.strip() for name in listed if name.strip()]
     problems += [
-        f"{option}: {shown_name(name)} is not an app of this run; {nearest(name, names, 'apps')}"
+        f"{option}: {shown_name(name)} is not an app of this run{nearest(name, names, 'apps')}"
         for name in chosen
         if name not in names
     ]

@@ -48,7 +48,7 @@ def parse_secrets(
     secrets: dict[str, dict[str, str]] = {}
     for name, variables in given.items():
         if name not in known:
-            problems.append(f"web_app_secrets: {shown_name(name)} is not an app; {nearest(name, known, 'apps')}")
+            problems.append(f"web_app_secrets: {shown_name(name)} is not an app{nearest(name, known, 'apps')}")
             continue
         try:
             secrets[str(name)] = environment(variables)

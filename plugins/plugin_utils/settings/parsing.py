@@ -41,7 +41,7 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App
     called = shown_name(given["name"]) if given.get("name") and isinstance(given["name"], str) else f"item {number}"
     unknown = [name for name in given if name not in FIELDS]
     problems += [
-        f"web_apps: {called} has an unknown key {shown_name(it)}; {nearest(it, FIELDS, 'keys')}" for it in unknown
+        f"web_apps: {called} has an unknown key {shown_name(it)}{nearest(it, FIELDS, 'keys')}" for it in unknown
     ]
     problems += [f"web_apps: {called} {fault}" for fault in _missing(given)]
     # What a misspelt key was meant for is wrong too.

@@ -147,7 +147,7 @@ def _module_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
     if f"{module}.py" not in files and f"{module}/__init__.py" not in files:
         found = [path.removesuffix(".py") for path in files if path.endswith(".py") and "/" not in path]
         hint = nearest(app.module, found, "modules")
-        yield f"has 'module': {app.module!r}, but there is no such module in {str(folder)!r}; {hint}"
+        yield f"has 'module': {app.module!r}, but there is no such module in {str(folder)!r}{hint}"
 
 
 def _static_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:

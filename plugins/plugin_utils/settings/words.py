@@ -44,11 +44,11 @@ def shown_name(name: Any) -> str:
 
 
 def nearest(word: Any, known: Iterable[str], kind: str) -> str:
-    """Which of the known names is meant, and all of them."""
+    """What follows a word that is wrong: which of the known names is meant, and all of them."""
     names = list(known)
     near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}Known {kind}: {', '.join(names) or 'none'}"
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"{hint} Known {kind}: {', '.join(names) or 'none'}"
 
 
 def masked(lines: Iterable[str], secrets: Iterable[str]) -> list[str]:

@@ -35,7 +35,7 @@ def test_an_unknown_key_is_named_with_the_nearest_and_all_known(workshop: Worksh
 @pytest.mark.parametrize("key", ["zzz", "-", 4, True, None])
 def test_an_unknown_key_without_a_near_one(workshop: Workshop, key: Any) -> None:
     told = workshop.problem({**app(), key: 4})
-    assert told == f"web_apps: 'shop' has an unknown key {key!r}; Known keys: {KEYS}"
+    assert told == f"web_apps: 'shop' has an unknown key {key!r}. Known keys: {KEYS}"
 
 
 def test_an_absent_app_too_has_a_name(workshop: Workshop) -> None:
@@ -228,7 +228,7 @@ def test_an_unknown_name_is_refused_with_the_known(workshop: Workshop) -> None:
     told = workshop.problems(app(), app=["shpo", "shop", "wiki"], restart="shpo")
     assert told == [
         "app: 'shpo' is not an app of this run; did you mean 'shop'? Known apps: shop",
-        "app: 'wiki' is not an app of this run; Known apps: shop",
+        "app: 'wiki' is not an app of this run. Known apps: shop",
         "restart: 'shpo' is not an app of this run; did you mean 'shop'? Known apps: shop",
     ]
 
@@ -245,7 +245,7 @@ def test_what_isnt_deployed_isnt_restarted(workshop: Workshop) -> None:
     """Or a person would take it for done."""
     wiki = app(name="wiki", source="shop", server_names=["wiki.test"])
     absent = {"name": "old", "state": "absent"}
-    told = "restart: '{}' is not an app of this run; Known apps: {}"
+    told = "restart: '{}' is not an app of this run. Known apps: {}"
     assert workshop.problem(app(), wiki, app="shop", restart="wiki") == told.format("wiki", "shop")
     assert workshop.problem(app(), absent, restart="old") == told.format("old", "shop")
 

@@ -29,8 +29,8 @@ def test_the_source_of_an_absent_app_may_be_gone(workshop: Workshop) -> None:
 @pytest.mark.parametrize("module", ["flask_wsgy", "flask_wsgi.web", "static"])
 def test_the_module_is_there(workshop: Workshop, module: str) -> None:
     told = workshop.problem(app(module=module))
-    beginning = f"web_apps: 'shop' has 'module': '{module}', but there is no such module in '{workshop.source}'; "
-    near = "" if module == "static" else "did you mean 'flask_wsgi'? "
+    beginning = f"web_apps: 'shop' has 'module': '{module}', but there is no such module in '{workshop.source}'"
+    near = ". " if module == "static" else "; did you mean 'flask_wsgi'? "
     assert told == f"{beginning}{near}Known modules: flask_wsgi"
 
 
