@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.uwsgi_flask.web.plugins.action import lease as action
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import this_run
 
 from project import PROJECT
 
@@ -119,7 +119,7 @@ class Place:
     def leave(self, seconds: float = 0, **holder: Any) -> None:
         """A lease of a run of this machine, but for what is given, renewed so many seconds ago."""
         now = lease.clock()
-        who = {**action.this_run(), "by": "ann", **holder}
+        who = {**this_run(), "by": "ann", **holder}
         lease.write(self.path, lease.Lease("theirs", who, renewed=now - seconds, since=now - seconds))
 
     def keeper(self) -> int:
@@ -208,7 +208,7 @@ class TestMeets:
         place.leave(pid=4_000_000, machine="another")
         before = place.path.read_text()
         told = place.run(code=-1)
-        assert f"ann on {action.this_run()['controller']} has been deploying" in told
+        assert f"ann on {this_run()['controller']} has been deploying" in told
         assert re.search(r"its lease ends in [89]\d s", told)
         assert place.path.read_text() == before
         assert place.is_quiet()

@@ -18,6 +18,7 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.action import lease as action
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import FLOCK, PATH, TTL, Broken, Lease
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import run
 
 # Runs that do what they like at the same time, each in a process of its own; what such a process needs to be one.
 RUNS = "abcd"
@@ -353,37 +354,37 @@ def _note(log: Path, line: str) -> None:
 
 class TestIdentity:
     def test_this_run_lives(self) -> None:
-        assert action.is_near(action.this_run())
-        assert not action.is_dead(action.this_run())
+        assert run.is_near(run.this_run())
+        assert not run.is_dead(run.this_run())
 
     def test_a_process_that_has_ended_is_dead(self) -> None:
         with subprocess.Popen(["sleep", "60"]) as process:
-            holder = {**action.this_run(), "pid": process.pid, "started": action.started(process.pid)}
-            assert not action.is_dead(holder)
+            holder = {**run.this_run(), "pid": process.pid, "started": run.started(process.pid)}
+            assert not run.is_dead(holder)
             process.kill()
             # Before anybody has asked how it ended, and after.
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-            assert action.is_dead(holder)
+            assert run.is_dead(holder)
             process.wait()
-            assert action.is_dead(holder)
+            assert run.is_dead(holder)
 
     def test_a_later_process_with_its_number_is_another(self) -> None:
-        assert action.is_dead({**action.this_run(), "pid": os.getpid(), "started": "1"})
+        assert run.is_dead({**run.this_run(), "pid": os.getpid(), "started": "1"})
 
     @pytest.mark.parametrize("part", ["machine", "boot", "namespace"])
     def test_of_another_machine_nothing_is_certain(self, part: str) -> None:
         """Two CI jobs have the same host name: neither may take the other's living lease."""
-        holder = {**action.this_run(), "pid": 4_000_000, part: "another"}
-        assert holder["controller"] == action.this_run()["controller"]
-        assert not action.is_dead(holder)
+        holder = {**run.this_run(), "pid": 4_000_000, part: "another"}
+        assert holder["controller"] == run.this_run()["controller"]
+        assert not run.is_dead(holder)
         told = action.refusal({"holder": holder, "told": "ann on ci", "left": 40, "at_work": ""})
         assert "its lease ends in 40 s" in told
 
     @pytest.mark.parametrize("part", ["machine", "boot", "namespace"])
     def test_what_cannot_be_known_proves_nothing(self, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        unknown = {**action.this_run(), part: ""}
-        monkeypatch.setattr(action, "this_run", lambda: unknown)
-        assert not action.is_dead({**unknown, "pid": 4_000_000})
+        unknown = {**run.this_run(), part: ""}
+        monkeypatch.setattr(run, "this_run", lambda: unknown)
+        assert not run.is_dead({**unknown, "pid": 4_000_000})
 
     def test_another_users_process_that_is_hidden_is_not_dead(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where /proc is mounted with hidepid, nothing is seen of it, but it can be told that it is there."""
@@ -391,17 +392,17 @@ class TestIdentity:
         def kill(pid: int, number: int) -> None:
             raise PermissionError
 
-        holder = {**action.this_run(), "pid": 4_000_000}
-        assert action.is_dead(holder)
+        holder = {**run.this_run(), "pid": 4_000_000}
+        assert run.is_dead(holder)
         monkeypatch.setattr(os, "kill", kill)
-        assert not action.is_dead(holder)
+        assert not run.is_dead(holder)
 
     def test_a_process_that_may_not_be_looked_at_is_not_seen(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def read_text(path: Path) -> str:
             raise PermissionError
 
         monkeypatch.setattr(Path, "read_text", read_text)
-        assert action.started(1) == ""
+        assert run.started(1) == ""
 
 
 class TestNotes:
@@ -433,11 +434,11 @@ class TestNotes:
 class TestRefusal:
     def told(self, at_work: str = "", **holder: Any) -> str:
         return action.refusal(
-            {"holder": {**action.this_run(), **holder}, "told": "ann on laptop", "left": 40, "at_work": at_work}
+            {"holder": {**run.this_run(), **holder}, "told": "ann on laptop", "left": 40, "at_work": at_work}
         )
 
     def test_of_a_run_of_this_machine(self) -> None:
-        told = self.told(pid=os.getpid(), started=action.started(os.getpid()))
+        told = self.told(pid=os.getpid(), started=run.started(os.getpid()))
         assert told == f"ann on laptop: process {os.getpid()} of this machine; wait for it, or end it."
 
     def test_of_this_run_itself(self) -> None:
