@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
@@ -49,14 +49,13 @@ class Aim:
 
     def listening_elsewhere(self) -> Aim:
         """The same with another socket for probes."""
-        other = f"{PROBE_SOCKET}.again"
         sources = {
-            path: dataclasses.replace(source, text=source.text.replace(PROBE_SOCKET, other))
+            path: dataclasses.replace(source, text=source.text.replace(PROBE_SOCKET, PROBE_SOCKET_AGAIN))
             if isinstance(source, OwnedFile) and not path.startswith("/")
             else source
             for path, source in self.sources.items()
         }
-        return dataclasses.replace(self, sources=sources, doomed=(), probe_socket=other)
+        return dataclasses.replace(self, sources=sources, doomed=(), probe_socket=PROBE_SOCKET_AGAIN)
 
 
 def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: Sequence[str], user: str) -> Aim:
