@@ -12,10 +12,12 @@ from pathlib import Path
 
 import yaml
 
-CONTAINER = "uwsgi-flask-demo-server"
 HTTP_PORT = int(os.environ.get("DEMO_PORT") or 8080)
 SSH_PORT = int(os.environ.get("DEMO_SSH_PORT") or 2222)
-SETTINGS = Path(__file__).parent.parent / "group_vars" / "demo" / "main.yml"
+PROJECT = Path(__file__).parent.parent
+SETTINGS = PROJECT / "group_vars" / "demo" / "main.yml"
+(HOST,) = yaml.safe_load((PROJECT / "inventory" / "demo.yml").read_text())["demo"]["hosts"]
+CONTAINER = f"uwsgi-flask-{HOST}"
 
 
 def published_by_demo() -> str:
@@ -49,7 +51,7 @@ def expect_answers() -> None:
     """Exit with a reason unless the app answers as deployed; else say where everything is."""
     secrets = yaml.safe_load(SETTINGS.read_text())["web_app_secrets"]
     info = f"/info?token={secrets['uwsgi-flask']['TOKEN_MD5']}"
-    for path, words in (("/", "uwsgi-flask on demo-server"), (info, '"num"')):
+    for path, words in (("/", f"uwsgi-flask on {HOST}"), (info, '"num"')):
         status, release, body = get(path)
         # The header is uWSGI's and the words are the app's: together they show that the whole chain answered.
         if status != 200 or not release or words not in body:
