@@ -55,11 +55,6 @@ plan:
       type: list
       elements: dict
       returned: success
-    names:
-      description: Names of all apps in the settings.
-      type: list
-      elements: str
-      returned: success
     environments:
       description: Environment variables by app.
       type: dict

@@ -43,7 +43,6 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
         "web": settings.agreement.plain(),
         "apps": list(_items(settings, host, code_files(templates))),
         "absent": [{"name": app.name, "purge": app.purge} for app in settings.absent()],
-        "names": [app.name for app in settings.apps],
         # Apart from the rest, so that no task prints an item that holds a secret.
         "environments": {app.name: app.environment for app in settings.present()},
         "secrets": {app.name: settings.secrets.get(app.name, {}) for app in settings.present()},

@@ -29,7 +29,7 @@ def test_it_is_made_of_plain_values(workshop: Workshop) -> None:
 def test_its_parts(workshop: Workshop) -> None:
     made = workshop.plan(app(), WIKI, {"name": "old", "state": "absent", "purge": True})
     assert sorted(made) == [
-        *("absent", "apps", "build_environment", "by", "certificates", "environments", "names", "secrets", "web"),
+        *("absent", "apps", "build_environment", "by", "certificates", "environments", "secrets", "web"),
     ]
     assert made["web"] == {
         "user": "www",
@@ -43,7 +43,6 @@ def test_its_parts(workshop: Workshop) -> None:
     }
     assert [item["app"]["name"] for item in made["apps"]] == ["shop", "wiki-2"]
     assert made["absent"] == [{"name": "old", "purge": True}]
-    assert made["names"] == ["shop", "wiki-2", "old"]
     assert made["environments"] == {"shop": {}, "wiki-2": {}}
 
 
