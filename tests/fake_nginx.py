@@ -5,13 +5,16 @@ A test may end a run before any change, let that change fail, fill the disk, or 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
+import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim, deployed, nothing, without
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
@@ -21,6 +24,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     MAIN,
     site_file,
 )
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.recovery import settle
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION, PROOF_NAME, read_tree
 
@@ -43,16 +47,20 @@ class Nginx(System):
         self.folder = folder
         self.root = folder / "etc/nginx"
         self.logs = folder / "log"
-        self.probe_socket = folder / "run/web-probe/nginx.sock"
+        self.probe_socket, self.probe_socket_again = map(self.socket_file, (PROBE_SOCKET, PROBE_SOCKET_AGAIN))
+        self.pid_file = folder / "run/nginx.pid"
         self.drop_in = folder / "etc/nginx.service.d/web.conf"
         self.edited = folder / "backups"
         self.active, self.enabled, self.installed = True, True, True
+        # Whether systemd is about to try again, after a start that failed.
+        self.restarting = False
         self.takes_it = True
         # A text that keeps nginx from taking a configuration, though it passes the test.
         self.refused = b"no such text"
         self.loaded: dict[str, bytes] = {}
-        # Sockets for probes that nginx listens on, and whether their files are there.
-        self.sockets: dict[str, bool] = {}
+        # Unix sockets that nginx listens on. Their files are there until somebody deletes them.
+        self.sockets: set[str] = set()
+        self.pid = 100
         self.running_limit, self.hard_limit = 1024, 524288
         self.time = 0.0
         self.said: list[str] = []
@@ -68,7 +76,7 @@ class Nginx(System):
         (self.root / "mime.types").write_text("types {}\n")
         (self.root / "sites-available/default").write_text("listen 80 default_server;\n")
         (self.root / DEFAULT_SITE).symlink_to("../sites-available/default")
-        self._load(is_fresh=True)
+        self._start()
 
     # --- What a test asks for -------------------------------------------------------------------------------------
 
@@ -80,8 +88,10 @@ class Nginx(System):
         }
 
     def ours(self) -> Ours:
+        """What is ours, once what a run that was cut off left is settled."""
         ours = Ours.read(self.root)
         ours.edited = self.edited
+        settle(self.root, self, ours)
         return ours
 
     def configuration(self, aim: Aim, ours: Ours) -> Configuration:
@@ -111,10 +121,12 @@ class Nginx(System):
         return made
 
     def content(self) -> dict[str, str]:
-        """Every file and link of the host by its path; its own folder isn't named, so hosts can be compared."""
+        """Every file and link that outlasts a boot, by its path. The host's own folder isn't named: hosts compare."""
         found = {}
         for path in self.folder.rglob("*"):
             name = path.relative_to(self.folder).as_posix()
+            if name.startswith("run/"):
+                continue
             if path.is_symlink():
                 found[name] = f"-> {os.readlink(path)}"
             elif path.is_file():
@@ -124,6 +136,30 @@ class Nginx(System):
     def boots(self) -> bool:
         """Whether nginx would start with what is on the disk."""
         return not _faults(read_tree(self.root))
+
+    def socket_file(self, path: str) -> Path:
+        """Where on this host a Unix socket's file is."""
+        return Path(f"{self.folder}{path}")
+
+    # --- What happens to it ---------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """`kill -9`: the sockets' files stay. Systemd starts ours anew, Debian's not."""
+        self.active, self.loaded, self.sockets = False, {}, set()
+        if self.drop_in.exists():
+            self._start()
+
+    def boot(self) -> None:
+        shutil.rmtree(self.folder / "run")
+        (self.folder / "run").mkdir()
+        self.active, self.restarting, self.loaded, self.sockets = False, False, {}, set()
+        if self.enabled:
+            self._start()
+
+    def tick(self) -> None:
+        """Systemd tries again."""
+        if self.restarting:
+            self._start()
 
     # --- What the transaction asks of it --------------------------------------------------------------------------
 
@@ -154,7 +190,7 @@ class Nginx(System):
         if not self.installed and verb != "daemon-reload":
             return 5, "Unit nginx.service not found."
         if verb == "stop":
-            self.active, self.loaded, self.sockets = False, {}, {}
+            self._stop()
         elif verb in ("enable", "disable"):
             self.enabled = verb == "enable"
         elif "re" in verb and verb != "daemon-reload":
@@ -162,31 +198,68 @@ class Nginx(System):
         return 0, ""
 
     def _reload_or_restart(self, verb: str) -> tuple[int, str]:
-        is_fresh = verb == "restart" or not self.active
         if not self.active and verb.startswith("try"):
             return 0, ""
-        if self.takes_it and self.refused not in _read(read_tree(self.root)):
-            self._load(is_fresh)
+        if self.active and "reload" in verb:
+            if not self.is_named_by_its_pid_file():
+                return 1, "invalid PID number"
+            if self._fault(self.sockets) is None:
+                self._load()
             return 0, ""
-        if is_fresh:
-            self.active, self.loaded, self.sockets = False, {}, {}
-            return 1, "Job for nginx.service failed."
-        return 0, ""
+        self._stop()
+        return (0, "") if self._start() else (1, "Job for nginx.service failed.")
 
-    def _load(self, is_fresh: bool) -> None:
-        self.active = True
-        self.loaded = read_tree(self.root)
-        paths = {path.decode() for text in self.loaded.values() for path in SOCKET.findall(text)}
-        before = {} if is_fresh else self.sockets
-        self.sockets = {path: before.get(path, True) for path in paths}
-        if is_fresh and self.drop_in.exists():
+    def _stop(self) -> None:
+        for path in self.sockets:
+            self.socket_file(path).unlink(missing_ok=True)
+        self.active, self.restarting, self.loaded, self.sockets = False, False, {}, set()
+
+    def _start(self) -> bool:
+        if self.drop_in.exists():
+            for path in (self.probe_socket, self.probe_socket_again):
+                path.unlink(missing_ok=True)
+            self.probe_socket.parent.mkdir(exist_ok=True)
+            self.logs.mkdir(exist_ok=True)
+        if self._fault(set()) is not None:
+            self.active, self.restarting, self.loaded = False, self.drop_in.exists(), {}
+            return False
+        self.pid += 1
+        self.pid_file.write_text(f"{self.pid}\n")
+        self.active, self.restarting = True, False
+        self._load()
+        if self.drop_in.exists():
             self.running_limit = self.descriptors_at_start()
+        return True
+
+    def _fault(self, has: set[str]) -> str | None:
+        """Why nginx doesn't take what is on the disk, while it listens on the sockets that it has."""
+        if not self.takes_it or self.refused in _read(read_tree(self.root)):
+            return "bind() failed"
+        if not self.logs.is_dir():
+            return "open() failed"
+        for path in self._wanted_sockets() - has:
+            if os.path.lexists(self.socket_file(path)) or not self.socket_file(path).parent.is_dir():
+                return f"bind() to {path} failed"
+        return next(iter(_faults(read_tree(self.root))), None)
+
+    def _load(self) -> None:
+        self.loaded = read_tree(self.root)
+        wanted = self._wanted_sockets()
+        for path in wanted - self.sockets:
+            os.mknod(self.socket_file(path), stat.S_IFSOCK | 0o666)
+        for path in self.sockets - wanted:
+            self.socket_file(path).unlink(missing_ok=True)
+        self.sockets = wanted
+
+    def _wanted_sockets(self) -> set[str]:
+        return {path.decode() for path in SOCKET.findall(_read(read_tree(self.root)))}
 
     def show(self) -> dict[str, str]:
         return {
-            "ActiveState": "active" if self.active else "inactive",
+            "ActiveState": "active" if self.active else "activating" if self.restarting else "inactive",
             "UnitFileState": "enabled" if self.enabled else "disabled",
             "NeedDaemonReload": "no",
+            "MainPID": str(self.pid if self.active else 0),
         }
 
     def descriptors(self) -> int:
@@ -196,15 +269,12 @@ class Nginx(System):
         return min(65536, self.hard_limit)
 
     def answers_to(self, generation: str, probe_socket: Path) -> bool:
-        path = PROBE_SOCKET if probe_socket == self.probe_socket else os.fspath(probe_socket)
         proof = PROOF_NAME.search(self.loaded.get(BASE, b""))
-        return self.sockets.get(path, False) and proof is not None and proof[1].decode() == generation
+        is_there = os.fspath(probe_socket) in self.listening() and probe_socket.is_socket()
+        return is_there and proof is not None and proof[1].decode() == generation
 
-    def serves_ours(self) -> bool:
-        return any(path.startswith(PROBE_SOCKET) for path in self.sockets)
-
-    def has_lost_its_socket(self) -> bool:
-        return self.serves_ours() and not self.sockets.get(PROBE_SOCKET)
+    def listening(self) -> set[str]:
+        return {os.fspath(self.socket_file(path)) for path in self.sockets}
 
     def log_size(self) -> int:
         return 0
@@ -216,8 +286,10 @@ class Nginx(System):
         return os.geteuid()
 
     def remove_folders(self) -> None:
+        self.remove_stale_sockets()
         for folder in (self.probe_socket.parent, self.drop_in.parent):
-            folder.rmdir()
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def give(self, handle: int, user: str) -> None:
         pass

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import places
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import DESCRIPTORS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
@@ -57,7 +57,9 @@ def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[s
     known = {
         "web": web,
         "probe_socket": PROBE_SOCKET,
+        "probe_sockets": [PROBE_SOCKET, PROBE_SOCKET_AGAIN],
         "probe_directory": os.path.dirname(PROBE_SOCKET),
+        "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
         "descriptors": DESCRIPTORS,
     }

@@ -28,12 +28,17 @@ class OwnedFile:
     mode: int = 0o644
     group: str = "root"
 
+    @property
+    def content(self) -> bytes:
+        """The text as bytes. One that was read from a file that isn't UTF-8 becomes the same bytes again."""
+        return self.text.encode(errors="surrogateescape")
+
     def is_right(self) -> bool:
         """Whether content, mode and owner are as they should be."""
         return self.has_its_text() and self.is_guarded()
 
     def has_its_text(self) -> bool:
-        return not self.path.is_symlink() and self.path.is_file() and self.path.read_bytes() == self.text.encode()
+        return not self.path.is_symlink() and self.path.is_file() and self.path.read_bytes() == self.content
 
     def is_guarded(self) -> bool:
         """Whether mode and owner are right."""
@@ -50,7 +55,7 @@ class OwnedFile:
 
     def digest(self) -> str:
         """SHA-256 of the text as it should be."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return hashlib.sha256(self.content).hexdigest()
 
     def put(self) -> None:
         """Write it, durably; its folder is made if it isn't there."""
@@ -58,7 +63,7 @@ class OwnedFile:
         unfinished = unfinished_name(self.path)
         # For root alone until owner and mode are set, because the text may be a secret.
         with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(self.text.encode())
+            file.write(self.content)
             os.fchown(file.fileno(), os.geteuid(), gid(self.group))
             os.fchmod(file.fileno(), self.mode)
             file.flush()

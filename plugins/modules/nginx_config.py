@@ -22,6 +22,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     pem_file,
     site_file,
 )
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.recovery import settle
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
@@ -112,6 +113,9 @@ def _text(path: str, would: dict[str, str]) -> str:
 def _made(module: AnsibleModule) -> dict[str, Any]:
     """Do what is asked. Raises Rejected and OSError."""
     system, ours = System(), Ours.read(ROOT)
+    edits = None if module.check_mode else settle(ROOT, system, ours)
+    if edits is not None:
+        module.warn("a run that was cut off had left a configuration that nginx doesn't run; the one before is back")
     if module.params["state"] != "present" and not ours.exists():
         return {"changed": False, "rejected": "", "saved": []}
     configuration = Configuration(ROOT, ours, _aim(module, ours, system), system)
@@ -119,15 +123,16 @@ def _made(module: AnsibleModule) -> dict[str, Any]:
     result = {"changed": not is_live, "rejected": "", "diff": configuration.diff()}
     if module.check_mode and not is_live:
         configuration.test()
-    elif not module.check_mode:
-        configuration.tidy() if is_live else configuration.apply()
+    elif not is_live:
+        configuration.apply()
     # That nginx.conf and the distribution's site are replaced is what this is for.
-    for saved in [saved for saved in configuration.saved if saved not in (ours.kept / MAIN, ours.kept / DEFAULT_SITE)]:
-        module.warn(f"a file that isn't as we wrote it was replaced; it is kept as {saved}")
+    saved = [*(edits or []), *configuration.saved.values()]
+    for copy in [copy for copy in saved if copy not in (ours.kept / MAIN, ours.kept / DEFAULT_SITE)]:
+        module.warn(f"a file that isn't as we wrote it was replaced; it is kept as {copy}")
     return {
         **result,
         "generation": configuration.aim.generation,
-        "saved": [str(saved) for saved in configuration.saved],
+        "saved": [str(copy) for copy in saved],
     }
 
 

@@ -252,7 +252,20 @@ def test_a_template_uses_values_and_computes_none(path: Path, jinja: Environment
 
 
 # What the action plugins hand to templates.
-HANDED = {"app", "release", "site", "web", "step", "logs", "probe_socket", "probe_directory", "descriptors", "pem"}
+HANDED = {
+    "app",
+    "release",
+    "site",
+    "web",
+    "step",
+    "logs",
+    "probe_socket",
+    "probe_directory",
+    "probe_sockets",
+    "pid_file",
+    "descriptors",
+    "pem",
+}
 
 
 @by_template

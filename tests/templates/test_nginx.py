@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import CONNECTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DROP_IN, LOGROTATE, TMPFILES
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION
@@ -265,7 +265,14 @@ def test_only_root_reaches_the_socket_for_probes(base: dict[str, str]) -> None:
 
 
 def test_a_stale_socket_keeps_nginx_from_nothing(base: dict[str, str]) -> None:
-    assert f"ExecStartPre=-/bin/rm -f {PROBE_SOCKET}" in base[DROP_IN].splitlines()
+    """Nor does a folder that somebody has removed. Debian's own test of the configuration would come before these."""
+    steps = [line.partition("=")[2] for line in base[DROP_IN].splitlines() if line.startswith("ExecStartPre=")]
+    assert steps == [
+        "",
+        f"-/usr/bin/rm -f {PROBE_SOCKET} {PROBE_SOCKET_AGAIN}",
+        f"-/usr/bin/install -d -m 0700 {PROBE_SOCKET.rpartition('/')[0]}",
+        "-/usr/bin/mkdir -p /var/log/nginx",
+    ]
 
 
 # --- The rest -----------------------------------------------------------------------------------------------------

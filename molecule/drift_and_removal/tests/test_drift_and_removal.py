@@ -58,6 +58,28 @@ def second_app(**changes: object) -> dict[str, object]:
     return {"name": "shop", "server_names": ["shop.test"], "static_url": "/", **changes}
 
 
+def test_what_nginx_loses_comes_back_and_no_request_is_lost(server: Server) -> None:
+    """Though the run is about one app, and nginx serves another too."""
+    server.others = [second_app(source=str(server.source))]
+    server.deploy()
+    server.sh("rm /run/web-probe/nginx.sock /run/nginx.pid && mknod /run/web-probe/nginx.sock.again p")
+    assert "nginx runs another configuration" in server.run("status.yml").output
+    with server.load() as load:
+        run = server.run("site.yml", "-eapp=shop")
+    assert run.code == 0, run.output[-4000:]
+    report(f"nginx's lost socket made anew ({run.seconds:.0f} s)", load, reloads_nginx=True)
+    assert "DRIFT" not in server.run("status.yml").output
+    assert server.run().changed == 0
+
+
+def test_nginx_comes_back_from_a_kill_whatever_was_removed(server: Server) -> None:
+    server.sh("rm -r /run/web-probe /var/log/nginx && systemctl kill --signal=KILL nginx")
+    server.sh("for _ in $(seq 50); do systemctl is-active --quiet nginx && break; sleep 0.1; done")
+    assert server.get("/health")[0] == 200
+    server.deploy()
+    assert "DRIFT" not in server.run("status.yml").output
+
+
 def test_one_app_goes_and_the_other_never_notices(server: Server) -> None:
     server.others = [second_app(source=str(server.source))]
     server.deploy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
@@ -16,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     MAIN,
     TLS_BASE,
     is_secret,
+    is_server_block,
     log_name,
     log_names,
     mode_of,
@@ -37,7 +39,7 @@ class Aim:
     """What is wanted at each path, in the order in which it is put, so that a run that is cut off leaves a valid tree.
 
     `generation` is the digest that nginx answers to then, "" if nothing of ours is left. `logs` must be there and
-    belong to `user`; `doomed` are the logs to remove.
+    belong to `user`; `doomed` are the logs to remove. `is_elsewhere` while a lost socket for probes is made anew.
     """
 
     sources: Mapping[str, Source]
@@ -45,17 +47,27 @@ class Aim:
     logs: Sequence[str] = ()
     user: str = ""
     doomed: Sequence[str] = ()
-    probe_socket: str = ""
+    is_elsewhere: bool = False
+
+    def bystanders(self, ours: Ours) -> dict[str, OwnedFile]:
+        """Our server blocks of apps that this isn't about, as they are on the disk. Raises OSError."""
+        paths = [path for path in ours.files if is_server_block(path) and path not in self.sources]
+        places = {path: ours.root / path for path in paths}
+        return {path: _file(place, place.read_bytes()) for path, place in places.items() if place.is_file()}
+
+    def along_with(self, others: Mapping[str, OwnedFile]) -> Aim:
+        """The same, and other files."""
+        return dataclasses.replace(self, sources={**self.sources, **others})
 
     def listening_elsewhere(self) -> Aim:
         """The same with another socket for probes."""
         sources = {
             path: dataclasses.replace(source, text=source.text.replace(PROBE_SOCKET, PROBE_SOCKET_AGAIN))
-            if isinstance(source, OwnedFile) and not path.startswith("/")
+            if isinstance(source, OwnedFile) and is_server_block(path)
             else source
             for path, source in self.sources.items()
         }
-        return dataclasses.replace(self, sources=sources, doomed=(), probe_socket=PROBE_SOCKET_AGAIN)
+        return dataclasses.replace(self, sources=sources, doomed=(), is_elsewhere=True)
 
 
 def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: Sequence[str], user: str) -> Aim:
@@ -69,6 +81,8 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     if os.path.lexists(root / DEFAULT_SITE):
         going.append(DEFAULT_SITE)
     tree = {path: text for path, text in read_tree(root).items() if path not in going}
+    moved = {path: text for path, text in _moved_back(ours, tree).items() if path not in texts}
+    tree |= moved
     if not any(map(is_secret, [*tree, *texts])):
         texts = {path: text for path, text in texts.items() if path != TLS_BASE}
         going += [path for path in [TLS_BASE] if path in ours.files]
@@ -78,12 +92,13 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     placed = {
         path: OwnedFile(root / path, text.replace(GENERATION, generation), mode_of(path))
         for path, text in texts.items()
-    }
+    } | {path: _file(root / path, text) for path, text in moved.items()}
     # Units and tmpfiles first: nginx needs them at a boot. Its own nginx.conf is the base of all others. Keys come
     # before what names them, and go after it. And the distribution's site must be gone before there is another default
     # server.
     outside = sorted(path for path in texts if path.startswith("/"))
-    keys, others = sorted(filter(is_secret, below)), sorted(path for path in below if not is_secret(path))
+    keys = sorted(filter(is_secret, below))
+    others = sorted(path for path in (*below, *moved) if not is_secret(path))
     gone_keys, gone = filter(is_secret, going), [path for path in going if not is_secret(path)]
     ordered = [*outside, MAIN, *keys, *gone, *others, *gone_keys]
     return Aim(
@@ -103,16 +118,29 @@ def without(ours: Ours, apps: Sequence[str]) -> Aim:
         raise Rejected(f"{root / BASE} isn't as it was deployed, so nothing can be taken off; deploy first (site.yml)")
     going = _of_apps(ours, apps)
     kept = {path: text for path, text in plain(texts, before).items() if path not in going}
+    moved = _moved_back(ours, kept)
+    kept |= moved
     if TLS_BASE in kept and not any(map(is_secret, kept)):
         going.insert(0, TLS_BASE)
         del kept[TLS_BASE]
     generation = digest_of(kept)
-    base = kept[BASE].decode(errors="surrogateescape").replace(GENERATION, generation)
+    base = kept[BASE].replace(GENERATION.encode(), generation.encode())
+    changed = {path: _file(root / path, text) for path, text in {**moved, BASE: base}.items()}
     return Aim(
-        {**dict.fromkeys(going), BASE: OwnedFile(root / BASE, base)},
+        {**dict.fromkeys(going), **changed},
         generation,
         doomed=[log_name(app) for app in apps if log_name(app) in ours.logs],
     )
+
+
+def _moved_back(ours: Ours, texts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Our files that still name the other socket for probes, since a run that was cut off: as they should be."""
+    again, right = PROBE_SOCKET_AGAIN.encode(), PROBE_SOCKET.encode()
+    return {path: text.replace(again, right) for path, text in texts.items() if path in ours.files and again in text}
+
+
+def _file(place: Path, content: bytes) -> OwnedFile:
+    return OwnedFile(place, content.decode(errors="surrogateescape"), 0o644)
 
 
 def _of_apps(ours: Ours, apps: Sequence[str]) -> list[str]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, make_directory
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source, clear
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import Logs
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import is_secret
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, is_secret
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import stage
@@ -38,14 +38,14 @@ class NotTaken(Exception):
 class Configuration:
     """What is below `root` (/etc/nginx) and belongs to it elsewhere, and what it should be.
 
-    `saved` holds, after a change, the copies of what others had written or edited at the places that were replaced.
+    `saved` holds, after a change, where there is a copy of what others had written or edited at each path.
     """
 
     root: Path
     ours: Ours
     aim: Aim
     system: System
-    saved: list[Path] = dataclasses.field(default_factory=list)
+    saved: dict[str, Path] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.logs = Logs(self.ours, self.system)
@@ -70,6 +70,7 @@ class Configuration:
             and state.get("ActiveState") == "active"
             and state.get("UnitFileState") == "enabled"
             and state.get("NeedDaemonReload") != "yes"
+            and self.system.is_named_by_its_pid_file()
             and self._answers()
         )
 
@@ -111,48 +112,62 @@ class Configuration:
         """Test, put in place, load, prove. Raises Rejected with everything as it was, and OSError."""
         self.test()
         if self.aim.generation and self.system.has_lost_its_socket():
-            # nginx makes it anew only for another name, and a restart would cost visitors their connections.
-            dataclasses.replace(self, aim=self.aim.listening_elsewhere())._change()
-        self._change()
+            self._make_the_socket_anew()
+        else:
+            self._change()
 
-    def tidy(self) -> None:
-        """Remove what a run that was cut off has left beside the places of our files."""
-        paths = {*self.aim.sources, *self.ours.files, *self.ours.first}
-        clear([self.ours.manifest, *(self.root / path for path in paths)])
+    def _make_the_socket_anew(self) -> None:
+        """nginx makes a lost socket anew only under another name, and a restart would cost visitors their connections.
+
+        So everything listens elsewhere for a moment, the files of apps outside this run included.
+        """
+        bystanders = self.aim.bystanders(self.ours)
+        noted = {path: self.ours.files[path] for path in bystanders}
+        whole = self.aim.along_with(bystanders)
+        elsewhere = dataclasses.replace(self, aim=whole.listening_elsewhere(), saved={})
+        elsewhere._change()
+        dataclasses.replace(self, aim=whole)._change()
+        # Somebody's edit of a file that isn't of this run is back where it was, and still counts as an edit.
+        self.ours.withdraw(elsewhere.saved.pop(path) for path in bystanders if path in elsewhere.saved)
+        self.saved |= elsewhere.saved
+        self.ours.files |= noted
+        with contextlib.suppress(OSError):
+            self._keep_manifest()
 
     def _change(self) -> None:
-        self.tidy()
         state, since = self.system.show(), self.system.log_size()
-        must_restart = not self.system.serves_ours()
+        exchange = None
         try:
-            exchange = self._prepared()
+            exchange = self._exchange()
+            exchange.prepare()
         except OSError as error:
-            self.tidy()
+            if exchange:
+                exchange.clear()
             self._withdraw()
             raise Rejected(f"{error}\nnginx's new configuration can't be written; nothing was changed") from error
         try:
             exchange.do()
-            self._load(must_restart)
+            self._load(state)
         except (OSError, NotTaken) as error:
-            said = f"{self.system.complaints(since)}\n{error}".strip()
             exchange.undo()
             self._load_again(state)
+            said = f"{self.system.complaints(since)}\n{error}".strip()
             self._withdraw()
             raise Rejected(f"{said}\nnginx didn't take the new configuration; the old files are back") from error
         exchange.clear()
         self._settle()
 
-    def _prepared(self) -> Exchange:
-        """Save what others have written at the places that change, and write all that is new. Raises OSError."""
+    def _exchange(self) -> Exchange:
+        """All that changes. Saves what others have written at these places. Raises OSError."""
         changes = self.changes()
         for path in changes:
             self.system.changing(f"save {path}")
             saved = self.ours.save(path)
             if saved:
-                self.saved.append(saved)
+                self.saved[path] = saved
         for path, source in self.aim.sources.items():
             if isinstance(source, OwnedFile):
-                self.ours.note(path, source.text)
+                self.ours.note(path, source)
         self.logs.note(self.aim)
         # The manifest first: after a cut, a file that we wrote is never mistaken for somebody else's.
         places = {
@@ -160,9 +175,7 @@ class Configuration:
             **{self.root / path: source for path, source in changes.items()},
         }
         make_directory(self.ours.kept, 0o700)
-        exchange = Exchange(places, self.system.changing)
-        exchange.prepare()
-        return exchange
+        return Exchange(places, self.root / JOURNAL, self.system.changing)
 
     def _settle(self) -> None:
         """Forget what is gone. A full disk is no reason to undo what runs: the next run does it."""
@@ -173,30 +186,46 @@ class Configuration:
                 self.system.remove_folders()
                 return
             self.ours.let_go(path for path, source in self.aim.sources.items() if source is None)
-            if not self.ours.file().is_right():
-                self.ours.file().put()
+            self._keep_manifest()
+
+    def _keep_manifest(self) -> None:
+        """Let the manifest say what is known now. Raises OSError."""
+        if not self.ours.file().is_right():
+            self.ours.file().put()
 
     def _withdraw(self) -> None:
         """Remove the copies and the logs that were made for a change that isn't made."""
         self.logs.withdraw()
-        self.ours.withdraw(self.saved)
+        self.ours.withdraw(self.saved.values())
         self.saved.clear()
 
-    def _load(self, must_restart: bool) -> None:
-        """Let nginx load what is on the disk. Raises NotTaken unless it proves that it has, and OSError."""
+    def _load(self, state: Mapping[str, str]) -> None:
+        """Let nginx load what is on the disk. Raises NotTaken unless it proves that it has, and OSError.
+
+        `state` is what systemd knew before anything was changed.
+        """
+        needs_restart = state.get("ActiveState") == "active" and not self.system.serves_ours()
         self._systemctl("daemon-reload")
         if not self.aim.generation:
             if self.system.is_installed():
+                self.system.mend_pid_file()
+                self.system.make_log_directory()
                 self._systemctl("try-reload-or-restart", UNIT)
                 self._wait_for(lambda: not self.system.serves_ours())
             return
         self.system.guard_probe_directory()
+        self.system.remove_stale_sockets()
+        self.system.mend_pid_file()
+        self.system.make_log_directory()
         self.logs.guard(self.aim)
         self._systemctl("enable", UNIT)
-        # A reload costs no visitor a connection. An nginx that isn't ours yet needs more: it has its old limit of open
-        # files for as long as it runs.
-        self._systemctl("restart" if must_restart else "reload-or-restart", UNIT)
+        # A reload costs no visitor a connection, and an nginx that can't take what it gets goes on as it was.
+        self._systemctl("reload-or-restart", UNIT)
         self._wait_for(self._answers)
+        if needs_restart:
+            # One that wasn't ours has its old limit of open files for as long as it runs.
+            self._systemctl("restart", UNIT)
+            self._wait_for(self._answers)
 
     def _load_again(self, state: Mapping[str, str]) -> None:
         """Let nginx run, or not, as it did before, with the files that are back."""
@@ -205,8 +234,14 @@ class Configuration:
             return
         if state.get("UnitFileState") == "disabled":
             self.system.systemctl("disable", UNIT)
-        is_active = state.get("ActiveState") == "active"
-        self.system.systemctl("reload-or-restart" if is_active else "stop", UNIT)
+        match state.get("ActiveState"), state.get("UnitFileState"):
+            case "active" | "reloading", _:
+                self.system.systemctl("reload-or-restart", UNIT)
+            case ("activating", _) | ("failed", "enabled"):
+                # It was about to start, again and again perhaps: whether it ever does is nothing to wait for.
+                self.system.systemctl("restart", "--no-block", UNIT)
+            case _:
+                self.system.systemctl("stop", UNIT)
 
     def _systemctl(self, *words: str) -> None:
         code, said = self.system.systemctl(*words)
@@ -214,7 +249,8 @@ class Configuration:
             raise NotTaken(said)
 
     def _answers(self) -> bool:
-        return self.system.answers_to(self.aim.generation, Path(self.aim.probe_socket or self.system.probe_socket))
+        socket = self.system.probe_socket_again if self.aim.is_elsewhere else self.system.probe_socket
+        return self.system.answers_to(self.aim.generation, socket)
 
     def _wait_for(self, is_done: Callable[[], bool]) -> None:
         end = self.system.clock() + PROOF_SECONDS

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import read
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import mode_of, pem_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, mode_of, pem_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
@@ -33,8 +33,12 @@ def drift(root: Path, system: System) -> list[str]:
         return []
     edited = list(_edited(ours))
     lines = [line for _path, line in edited]
+    if (root / JOURNAL).exists():
+        lines.append("a run was cut off while it changed nginx's configuration; the next one settles it")
     if not system.probe_directory_is_guarded():
         lines.append(f"{system.probe_socket.parent} isn't a directory for root alone (0700)")
+    if not system.is_named_by_its_pid_file():
+        lines.append(f"{system.pid_file} doesn't name the running nginx, so its logs can't be rotated")
     if not generation:
         return lines
     # Only the digest of the whole tree is known, so where a file of ours was changed nothing can be said of others.

@@ -1,13 +1,15 @@
 """Files that change together or not at all.
 
 What is new is written beside its place first. Then renames alone change anything, and they need no room: a full disk
-is met while everything is as it was. What was there stays beside its place until all is well, to be renamed back.
+is met while everything is as it was. What was there stays beside its place until all is well, to be renamed back; a
+journal knows what was to be renamed, so that a later run can do so after a cut.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -23,14 +25,15 @@ Source = OwnedFile | Path | None
 class Exchange:
     """`changes` says what is wanted at each place, in order; `changing` is called before each step."""
 
-    def __init__(self, changes: Mapping[Path, Source], changing: Callable[[str], None]) -> None:
+    def __init__(self, changes: Mapping[Path, Source], journal: Path, changing: Callable[[str], None]) -> None:
         self.changes = changes
+        self.journal = Journal(journal, {place: mark_of(source) for place, source in changes.items()}, is_ready=False)
         self.changing = changing
-        self.prepared: list[Path] = []
 
     def prepare(self) -> None:
         """Write all that is new and hold on to all that is there; nothing that nginx reads changes. Raises OSError."""
         clear(self.changes)
+        self._note(is_ready=False)
         for place, source in self.changes.items():
             self.changing(f"write {place}")
             fresh = unfinished_name(place)
@@ -41,7 +44,12 @@ class Exchange:
             if os.path.lexists(place):
                 # Of a link, the link itself.
                 os.link(place, old_name(place), follow_symlinks=False)
-            self.prepared.append(place)
+        self._note(is_ready=True)
+
+    def _note(self, is_ready: bool) -> None:
+        self.changing(f"write {self.journal.path}")
+        self.journal = dataclasses.replace(self.journal, is_ready=is_ready)
+        self.journal.file().put()
 
     def do(self) -> None:
         """Change everything. Raises OSError."""
@@ -55,17 +63,82 @@ class Exchange:
                 files.sync(place.parent)
 
     def undo(self) -> None:
-        """Put everything back."""
-        for place in reversed(self.prepared):
+        """Put everything back. Raises OSError."""
+        self.journal.undo()
+
+    def clear(self) -> None:
+        """Let go of what was there. Raises OSError."""
+        self.journal.clear()
+
+
+@dataclasses.dataclass(frozen=True)
+class Journal:
+    """What an exchange puts at each place, as `mark_of` tells it, in order.
+
+    It is there before anything else is written, and `is_ready` before the first rename.
+    """
+
+    path: Path
+    marks: Mapping[Path, str]
+    is_ready: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Journal | None:
+        """That of an exchange that was cut off, if there is one. Raises OSError, and ValueError if it isn't whole."""
+        try:
+            content = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        return cls(path, {Path(place): mark for place, mark in content["marks"].items()}, content["is_ready"])
+
+    def file(self) -> OwnedFile:
+        content = {"marks": {os.fspath(place): mark for place, mark in self.marks.items()}, "is_ready": self.is_ready}
+        return OwnedFile(self.path, json.dumps(content, indent=2) + "\n", 0o600)
+
+    def undo(self, save: Callable[[Path], None] | None = None, but_for: Path | None = None) -> None:
+        """Put back what was at each place but one. Raises OSError.
+
+        `save` is called before a change goes that somebody has made since.
+        """
+        for place, mark in reversed(list(self.marks.items())):
+            if place == but_for or not _is_exchanged(place):
+                continue
+            if save and mark_of(place) not in (mark, mark_of(old_name(place))):
+                save(place)
             if os.path.lexists(old_name(place)):
                 os.replace(old_name(place), place)
             else:
                 place.unlink(missing_ok=True)
+            if place.parent.is_dir():
+                files.sync(place.parent)
         self.clear()
 
     def clear(self) -> None:
-        """Let go of what was there."""
-        clear(self.changes)
+        """Forget the exchange. The journal goes first: what is kept beside the places means nothing without it."""
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir():
+            files.sync(self.path.parent)
+        clear([*self.marks, self.path])
+
+
+def _is_exchanged(place: Path) -> bool:
+    """Whether something else is at a place than before the exchange."""
+    if os.path.lexists(unfinished_name(place)):
+        return False
+    if not os.path.lexists(place) or not os.path.lexists(old_name(place)):
+        return os.path.lexists(place) or os.path.lexists(old_name(place))
+    return not os.path.samestat(place.lstat(), old_name(place).lstat())
+
+
+def mark_of(source: Source) -> str:
+    """What tells a file of ours, a file or a link from any other; "" for nothing."""
+    if isinstance(source, OwnedFile):
+        return source.digest()
+    if source is None or not os.path.lexists(source):
+        return ""
+    if source.is_symlink():
+        return f"-> {os.readlink(source)}"
+    return files.sha256(source) if source.is_file() else "no file"
 
 
 def clear(places: Iterable[Path]) -> None:
@@ -77,8 +150,11 @@ def clear(places: Iterable[Path]) -> None:
 
 
 def old_name(place: Path) -> Path:
-    """Where what was at a place is kept during an exchange. No `include` of nginx's matches a name with a dot first."""
-    return place.with_name(f".{place.name}.old")
+    """Where what was at a place is kept during an exchange: a name that nobody else would choose.
+
+    No `include` of nginx's matches a name with a dot first, and logrotate leaves out what ends in `.old`.
+    """
+    return place.with_name(f".{place.name}.before-exchange.old")
 
 
 def copy(source: Path, target: Path) -> None:

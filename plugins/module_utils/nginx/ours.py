@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from pathlib import Path
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import copy
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import EDITED, KEPT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import EDITED, KEPT, MANIFEST
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 
 # How many of our own texts of a file are remembered: the one before too, for a run that was cut off in between.
@@ -41,7 +40,7 @@ class Ours:
     @classmethod
     def read(cls, root: Path) -> Ours:
         """The manifest that is there, or an empty one. Raises Rejected."""
-        path = root / KEPT / "manifest.json"
+        path = root / MANIFEST
         try:
             content = json.loads(path.read_text())
             return cls(root, content["files"], content["first"], content["logs"])
@@ -59,7 +58,7 @@ class Ours:
 
     @property
     def manifest(self) -> Path:
-        return self.kept / "manifest.json"
+        return self.root / MANIFEST
 
     def exists(self) -> bool:
         return self.manifest.exists()
@@ -80,12 +79,12 @@ class Ours:
         place = self.root / path
         return place.is_file() and not place.is_symlink() and files.sha256(place) in self.files.get(path, [])
 
-    def note(self, path: str, text: str) -> None:
+    def note(self, path: str, file: OwnedFile) -> None:
         """Remember what will be written at a path.
 
         Before it is, so that after a cut a file that we wrote is never mistaken for somebody else's.
         """
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = file.digest()
         before = [it for it in self.files.get(path, []) if it != digest]
         self.files[path] = [*before, digest][-REMEMBERED:]
 
@@ -118,11 +117,14 @@ class Ours:
         return self.kept / name if name else None
 
     def forget(self) -> None:
-        """Remove the manifest, and the copies of what was put back."""
+        """Remove the manifest, and the copies of what was put back. Raises OSError."""
         for path in self.first:
             original = self.original(path)
-            if original:
-                original.unlink(missing_ok=True)
+            if original and os.path.lexists(original):
+                if not _same(original, self.root / path):
+                    # Somebody has put something else there since.
+                    _copied(original, self.edited / path.lstrip("/"), self.edited)
+                original.unlink()
         self.manifest.unlink(missing_ok=True)
         self._remove_empty_folders()
 

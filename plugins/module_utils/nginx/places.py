@@ -15,6 +15,9 @@ TLS_BASE = "conf.d/00-tls.conf"
 DEFAULT_SITE = "sites-enabled/default"
 # What was there before us, until it is put back, and the manifest of what is ours; nginx reads nothing there.
 KEPT = ".distribution"
+MANIFEST = f"{KEPT}/manifest.json"
+# What an exchange of files that isn't done yet has put where.
+JOURNAL = f"{KEPT}/exchange.json"
 # Whatever else we replaced. Not in nginx's directory, which goes with its package.
 EDITED = Path("/var/backups/nginx-edited")
 
@@ -23,10 +26,17 @@ TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 # Read before the distribution's file, which is called nginx and names every log.
 LOGROTATE = "/etc/logrotate.d/00-nginx-errors"
 
+# Where the running nginx is named: a reload and logrotate look there.
+PID_FILE = Path("/run/nginx.pid")
 LOGS = Path("/var/log/nginx")
 # Those that belong to no app.
 COMMON_LOGS = ("error.log", "access.log")
 LOG_MODE, LOG_GROUP = 0o640, "adm"
+
+
+def is_server_block(path: str) -> bool:
+    """Whether a file may name the socket for probes."""
+    return path.startswith("conf.d/")
 
 
 def site_file(app: str) -> str:

@@ -17,8 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import DROP_IN, LOG_GROUP, LOG_MODE, LOGS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    DROP_IN,
+    LOG_GROUP,
+    LOG_MODE,
+    LOGS,
+    PID_FILE,
+)
 
 UNIT = "nginx.service"
 # File descriptors that the unit asks for; systemd gives as many as the host allows.
@@ -27,12 +33,16 @@ ANSWER_SECONDS = 2.0
 # What nginx says of its configuration. Its other lines may hold requests, which must not be shown.
 OF_CONFIGURATION = re.compile(r"\[(emerg|alert)\](?!.*, request: )")
 MAX_COMPLAINTS = 10
+# The flags of a socket in /proc/net/unix that takes connections.
+ACCEPTS = "00010000"
 
 
 class System:
     """All that is asked of nginx and systemd, or changed on the host besides files."""
 
     probe_socket = Path(PROBE_SOCKET)
+    probe_socket_again = Path(PROBE_SOCKET_AGAIN)
+    pid_file = PID_FILE
     logs = LOGS
 
     def changing(self, what: str) -> None:
@@ -61,18 +71,24 @@ class System:
         finally:
             connection.close()
 
-    def serves_ours(self) -> bool:
-        """Whether an nginx with a configuration of ours runs: nobody else listens on the socket for probes.
+    def listening(self) -> set[str]:
+        """Every Unix socket that somebody listens on. The kernel knows, even if the socket's file was deleted."""
+        sockets = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+        return {fields[-1] for fields in sockets if len(fields) == 8 and fields[3] == ACCEPTS}
 
-        The kernel knows, even if the socket's file was deleted. `probe_socket` is also the beginning of the name that
-        it has while it is made anew.
-        """
-        listening = Path("/proc/net/unix").read_text()
-        return f" {self.probe_socket}" in listening
+    def serves_ours(self) -> bool:
+        """Whether an nginx with a configuration of ours runs: nobody else listens on a socket for probes."""
+        return not {os.fspath(self.probe_socket), os.fspath(self.probe_socket_again)}.isdisjoint(self.listening())
 
     def has_lost_its_socket(self) -> bool:
         """Whether nginx listens on the socket for probes, and its file was deleted."""
-        return self.serves_ours() and not self.probe_socket.is_socket()
+        return os.fspath(self.probe_socket) in self.listening() and not self.probe_socket.is_socket()
+
+    def remove_stale_sockets(self) -> None:
+        """Remove sockets for probes that nobody listens on, such as a killed nginx leaves: no other could be made."""
+        for path in (self.probe_socket, self.probe_socket_again):
+            if os.path.lexists(path) and os.fspath(path) not in self.listening():
+                path.unlink()
 
     def log_size(self) -> int:
         """Bytes of nginx's error log, so that what it says from now on can be told."""
@@ -126,6 +142,20 @@ class System:
         """Those that the unit would give: systemd takes the nearest to what is asked that it may give."""
         return min(DESCRIPTORS, _limit("1", "hard") or DESCRIPTORS)
 
+    def is_named_by_its_pid_file(self) -> bool:
+        """Whether the pid file names the running nginx; true if none runs."""
+        main = self.show().get("MainPID", "0")
+        try:
+            return main == "0" or self.pid_file.read_text().strip() == main
+        except OSError:
+            return False
+
+    def mend_pid_file(self) -> None:
+        """Name the running nginx in its pid file: systemd knows it, but a reload and logrotate look there."""
+        if not self.is_named_by_its_pid_file():
+            self.changing(f"write {self.pid_file}")
+            files.OwnedFile(self.pid_file, self.show()["MainPID"] + "\n").put()
+
     # --- Files --------------------------------------------------------------------------------------------------
 
     def probe_directory_is_guarded(self) -> bool:
@@ -141,7 +171,8 @@ class System:
         folder.chmod(0o700)
 
     def remove_folders(self) -> None:
-        """Remove the folders that were made for our files, if nobody else has put anything there."""
+        """Remove the folders that were made for our files, if nobody else has put anything there. Raises OSError."""
+        self.remove_stale_sockets()
         for folder in (self.probe_socket.parent, Path(DROP_IN).parent):
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -161,12 +192,17 @@ class System:
         """
         log = self.logs / name
         self.changing(f"guard {log}")
+        self.make_log_directory()
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, LOG_MODE)
         try:
             self.give(handle, user)
             os.fchmod(handle, LOG_MODE)
         finally:
             os.close(handle)
+
+    def make_log_directory(self) -> None:
+        """nginx makes logs that are missing, but not their directory."""
+        files.make_directory(self.logs, 0o755, LOG_GROUP)
 
     def give(self, handle: int, user: str) -> None:
         os.fchown(handle, self.uid(user), files.gid(LOG_GROUP))

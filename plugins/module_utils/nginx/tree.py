@@ -85,7 +85,7 @@ def _put(target: Path, source: Source, root: Path, made: Path, place: Path | Non
     """Put a file into the copy. `place` is where it belongs if it is saved elsewhere: a relative link starts there."""
     target.unlink(missing_ok=True)
     if isinstance(source, OwnedFile):
-        content = source.text.encode()
+        content = source.content
     elif source is None:
         return
     else:

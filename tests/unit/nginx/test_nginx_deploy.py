@@ -35,7 +35,7 @@ def test_the_sockets_directory_is_there_before_nginx_needs_it_and_for_root_alone
     nginx.deploy()
     assert nginx.probe_socket.parent.stat().st_mode & 0o777 == 0o700
     made = nginx.steps.index(f"make {nginx.probe_socket.parent}")
-    assert made < nginx.steps.index("systemctl restart nginx.service")
+    assert made < nginx.steps.index("systemctl reload-or-restart nginx.service")
     nginx.probe_socket.parent.chmod(0o755)
     assert not nginx.wanted().is_live()
     nginx.deploy()
@@ -165,16 +165,6 @@ def test_a_run_that_is_cut_at_any_step_leaves_a_tree_that_boots(tmp_path: Path, 
         assert nginx.content() == expected.content(), step
 
 
-def test_what_a_cut_run_left_is_removed_even_if_nothing_else_is_to_do(nginx: Nginx) -> None:
-    nginx.deploy()
-    left = nginx.root / "conf.d/.shop.conf.old"
-    left.write_text("left")
-    made = nginx.wanted()
-    assert made.is_live()
-    made.tidy()
-    assert not left.exists()
-
-
 # --- Restart or reload --------------------------------------------------------------------------------------------
 
 
@@ -185,7 +175,7 @@ def loading(nginx: Nginx) -> list[str]:
 def test_an_nginx_that_isnt_ours_yet_is_restarted_and_ours_never(nginx: Nginx) -> None:
     """A reload doesn't raise its limit of open files; a restart costs visitors their connections."""
     nginx.deploy()
-    assert loading(nginx) == ["restart nginx.service"]
+    assert loading(nginx) == ["reload-or-restart nginx.service", "restart nginx.service"]
     assert nginx.running_limit == 65536
     nginx.said.clear()
     nginx.deploy(wiki="")
@@ -203,11 +193,12 @@ def test_one_that_is_down_is_started(nginx: Nginx) -> None:
 def test_a_socket_that_was_deleted_comes_back_without_a_restart(nginx: Nginx) -> None:
     nginx.deploy()
     nginx.said.clear()
-    nginx.sockets[PROBE_SOCKET] = False
+    nginx.probe_socket.unlink()
     assert not nginx.wanted().is_live()
     nginx.deploy()
     assert nginx.wanted().is_live()
-    assert nginx.sockets == {PROBE_SOCKET: True}
+    assert nginx.sockets == {PROBE_SOCKET}
+    assert nginx.probe_socket.is_socket()
     assert loading(nginx) == ["reload-or-restart nginx.service"] * 2
 
 

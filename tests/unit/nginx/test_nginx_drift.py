@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import drift
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE
 
@@ -72,7 +71,7 @@ def test_another_configuration_runs(nginx: Nginx) -> None:
 def test_the_socket_for_probes(nginx: Nginx) -> None:
     nginx.deploy()
     nginx.probe_socket.parent.chmod(0o755)
-    nginx.sockets[PROBE_SOCKET] = False
+    nginx.probe_socket.unlink()
     assert told(nginx) == [f"{nginx.probe_socket.parent} isn't a directory for root alone (0700)", RUNS_ANOTHER]
 
 

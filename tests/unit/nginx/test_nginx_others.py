@@ -53,7 +53,7 @@ def test_so_does_a_file_that_was_there_before_a_later_app(nginx: Nginx) -> None:
     nginx.deploy()
     (nginx.root / "conf.d/wiki.conf").write_text(THEIRS)
     made = nginx.deploy(shop="", wiki="")
-    assert made.saved == [nginx.root / KEPT / "conf.d/wiki.conf"]
+    assert made.saved == {"conf.d/wiki.conf": nginx.root / KEPT / "conf.d/wiki.conf"}
     nginx.tear_down()
     assert (nginx.root / "conf.d/wiki.conf").read_text() == THEIRS
 
@@ -87,20 +87,20 @@ def test_so_is_one_to_the_same_text(nginx: Nginx) -> None:
     site, moved = nginx.root / "conf.d/shop.conf", nginx.root / "sites-available/shop"
     site.rename(moved)
     site.symlink_to(moved)
-    assert nginx.deploy().saved == [nginx.edited / "conf.d/shop.conf"]
+    assert nginx.deploy().saved == {"conf.d/shop.conf": nginx.edited / "conf.d/shop.conf"}
 
 
 def test_an_edit_of_what_belongs_to_it_elsewhere_is_saved_too(nginx: Nginx) -> None:
     nginx.deploy()
     nginx.drop_in.write_text("[Service]\n# by hand\n")
-    (saved,) = nginx.deploy().saved
+    (saved,) = nginx.deploy().saved.values()
     assert saved.read_text() == "[Service]\n# by hand\n"
     assert saved.is_relative_to(nginx.edited)
 
 
 def test_nothing_is_saved_where_nothing_was_changed(nginx: Nginx) -> None:
     nginx.deploy()
-    assert nginx.deploy(shop="listen 81;", wiki="").saved == []
+    assert nginx.deploy(shop="listen 81;", wiki="").saved == {}
     assert not nginx.edited.exists()
 
 
