@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.action import nginx_config, release
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, site_file
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import Request
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
 
@@ -16,13 +17,17 @@ HOST = {"python": "3.13.5"}
 
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-    """One app: its settings, what the plan says of it, and its files: "ini", "conf" and each unit by its kind."""
+    """One app: its settings, what the plan says of it, and its files: "ini", "conf" and each unit by its kind.
+
+    `base` is the text of nginx's default server.
+    """
 
     settings: dict[str, Any]
     app: dict[str, Any]
     release: dict[str, Any]
     site: dict[str, Any]
     files: dict[str, str]
+    base: str
 
     @property
     def ini(self) -> str:
@@ -50,8 +55,9 @@ def rendered(settings: dict[str, Any], **nginx: Any) -> list[Rendered]:
 
 def _rendered(settings: dict[str, Any], item: dict[str, Any], web: dict[str, Any], nginx: dict[str, Any]) -> Rendered:
     own = release.texts(renderer("uwsgi"), item, web)
-    conf = nginx_config.texts(renderer("nginx", **nginx), [item], web)[f"conf.d/{item['app']['name']}.conf"]
-    return Rendered(settings=settings, **item, files={"ini": own["ini"], **own["units"], "conf": conf})
+    texts = nginx_config.texts(renderer("nginx", **nginx), [item], web)
+    own_files = {"ini": own["ini"], **own["units"], "conf": texts[site_file(item["app"]["name"])]}
+    return Rendered(settings=settings, **item, files=own_files, base=texts[BASE])
 
 
 def base_files(settings: dict[str, Any], **nginx: Any) -> dict[str, str]:

@@ -95,6 +95,8 @@ class Server:
             "start_timeout": 30,
         }
         self.others: list[dict[str, Any]] = []
+        # Other variables, such as web_trusted_proxies.
+        self.web: dict[str, Any] = {}
         self.secrets: dict[str, Any] = {"uwsgi-flask": {"TOKEN_MD5": TOKEN}}
 
     # --- Doing ------------------------------------------------------------------------------------------------------
@@ -106,7 +108,8 @@ class Server:
 
     def command(self, playbook: str, *words: str) -> list[str]:
         settings = self.folder / "settings.json"
-        settings.write_text(json.dumps({"web_apps": [self.app, *self.others], "web_app_secrets": self.secrets}))
+        apps = {"web_apps": [self.app, *self.others], "web_app_secrets": self.secrets}
+        settings.write_text(json.dumps({**apps, **self.web}))
         inventory = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "inventory.yml")
         limit = [f"--limit={self.limit}"] if self.limit else []
         # A job in the background of a shell ignores SIGINT, and hands that on.

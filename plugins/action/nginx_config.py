@@ -56,6 +56,8 @@ def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[s
     """The text of every file by its path. `sites` are the plan's items: each with `app` and `site`."""
     known = {
         "web": web,
+        # What every `listen` of a TCP port says.
+        "proxied": " proxy_protocol" if web["proxy_protocol"] else "",
         "probe_socket": PROBE_SOCKET,
         "probe_sockets": [PROBE_SOCKET, PROBE_SOCKET_AGAIN],
         "probe_directory": os.path.dirname(PROBE_SOCKET),

@@ -16,6 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import for_host
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    BASE,
     DEFAULT_SITE,
     MAIN,
     ROOT,
@@ -70,7 +71,8 @@ generation: {description: Digest of the configuration., type: str, returned: wit
 rejected: {description: "Why the configuration isn't used; empty if it is.", type: str, returned: always}
 fronts:
   description:
-    - By app how visitors ask for it, C(host), C(port) and C(scheme), as nginx serves it now; null if it doesn't.
+    - By app how visitors ask for it, C(host), C(port), C(scheme) and C(proxy_protocol), as nginx serves it now; null
+      if it doesn't.
   type: dict
   returned: always
 saved: {description: Copies of what others had written., type: list, elements: str, returned: always}
@@ -100,7 +102,7 @@ def main() -> None:
                 module.fail_json(msg=str(error))
             result = {"changed": False, "rejected": str(error), "saved": []}
         would = module.params["files"] if module.check_mode and not result["rejected"] else {}
-        fronts = {app: front_of(_text(site_file(app), would)) for app in module.params["apps"]}
+        fronts = {app: front_of(_text(site_file(app), would), _text(BASE, would)) for app in module.params["apps"]}
     module.exit_json(fronts=fronts, **result)
 
 

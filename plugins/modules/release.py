@@ -45,7 +45,7 @@ options:
     description: Folder on the controller with the app server's templates. Used there, never sent.
     type: path
   web: {description: "What the roles agree on, for the templates.", type: dict}
-  fronts: {description: "How visitors ask for each app: C(host), C(port), C(scheme).", type: dict, default: {}}
+  fronts: {description: "How visitors ask for each app, as nginx_config tells it.", type: dict, default: {}}
   known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
   archives_are_all: {description: Whether no more can be sent; set by the action., type: bool, default: false}

@@ -263,6 +263,7 @@ HANDED = {
     "probe_directory",
     "probe_sockets",
     "pid_file",
+    "proxied",
     "descriptors",
     "pem",
 }

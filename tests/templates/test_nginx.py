@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import CONNECTIONS
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DROP_IN, LOGROTATE, TMPFILES
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    BASE,
+    DROP_IN,
+    LOGROTATE,
+    MAIN,
+    TLS_BASE,
+    TMPFILES,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION
 
 from rendered import Rendered, base_files, rendered
@@ -145,9 +152,12 @@ def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
         ["uwsgi_param", "HTTP_FORWARDED", ""],
         ["uwsgi_param", "HTTP_X_FORWARDED_FOR", "$remote_addr"],
         ["uwsgi_param", "HTTP_X_FORWARDED_HOST", "$http_host"],
-        ["uwsgi_param", "HTTP_X_FORWARDED_PORT", "$server_port"],
+        ["uwsgi_param", "HTTP_X_FORWARDED_PORT", "$asked_port"],
         ["uwsgi_param", "HTTP_X_FORWARDED_PREFIX", ""],
-        ["uwsgi_param", "HTTP_X_FORWARDED_PROTO", "$scheme"],
+        ["uwsgi_param", "HTTP_X_FORWARDED_PROTO", "$asked_scheme"],
+        ["uwsgi_param", "SERVER_PORT", "$asked_port"],
+        ["uwsgi_param", "REQUEST_SCHEME", "$asked_scheme"],
+        ["uwsgi_param", "HTTPS", "$asked_https", "if_not_empty"],
         ["uwsgi_pass", made.app["name"]],
         ["uwsgi_read_timeout", f"{made.site['read_timeout']}s"],
     ]
@@ -218,6 +228,60 @@ def test_listening(settings: dict[str, Any], port: int, has_ipv6: bool) -> None:
     base = base_files(changed, nginx_ipv6=has_ipv6)
     default, _proof = [block for _words, block in those(parsed(base[BASE]), "server")]
     assert [words[:1] for words in values(default, "listen")] == [*wanted, [f"unix:{PROBE_SOCKET}"]]
+
+
+# --- Proxies in front, and load balancers ---------------------------------------------------------------------------
+
+PROXIES = ["10.0.0.0/8", "2001:db8::7"]
+
+
+def http_block(settings: dict[str, Any]) -> list[Directive]:
+    ((_words, block),) = those(parsed(base_files(settings)[MAIN]), "http")
+    return block
+
+
+def believed(block: list[Directive]) -> list[str]:
+    """Whose X-Forwarded-Proto counts."""
+    ((_words, inner),) = those(block, "geo", "$realip_remote_addr", "$is_told")
+    return [words[0] for words, _nothing in inner if words[1] == "1"]
+
+
+def test_nobody_is_believed_unless_named(settings: dict[str, Any]) -> None:
+    block = http_block({"web_apps": settings["web_apps"]})
+    assert values(block, "set_real_ip_from") == values(block, "real_ip_header") == []
+    assert believed(block) == []
+
+
+def test_the_proxies_in_front_are_believed(settings: dict[str, Any]) -> None:
+    block = http_block({**settings, "web_trusted_proxies": PROXIES})
+    assert values(block, "set_real_ip_from") == [[proxy] for proxy in PROXIES]
+    assert (values(block, "real_ip_header"), values(block, "real_ip_recursive")) == ([["X-Forwarded-For"]], [["on"]])
+    assert believed(block) == PROXIES
+
+
+def test_with_the_proxy_protocol_every_port_speaks_it_and_no_header_counts(settings: dict[str, Any]) -> None:
+    """Such a proxy doesn't look into requests, so the client wrote their headers."""
+    changed = {**settings, "web_trusted_proxies": PROXIES, "web_proxy_protocol": True}
+    block = http_block(changed)
+    assert values(block, "real_ip_header") == [["proxy_protocol"]]
+    assert believed(block) == []
+    texts = [made.conf for made in rendered(changed)] + [base_files(changed)[path] for path in (BASE, TLS_BASE)]
+    listens = [words for text in texts for words in deep(parsed(text)) if words[0] == "listen"]
+    assert len(listens) > 8
+    for words in listens:
+        assert ("proxy_protocol" in words) is not words[1].startswith("unix:"), words
+
+
+def test_load_balancers_ask_the_default_server_and_nobody_else_may(settings: dict[str, Any]) -> None:
+    without = base_files({"web_apps": settings["web_apps"]})[BASE]
+    assert those(those(parsed(without), "server")[0][1], "location") == []
+    base = parsed(base_files({**settings, "web_health_clients": PROXIES})[BASE])
+    ((_words, allowed),) = those(base, "geo", "$realip_remote_addr", "$asks_for_health")
+    assert [words for words, _inner in allowed] == [["default", "0"], *([proxy, "1"] for proxy in PROXIES)]
+    server = those(base, "server")[0][1]
+    assert [words for words, _inner in those(server, "location")] == [["location", "=", "/health"], ["location", "/"]]
+    assert values(server, "return") == []
+    assert values(those(server, "location")[1][1], "return") == [["444"]]
 
 
 # --- Probes -------------------------------------------------------------------------------------------------------

@@ -346,6 +346,61 @@ def test_one_that_cant_be_used_is_refused_before_any_host_is_touched(story: Serv
 # --- Beside others, and off again ---------------------------------------------------------------------------------
 
 
+def test_the_proxies_in_front_are_believed_and_nobody_else(story: Server) -> None:
+    """This test asks as such a proxy, and the server itself as somebody else."""
+    address = json.loads(ask(story.https_port, "/mirror", NAME, is_secure=True)[2])["address"]
+    story.others = [{**story.app, "name": "inner", "server_names": ["inner.test"], "tls": "off", "hsts": 0}]
+    for key in ("tls_certificate", "tls_key"):
+        del story.others[0][key]
+    story.web = {"web_trusted_proxies": [f"{address}/32"], "web_health_clients": [address]}
+    with story.load() as load:
+        story.deploy()
+    report("a proxy in front", load, reloads_nginx=True)
+    claims = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https"}
+    told = json.loads(ask(story.port, "/mirror", "inner.test", claims)[2])
+    assert (told["url"], told["address"]) == ("https://inner.test/mirror", "203.0.113.9")
+    assert told["forwarded"] == {
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Host": "inner.test",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Proto": "https",
+    }
+    words = " ".join(f"-H '{name}: {value}'" for name, value in claims.items())
+    told = json.loads(story.sh(f"curl -s --resolve inner.test:80:127.0.0.1 {words} http://inner.test/mirror"))
+    assert (told["url"], told["address"]) == ("http://inner.test/mirror", "127.0.0.1")
+    assert "203.0.113.9" in story.sh("tail -n 3 /var/log/nginx/inner.log")
+
+
+def test_load_balancers_may_ask_by_address(story: Server) -> None:
+    assert ask(story.port, "/health", "127.0.0.1")[::2] == (200, "nginx is up\n")
+    assert ask(story.port, "/", "127.0.0.1")[0] == 0
+    assert story.sh("curl -s http://127.0.0.1/health; echo $?").strip() == "52", "an empty reply"
+
+
+def test_with_the_proxy_protocol_too(story: Server) -> None:
+    story.web["web_proxy_protocol"] = True
+    run = story.deploy()
+    assert run.changed > 0
+    story.say("by the PROXY protocol")
+    story.deploy()
+    assert story.run().changed == 0
+    status = story.run("status.yml").output
+    assert "DRIFT" not in status, status
+    header = b"PROXY TCP4 203.0.113.9 192.0.2.1 1234 443\r\n"
+    request = f"GET /mirror HTTP/1.0\r\nHost: {NAME}\r\nX-Forwarded-Proto: http\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", story.https_port), 5) as plain:
+        plain.sendall(header)
+        with ssl._create_unverified_context().wrap_socket(plain, server_hostname=NAME) as connection:
+            connection.sendall(request)
+            said = b"".join(iter(lambda: connection.recv(4096), b"")).decode()
+    told = json.loads(said.partition("\r\n\r\n")[2])
+    assert (told["url"], told["address"]) == (f"https://{NAME}/mirror", "203.0.113.9")
+    story.web = {}
+    story.others = [{"name": "inner", "state": "absent"}]
+    story.deploy()
+    story.others = []
+
+
 def test_an_app_without_it_beside_one_with_it(story: Server) -> None:
     story.others = [{**story.app, "name": "plain", "server_names": ["plain.test"], "tls": "off", "hsts": 0}]
     for key in ("tls_certificate", "tls_key"):

@@ -7,11 +7,15 @@ from typing import Any
 
 NAMES = re.compile(r"^ *server_name ([^;]+);", re.MULTILINE)
 SECURE = re.compile(r"^ *listen (\d+) ssl", re.MULTILINE)
-PLAIN = re.compile(r"^ *listen (\d+);", re.MULTILINE)
+PROXIED = re.compile(r"^ *listen \d+ default_server [^;]*\bproxy_protocol\b", re.MULTILINE)
+PLAIN = re.compile(r"^ *listen (\d+)(?: proxy_protocol)?;", re.MULTILINE)
 
 
-def front_of(conf: str) -> dict[str, Any] | None:
-    """Host name, port and scheme ("http" or "https") from the text of an app's file; None if it has no server block."""
+def front_of(conf: str, base: str) -> dict[str, Any] | None:
+    """A `Front` from the texts of an app's file and of the default server's; None if the app has no server block.
+
+    All that listen on a port speak the PROXY protocol if the default server does.
+    """
     names = NAMES.search(conf)
     secure = SECURE.search(conf)
     port = secure or PLAIN.search(conf)
@@ -19,4 +23,9 @@ def front_of(conf: str) -> dict[str, Any] | None:
         return None
     # Any name fits a wildcard.
     host = names[1].split()[0].replace("*.", "probe.")
-    return {"host": host, "port": int(port[1]), "scheme": "https" if secure else "http"}
+    return {
+        "host": host,
+        "port": int(port[1]),
+        "scheme": "https" if secure else "http",
+        "proxy_protocol": bool(PROXIED.search(base)),
+    }

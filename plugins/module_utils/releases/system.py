@@ -143,6 +143,7 @@ class System:
     def ask(self, address: str | Path, host: str, path: str, timeout: float) -> Answer:
         """GET `path` from a Unix socket (a Path) or from a URL without a path.
 
+        With `proxy+` in front of the URL, a header of the PROXY protocol says that this machine asks for itself.
         Whether a browser would trust the certificate is no question of a release's health.
         """
         connection = http.client.HTTPConnection("localhost", timeout=timeout)
@@ -154,7 +155,10 @@ class System:
             else:
                 url = urllib.parse.urlsplit(address)
                 connection.sock = socket.create_connection((str(url.hostname), int(url.port or 0)), timeout)
-                if url.scheme == "https":
+                if url.scheme.startswith("proxy+"):
+                    own, other = connection.sock.getsockname(), connection.sock.getpeername()
+                    connection.sock.sendall(f"PROXY TCP4 {own[0]} {other[0]} {own[1]} {other[1]}\r\n".encode())
+                if url.scheme.endswith("https"):
                     connection.sock = _unverified().wrap_socket(connection.sock, server_hostname=host.strip("[]"))
             connection.request("GET", path, headers={"Host": host, "Connection": "close", "User-Agent": "health-probe"})
             answer = connection.getresponse()

@@ -20,15 +20,20 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True)
 class Front:
-    """How a visitor asks for the app: host name, port on this machine, and "http" or "https"."""
+    """How a visitor asks for the app: host name, port on this machine, and "http" or "https".
+
+    `proxy_protocol` where a header of that protocol must come first.
+    """
 
     host: str
     port: int
     scheme: str = "http"
+    proxy_protocol: bool = False
 
     @property
     def address(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.port}"
+        """As `System.ask` takes it."""
+        return f"{'proxy+' if self.proxy_protocol else ''}{self.scheme}://127.0.0.1:{self.port}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     absolute_path,
     account,
     below_run,
+    networks,
     port,
+    yes_or_no,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
 
@@ -50,6 +52,26 @@ class Agreement:
     https_port: int = field(
         default=443,
         metadata=key(port, "nginx listens here for every app with `tls`", carried=False),
+    )
+    trusted_proxies: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            networks,
+            "addresses and networks of the [proxies in front](behind-a-proxy.md), which say who the visitor is",
+            carried=False,
+        ),
+    )
+    proxy_protocol: bool = field(
+        default=False,
+        metadata=key(yes_or_no, "whether those proxies speak the PROXY protocol; then all of them must", carried=False),
+    )
+    health_clients: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            networks,
+            "addresses and networks that may ask a host by its address, `http://192.0.2.7/health`, whether nginx is up",
+            carried=False,
+        ),
     )
     build_environment: dict[str, str] = field(
         default_factory=dict,

@@ -138,6 +138,8 @@ def _faults(settings: Settings) -> Iterator[str]:
     """What is wrong with an app beyond its own keys."""
     if settings.agreement.http_port == settings.agreement.https_port:
         yield f"web_https_port: is {settings.agreement.https_port}, as web_http_port is; nginx needs one for each"
+    if settings.agreement.proxy_protocol and not settings.agreement.trusted_proxies:
+        yield "web_proxy_protocol: is true, but web_trusted_proxies is empty; list the proxies that speak it"
     for app in settings.present():
         for fault in _tls_faults(settings, app):
             yield f"web_apps: '{app.name}' has {fault}"

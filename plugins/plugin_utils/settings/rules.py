@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Any
@@ -119,6 +120,24 @@ def list_of(rule: Rule, what: str) -> Rule:
         return items
 
     return check
+
+
+def networks(value: Any) -> list[str]:
+    """Addresses and networks, as nginx takes them; there may be none."""
+    if not isinstance(value, list):
+        raise WrongValue("must be a list of addresses or networks (10.0.0.0/8, 2001:db8::7)")
+    found = []
+    for item in value:
+        try:
+            network = ipaddress.ip_network(item if isinstance(item, str) else "")
+        except ValueError:
+            raise WrongValue(f"must be a list of addresses or networks (10.0.0.0/8); {shown(item)} isn't one") from None
+        if network.prefixlen == 0:
+            raise WrongValue(f"must not list everybody; {network} is every address")
+        found.append(str(network if network.num_addresses > 1 else network.network_address))
+    if len(set(found)) < len(found):
+        raise WrongValue("must list each address or network once")
+    return found
 
 
 def shell_lines(value: Any) -> list[str]:

@@ -64,6 +64,9 @@ AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "nginx_user": "other",
     "http_port": 81,
     "https_port": 444,
+    "trusted_proxies": ["10.0.0.0/8"],
+    "proxy_protocol": True,
+    "health_clients": ["10.0.0.0/8"],
     "build_environment": {"PIP_INDEX_URL": "x"},
 }
 
@@ -96,7 +99,8 @@ def test_so_do_agreements_that_it_carries(workshop: Workshop, key: str) -> None:
 
 @pytest.mark.parametrize("key", AGREED_NOT_IN_THE_RELEASE)
 def test_others_dont(workshop: Workshop, key: str) -> None:
-    assert workshop.id(**{f"web_{key}": AGREED_NOT_IN_THE_RELEASE[key]}) == workshop.id()
+    proxies = {"web_trusted_proxies": ["10.0.0.0/8"]}
+    assert workshop.id(**{**proxies, f"web_{key}": AGREED_NOT_IN_THE_RELEASE[key]}) == workshop.id()
 
 
 def test_of_every_key_it_is_known_which_it_is() -> None:

@@ -40,6 +40,9 @@ def test_its_parts(workshop: Workshop) -> None:
         "run_root": "/run",
         "http_port": 80,
         "https_port": 443,
+        "trusted_proxies": [],
+        "proxy_protocol": False,
+        "health_clients": [],
     }
     assert [item["app"]["name"] for item in made["apps"]] == ["shop", "wiki-2"]
     assert made["absent"] == [{"name": "old", "purge": True}]

@@ -249,6 +249,19 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
         for variable in ("web_http_port", "web_https_port")
         for value in ("http", "0", "", True, 0, 65536, "99999", 80.0)
     ),
+    *(
+        (variable, value, told)
+        for variable in ("web_trusted_proxies", "web_health_clients")
+        for value, told in (
+            ("10.0.0.1", "must be a list of addresses or networks (10.0.0.0/8, 2001:db8::7)"),
+            (["lb"], 'must be a list of addresses or networks (10.0.0.0/8); "lb" isn\'t one'),
+            (["10.0.0.1/8"], 'must be a list of addresses or networks (10.0.0.0/8); "10.0.0.1/8" isn\'t one'),
+            ([7], "must be a list of addresses or networks (10.0.0.0/8); 7 isn't one"),
+            (["::/0"], "must not list everybody; ::/0 is every address"),
+            (["10.0.0.1", "10.0.0.1/32"], "must list each address or network once"),
+        )
+    ),
+    *(("web_proxy_protocol", value, "must be true or false") for value in ("yes", 1, None)),
 ]
 
 
@@ -256,6 +269,12 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
 def test_so_is_what_the_roles_must_agree_on(workshop: Workshop, variable: str, value: Any, remedy: str) -> None:
     told = workshop.problem(app(), **{variable: value})
     assert told == f"{variable}: is {json.dumps(value)}, but it {remedy}"
+
+
+def test_the_proxy_protocol_needs_somebody_who_speaks_it(workshop: Workshop) -> None:
+    told = workshop.problem(app(), web_proxy_protocol=True)
+    assert told == "web_proxy_protocol: is true, but web_trusted_proxies is empty; list the proxies that speak it"
+    assert workshop.problems(app(), web_proxy_protocol=True, web_trusted_proxies=["10.0.0.7", "2001:db8::/32"]) == []
 
 
 def test_every_agreement_has_a_wrong_value_in_the_table() -> None:
