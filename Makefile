@@ -10,11 +10,12 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 DEMO_PORT ?= 8080
+DEMO_HTTPS_PORT ?= 8443
 DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
 # What `make test` runs; empty stands for all of molecule/.
 SCENARIOS ?=
-export PYTHON DEMO_PORT DEMO_SSH_PORT
+export PYTHON DEMO_PORT DEMO_HTTPS_PORT DEMO_SSH_PORT
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -34,7 +35,7 @@ help: ## List these commands
 ##@ Try it
 
 .PHONY: demo
-demo: setup ## Deploy the sample app onto a throw-away server (DEMO_PORT=8080, DEMO_SSH_PORT=2222)
+demo: setup ## Deploy the sample app onto a throw-away server (DEMO_PORT=8080, DEMO_HTTPS_PORT=8443, DEMO_SSH_PORT=2222)
 	@tools/packages.sh servers
 	@python tools/demo.py ports
 	@$(say) 'The server: a container that runs systemd, reached by SSH'

@@ -6,6 +6,7 @@ Run by `make demo` before and after its playbooks: `demo.py ports`, `demo.py ans
 import http.client
 import os
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import yaml
 
 HTTP_PORT = int(os.environ.get("DEMO_PORT") or 8080)
+HTTPS_PORT = int(os.environ.get("DEMO_HTTPS_PORT") or 8443)
 SSH_PORT = int(os.environ.get("DEMO_SSH_PORT") or 2222)
 PROJECT = Path(__file__).parent.parent
 SETTINGS = PROJECT / "group_vars" / "demo" / "main.yml"
@@ -29,7 +31,8 @@ def published_by_demo() -> str:
 def refuse_taken_ports() -> None:
     """Exit with one line if another program listens where the demo wants to: create.yml would say so in thirty."""
     own = published_by_demo()
-    for port, variable in ((HTTP_PORT, "DEMO_PORT"), (SSH_PORT, "DEMO_SSH_PORT")):
+    ports = ((HTTP_PORT, "DEMO_PORT"), (HTTPS_PORT, "DEMO_HTTPS_PORT"), (SSH_PORT, "DEMO_SSH_PORT"))
+    for port, variable in ports:
         with socket.socket() as probe:
             taken = probe.connect_ex(("127.0.0.1", port)) == 0
         if taken and f"127.0.0.1:{port}\n" not in own:
@@ -39,9 +42,13 @@ def refuse_taken_ports() -> None:
             )
 
 
-def get(path: str) -> tuple[int, str, str]:
-    """Ask the demo for `path`: status, release id (header X-Release), body."""
+def get(path: str, is_secure: bool = False) -> tuple[int, str, str]:
+    """Ask the demo for `path`, by HTTP or by HTTPS: status, release id (header X-Release), body."""
     connection = http.client.HTTPConnection("127.0.0.1", HTTP_PORT, timeout=10)
+    if is_secure:
+        # It signed its certificate itself.
+        context = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection("localhost", HTTPS_PORT, timeout=10, context=context)
     connection.request("GET", path)
     response = connection.getresponse()
     return response.status, response.getheader("X-Release", ""), response.read().decode()
@@ -51,15 +58,21 @@ def expect_answers() -> None:
     """Exit with a reason unless the app answers as deployed; else say where everything is."""
     secrets = yaml.safe_load(SETTINGS.read_text())["web_app_secrets"]
     info = f"/info?token={secrets['uwsgi-flask']['TOKEN_MD5']}"
-    for path, words in (("/", f"uwsgi-flask on {HOST}"), (info, '"num"')):
-        status, release, body = get(path)
+    page = ("/", f" on {HOST}</title>")
+    for (path, words), is_secure in ((page, False), ((info, '"num"'), False), (page, True)):
+        status, release, body = get(path, is_secure)
         # The header is uWSGI's and the words are the app's: together they show that the whole chain answered.
         if status != 200 or not release or words not in body:
             sys.exit(f"demo: {path} answered {status}, release {release!r}, without the app's words:\n{body[:2000]}")
-    chosen = {"DEMO_PORT": (HTTP_PORT, 8080), "DEMO_SSH_PORT": (SSH_PORT, 2222)}
+    chosen = {
+        "DEMO_PORT": (HTTP_PORT, 8080),
+        "DEMO_HTTPS_PORT": (HTTPS_PORT, 8443),
+        "DEMO_SSH_PORT": (SSH_PORT, 2222),
+    }
     ports = "".join(f" {name}={port}" for name, (port, usual) in chosen.items() if port != usual)
     print(f"""
     The app       http://127.0.0.1:{HTTP_PORT}/
+    By HTTPS      https://localhost:{HTTPS_PORT}/     (your browser warns: the server signed its certificate itself)
     Its numbers   http://127.0.0.1:{HTTP_PORT}{info}
     The server    ssh -p {SSH_PORT} -i ~/.cache/uwsgi-flask/id_ed25519 -o StrictHostKeyChecking=no \\
                       -o UserKnownHostsFile=/dev/null deploy@127.0.0.1
