@@ -20,6 +20,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuratio
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
+    COMMON_LOGS,
     DEFAULT_SITE,
     MAIN,
     site_file,
@@ -71,6 +72,8 @@ class Nginx(System):
         for place in ("conf.d", "sites-enabled", "sites-available"):
             (self.root / place).mkdir(parents=True)
         self.logs.mkdir()
+        for name in COMMON_LOGS:
+            (self.logs / name).touch(0o640)
         (self.folder / "run").mkdir()
         (self.root / MAIN).write_text(DEBIANS)
         (self.root / "mime.types").write_text("types {}\n")
@@ -193,6 +196,8 @@ class Nginx(System):
             self._stop()
         elif verb in ("enable", "disable"):
             self.enabled = verb == "enable"
+        elif verb == "start":
+            self._start()
         elif "re" in verb and verb != "daemon-reload":
             return self._reload_or_restart(verb)
         return 0, ""

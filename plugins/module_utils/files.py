@@ -60,21 +60,33 @@ class OwnedFile:
     def put(self) -> None:
         """Write it, durably; its folder is made if it isn't there."""
         make_directory(self.path.parent)
-        unfinished = unfinished_name(self.path)
-        # For root alone until owner and mode are set, because the text may be a secret.
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(self.content)
-            os.fchown(file.fileno(), os.geteuid(), gid(self.group))
-            os.fchmod(file.fileno(), self.mode)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, self.path)
+        with unfinished(self.path) as fresh:
+            # For root alone until owner and mode are set, because the text may be a secret.
+            with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(self.content)
+                os.fchown(file.fileno(), os.geteuid(), gid(self.group))
+                os.fchmod(file.fileno(), self.mode)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(fresh, self.path)
         sync(self.path.parent)
 
 
 def unfinished_name(path: Path) -> Path:
     """Where `path` is made before it is renamed into place."""
     return path.with_name(UNFINISHED.format(name=path.name))
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """The place where `path` is made. What is there goes if that fails."""
+    fresh = unfinished_name(path)
+    try:
+        yield fresh
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise
 
 
 def make_directory(path: Path, mode: int = 0o755, group: str = "root") -> None:

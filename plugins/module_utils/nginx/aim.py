@@ -16,6 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     DEFAULT_SITE,
     MAIN,
     TLS_BASE,
+    apps_of,
     is_secret,
     is_server_block,
     log_name,
@@ -104,7 +105,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     return Aim(
         {path: placed.get(path) for path in ordered},
         generation,
-        log_names(list(apps)),
+        log_names(list(dict.fromkeys([*apps, *_served(ours, absent)]))),
         user,
         [log_name(app) for app in absent if log_name(app) in ours.logs],
     )
@@ -131,6 +132,11 @@ def without(ours: Ours, apps: Sequence[str]) -> Aim:
         generation,
         doomed=[log_name(app) for app in apps if log_name(app) in ours.logs],
     )
+
+
+def _served(ours: Ours, absent: Sequence[str]) -> list[str]:
+    """Apps that are served besides those of a run."""
+    return [app for app in apps_of(ours.files) if log_name(app) in ours.logs and app not in absent]
 
 
 def _moved_back(ours: Ours, texts: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, is_secret
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import stage
 
@@ -135,7 +136,7 @@ class Configuration:
             self._keep_manifest()
 
     def _change(self) -> None:
-        state, since = self.system.show(), self.system.log_size()
+        state, since = settled_state(self.system), self.system.log_size()
         exchange = None
         try:
             exchange = self._exchange()
@@ -150,7 +151,7 @@ class Configuration:
             self._load(state)
         except (OSError, NotTaken) as error:
             exchange.undo()
-            self._load_again(state)
+            load_again(self.system, state)
             said = f"{self.system.complaints(since)}\n{error}".strip()
             self._withdraw()
             raise Rejected(f"{said}\nnginx didn't take the new configuration; the old files are back") from error
@@ -226,22 +227,6 @@ class Configuration:
             # One that wasn't ours has its old limit of open files for as long as it runs.
             self._systemctl("restart", UNIT)
             self._wait_for(self._answers)
-
-    def _load_again(self, state: Mapping[str, str]) -> None:
-        """Let nginx run, or not, as it did before, with the files that are back."""
-        self.system.systemctl("daemon-reload")
-        if not self.system.is_installed():
-            return
-        if state.get("UnitFileState") == "disabled":
-            self.system.systemctl("disable", UNIT)
-        match state.get("ActiveState"), state.get("UnitFileState"):
-            case "active" | "reloading", _:
-                self.system.systemctl("reload-or-restart", UNIT)
-            case ("activating", _) | ("failed", "enabled"):
-                # It was about to start, again and again perhaps: whether it ever does is nothing to wait for.
-                self.system.systemctl("restart", "--no-block", UNIT)
-            case _:
-                self.system.systemctl("stop", UNIT)
 
     def _systemctl(self, *words: str) -> None:
         code, said = self.system.systemctl(*words)

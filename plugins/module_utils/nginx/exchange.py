@@ -95,6 +95,13 @@ class Journal:
         content = {"marks": {os.fspath(place): mark for place, mark in self.marks.items()}, "is_ready": self.is_ready}
         return OwnedFile(self.path, json.dumps(content, indent=2) + "\n", 0o600)
 
+    def is_done(self) -> bool:
+        """Whether all was exchanged. What somebody has changed since doesn't count."""
+        return self.is_ready and not any(
+            os.path.lexists(unfinished_name(place)) or (not mark and os.path.lexists(place))
+            for place, mark in self.marks.items()
+        )
+
     def undo(self, save: Callable[[Path], None] | None = None, but_for: Path | None = None) -> None:
         """Put back what was at each place but one. Raises OSError.
 
@@ -163,14 +170,14 @@ def copy(source: Path, target: Path) -> None:
     if source.is_symlink():
         files.link(target, os.readlink(source))
         return
-    fresh = unfinished_name(target)
-    # For root alone until mode and owner are set.
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(source.read_bytes())
-        file.flush()
-        os.fsync(file.fileno())
-    status = source.stat()
-    os.chown(fresh, status.st_uid, status.st_gid)
-    shutil.copystat(source, fresh)
-    os.replace(fresh, target)
+    with files.unfinished(target) as fresh:
+        # For root alone until mode and owner are set.
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(source.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        status = source.stat()
+        os.chown(fresh, status.st_uid, status.st_gid)
+        shutil.copystat(source, fresh)
+        os.replace(fresh, target)
     files.sync(target.parent)

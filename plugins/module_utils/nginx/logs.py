@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import COMMON_LOGS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    COMMON_LOGS,
+    apps_of,
+    log_name,
+    site_file,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 # What logrotate makes of a log: shop.log.1, shop.log.2.gz.
@@ -37,9 +43,14 @@ class Logs:
             self.system.guard_log(name, aim.user)
 
     def withdraw(self) -> None:
-        """Remove the logs that were made for a configuration that isn't used: nobody has written to them."""
+        """Remove the logs that were made for apps that aren't served, because the configuration isn't used.
+
+        nginx writes to the others, though they were missing.
+        """
+        served = {log_name(app) for app in apps_of(self.ours.files) if os.path.lexists(self.ours.root / site_file(app))}
         for name in self.made:
-            (self.system.logs / name).unlink(missing_ok=True)
+            if name not in (*COMMON_LOGS, *served):
+                (self.system.logs / name).unlink(missing_ok=True)
 
     def remove(self, aim: Aim) -> None:
         """Remove the doomed logs, those that were rotated included."""

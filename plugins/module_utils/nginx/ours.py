@@ -117,15 +117,19 @@ class Ours:
         return self.kept / name if name else None
 
     def forget(self) -> None:
-        """Remove the manifest, and the copies of what was put back. Raises OSError."""
-        for path in self.first:
-            original = self.original(path)
-            if original and os.path.lexists(original):
-                if not _same(original, self.root / path):
-                    # Somebody has put something else there since.
-                    _copied(original, self.edited / path.lstrip("/"), self.edited)
-                original.unlink()
+        """Remove the manifest, and the copies of what was put back. Raises OSError.
+
+        The manifest before the copies that it names: without one, a copy is only left over.
+        """
+        copies = {path: copy_ for path in self.first if (copy_ := self.original(path)) and os.path.lexists(copy_)}
+        for path, copy_ in copies.items():
+            if not _same(copy_, self.root / path):
+                # Somebody has put something else there since.
+                _copied(copy_, self.edited / path.lstrip("/"), self.edited)
         self.manifest.unlink(missing_ok=True)
+        files.sync(self.kept)
+        for copy_ in copies.values():
+            copy_.unlink(missing_ok=True)
         self._remove_empty_folders()
 
     def _remove_empty_folders(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 # Paths of the configuration are relative to nginx's own directory; those outside it are absolute.
@@ -13,6 +14,8 @@ BASE = "conf.d/00-default.conf"
 TLS_BASE = "conf.d/00-tls.conf"
 # The distribution's own site, which would be a second default server.
 DEFAULT_SITE = "sites-enabled/default"
+# Folders that hold our files and others'.
+OURS_TOO = ("conf.d", "sites-enabled", "tls")
 # What was there before us, until it is put back, and the manifest of what is ours; nginx reads nothing there.
 KEPT = ".distribution"
 MANIFEST = f"{KEPT}/manifest.json"
@@ -42,6 +45,11 @@ def is_server_block(path: str) -> bool:
 def site_file(app: str) -> str:
     """The file of an app's server blocks."""
     return f"conf.d/{app}.conf"
+
+
+def apps_of(paths: Iterable[str]) -> list[str]:
+    """The apps whose server blocks are among these files."""
+    return [path[len("conf.d/") : -len(".conf")] for path in paths if is_server_block(path)]
 
 
 def pem_file(app: str) -> str:

@@ -10,12 +10,13 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange imp
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, JOURNAL
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import generation_in, read_tree
 
 
 def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
-    """Finish an exchange that was cut off if nginx runs what it put there, or undo it.
+    """Finish an exchange that was cut off if all is in place and nginx runs it, or undo it.
 
     Without that, a later run that is rejected would bring back what nobody has proven. None if nothing was undone, or
     the copies of what somebody had changed meanwhile. Raises Rejected and OSError.
@@ -29,7 +30,7 @@ def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
         ) from error
     if journal is None:
         return None
-    if not journal.is_ready or _runs(root, system):
+    if not journal.is_ready or (journal.is_done() and _runs(root, system)):
         journal.clear()
         return None
     saved = []
@@ -42,6 +43,8 @@ def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
     system.changing(f"undo {path}")
     # The manifest knows more than it did: what was saved, and which logs were made.
     journal.undo(save, but_for=ours.manifest)
+    # It may have been started meanwhile, with half of what was to be.
+    load_again(system, settled_state(system))
     return saved
 
 

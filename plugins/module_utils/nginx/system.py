@@ -87,8 +87,8 @@ class System:
     def remove_stale_sockets(self) -> None:
         """Remove sockets for probes that nobody listens on, such as a killed nginx leaves: no other could be made."""
         for path in (self.probe_socket, self.probe_socket_again):
-            if os.path.lexists(path) and os.fspath(path) not in self.listening():
-                path.unlink()
+            if os.fspath(path) not in self.listening():
+                files.remove(path)
 
     def log_size(self) -> int:
         """Bytes of nginx's error log, so that what it says from now on can be told."""

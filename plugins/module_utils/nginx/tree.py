@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, KEPT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, KEPT, OURS_TOO
 
 # Stands in a file's text for the digest of the whole tree, which is known only when all else is.
 GENERATION = "@generation@"
@@ -24,8 +24,13 @@ WRITTEN = re.compile(rb"\b(access_log|error_log|pid)(\s+)(/[^\s;]+)")
 def read_tree(root: Path) -> dict[str, bytes]:
     """{path below the root: content} of everything that nginx may read there: ours and others'."""
     texts: dict[str, bytes] = {}
-    for where, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for where, folders, names in os.walk(root, followlinks=True):
+        # Others' links lead to modules, which are large; those to a folder that we write into are part of the tree.
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and (not Path(where, name).is_symlink() or name in OURS_TOO)
+        ]
         for path in (Path(where, name) for name in names if not name.startswith(".")):
             texts[path.relative_to(root).as_posix()] = path.read_bytes() if path.is_file() else b""
     return texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROB
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DEFAULT_SITE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 
 from fake_nginx import NEED_ROOM, Cut, Nginx
 
@@ -94,6 +96,49 @@ def test_the_first_one_that_nginx_doesnt_take_leaves_it_as_the_distribution_has_
     assert (nginx.active, nginx.enabled) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("state", "is_enabled", "said"),
+    [
+        ("active", True, "reload-or-restart nginx.service"),
+        ("reloading", True, "reload-or-restart nginx.service"),
+        ("activating", True, "restart --no-block nginx.service"),
+        ("deactivating", True, "restart --no-block nginx.service"),
+        ("failed", True, "restart --no-block nginx.service"),
+        ("failed", False, "stop nginx.service"),
+        ("inactive", True, "stop nginx.service"),
+    ],
+)
+def test_only_one_that_was_down_is_stopped(nginx: Nginx, state: str, is_enabled: bool, said: str) -> None:
+    load_again(nginx, {"ActiveState": state, "UnitFileState": "enabled" if is_enabled else "disabled"})
+    assert nginx.said[-1] == said
+
+
+def test_one_that_is_being_restarted_is_waited_for(nginx: Nginx) -> None:
+    states = iter(["deactivating", "deactivating", "activating"])
+    nginx.__dict__["show"] = lambda: {"ActiveState": next(states)}
+    assert settled_state(nginx) == {"ActiveState": "activating"}
+
+
+def test_nothing_is_changed_where_systemd_says_nothing(nginx: Nginx) -> None:
+    before = nginx.content()
+    wanted = nginx.wanted()
+    nginx.__dict__["show"] = dict
+    with pytest.raises(Rejected, match="doesn't tell the state of nginx"):
+        wanted.apply()
+    assert nginx.content() == before
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = nginx.content()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Rejected, match="No space left"):
+        nginx.deploy()
+    assert nginx.content() == before
+
+
 def test_the_reason_comes_without_requests(tmp_path: Path) -> None:
     nginx = Nginx(tmp_path)
     (nginx.logs / "error.log").write_text("2026/11/24 [emerg] of another day\n")
@@ -163,6 +208,40 @@ def test_a_run_that_is_cut_at_any_step_leaves_a_tree_that_boots(tmp_path: Path, 
         nginx.cut_at = -1
         CHANGES[name](nginx)
         assert nginx.content() == expected.content(), step
+
+
+def tree(nginx: Nginx) -> dict[str, str]:
+    """What nginx reads, and what it has loaded."""
+    on_disk = {path: text for path, text in nginx.content().items() if path.startswith("etc/") and "/." not in path}
+    return on_disk | {f"loaded {path}": text.decode() for path, text in nginx.loaded.items()}
+
+
+@by_change
+@pytest.mark.parametrize("then", ["nothing", "boot", "kill"])
+@pytest.mark.parametrize("text", ["nonsense;", "listen 8081;"], ids=["by the test", "by nginx"])
+def test_a_rejected_run_after_a_cut_leaves_all_of_the_change_or_nothing(
+    tmp_path: Path, name: str, then: str, text: str
+) -> None:
+    """Whatever nginx has read meanwhile. Half of it might not name an app that is served."""
+    whole = prepared(tmp_path / "whole", name)
+    before = tree(whole)
+    CHANGES[name](whole)
+    for number, step in enumerate(whole.steps):
+        nginx = prepared(tmp_path / str(number), name)
+        nginx.refused = b"listen 8081;"
+        nginx.cut_at = number
+        with pytest.raises(Cut):
+            CHANGES[name](nginx)
+        nginx.cut_at = -1
+        if then != "nothing":
+            getattr(nginx, then)()
+        with pytest.raises(Rejected):
+            nginx.deploy(blog=text)
+        nginx.tick()
+        if name in ("first", "tear down") and not nginx.active:
+            # Debian's own doesn't come back from a kill.
+            nginx.systemctl("start")
+        assert tree(nginx) in (before, tree(whole)), step
 
 
 # --- Restart or reload --------------------------------------------------------------------------------------------

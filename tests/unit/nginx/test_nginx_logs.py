@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
@@ -18,8 +20,8 @@ def test_logs_are_never_for_everybody_to_read(nginx: Nginx) -> None:
     nginx.deploy(shop="", wiki="")
     assert logs(nginx) == {"error.log", "access.log", "shop.log", "wiki.log"}
     assert {path.stat().st_mode & 0o777 for path in nginx.logs.iterdir()} == {0o640}
-    made = max(nginx.steps.index(f"guard {path}") for path in nginx.logs.iterdir())
-    assert made < nginx.steps.index("systemctl restart nginx.service")
+    made = max(nginx.steps.index(f"guard {nginx.logs / name}") for name in ("shop.log", "wiki.log"))
+    assert made < nginx.steps.index("systemctl reload-or-restart nginx.service")
 
 
 def test_one_that_everybody_may_read_is_mended_and_keeps_its_lines(nginx: Nginx) -> None:
@@ -33,6 +35,7 @@ def test_one_that_everybody_may_read_is_mended_and_keeps_its_lines(nginx: Nginx)
 
 
 def test_one_that_was_linked_elsewhere_is_left_alone(nginx: Nginx) -> None:
+    (nginx.logs / "error.log").unlink()
     (nginx.logs / "error.log").symlink_to("/dev/stderr")
     nginx.deploy()
     assert nginx.wanted().is_live()
@@ -44,7 +47,25 @@ def test_a_rejected_configuration_leaves_no_log(nginx: Nginx) -> None:
     nginx.takes_it = False
     with pytest.raises(Rejected):
         nginx.deploy()
-    assert logs(nginx) == {"shop.log.1"}
+    assert logs(nginx) == {"error.log", "access.log", "shop.log.1"}
+
+
+def test_but_those_that_nginx_writes_though_they_were_missing(nginx: Nginx) -> None:
+    """It would make them anew, for everybody to read, or write to what was deleted."""
+    nginx.deploy()
+    shutil.rmtree(nginx.logs)
+    nginx.refused = b"listen 81;"
+    with pytest.raises(Rejected):
+        nginx.deploy(shop="", wiki="listen 81;")
+    assert logs(nginx) == {"error.log", "access.log", "shop.log"}
+    assert {path.stat().st_mode & 0o777 for path in nginx.logs.iterdir()} == {0o640}
+
+
+def test_a_run_of_one_app_mends_the_log_of_another(nginx: Nginx) -> None:
+    nginx.deploy(shop="", wiki="")
+    (nginx.logs / "wiki.log").unlink()
+    nginx.deploy(shop="")
+    assert "wiki.log" in logs(nginx)
 
 
 def test_an_apps_log_goes_with_its_server_block(nginx: Nginx) -> None:
