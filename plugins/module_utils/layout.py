@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +87,11 @@ class AppLayout:
     def candidate(self) -> Path:
         """The link to the release that is being proven."""
         return self.root / "candidate"
+
+    @property
+    def maintenance(self) -> Path:
+        """A folder that is there while the app is closed to visitors."""
+        return self.root / "maintenance"
 
     @property
     def history(self) -> Path:
@@ -287,13 +291,7 @@ class ReleaseLayout:
 
 
 def _plain(layout: Any) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Path) else value for name, value in _values(layout)}
-
-
-def _values(layout: Any) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(layout):
-        if field.name not in ("app", "prefix"):
-            yield field.name, getattr(layout, field.name)
-    for name, member in vars(type(layout)).items():
-        if isinstance(member, property) and name != "socket_names":
-            yield name, getattr(layout, name)
+    names = [field.name for field in dataclasses.fields(layout) if field.name not in ("app", "prefix")]
+    properties = [name for name, member in vars(type(layout)).items() if isinstance(member, property)]
+    values = {name: getattr(layout, name) for name in [*names, *properties] if name != "socket_names"}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

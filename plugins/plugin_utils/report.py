@@ -115,6 +115,8 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         lines += [f"  to roll back to: {', '.join(it for it in row['good'] if it != row['live']) or 'none'}"]
         if row["answer"] != "200":
             lines.append(f"  VISITORS get {row['answer'] or 'nothing'}")
+        if row["let_pass"] is not None:
+            lines.append(f"  CLOSED visitors get 503{''.join(f', but not {it}' for it in row['let_pass'])}")
         lines += [f"  DRIFT {line}" for line in row["drift"]]
     for host, said in hosts.items():
         lines += ["", *(f"{host} {_certificate(one)}" for one in said["certificates"])] if said["certificates"] else []

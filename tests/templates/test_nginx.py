@@ -172,7 +172,8 @@ def test_files_are_served_from_the_live_releases_static_folder_alone(made: Rende
     public = made.app["public"]
     assert public == f"{made.app['current']}/public"
     served = [words for words in deep(parsed(made.conf)) if words[0] in ("root", "alias")]
-    assert [words[1].rstrip("/") for words in served] == [public]
+    page = f"{made.app['maintenance']}/page.html"
+    assert [words[1].rstrip("/") for words in served] == [page, public]
     links = [words for words in deep(server(made)) if words[0] == "disable_symlinks"]
     assert [[words[1], words[2].rstrip("/")] for words in links] == [["on", f"from={public}"]]
     assert not {"autoindex", "autoindex_format"} & {words[0] for words in deep(server(made))}
@@ -189,7 +190,23 @@ def test_files_that_begin_with_a_dot_are_nobodys_business(made: Rendered) -> Non
 
 def test_no_location_is_there_twice(made: Rendered) -> None:
     names = [words[1:] for words, _inner in those(server(made), "location")]
-    assert len({tuple(name) for name in names}) == len(names) == 3
+    assert len({tuple(name) for name in names}) == len(names) == 4
+
+
+def test_a_closed_app_answers_503_with_its_page_and_every_header(made: Rendered) -> None:
+    block = server(made)
+    assert [(words[1:], inner[0][0]) for words, inner in those(block, "if")] == [
+        (["(-d", "/opt/{}/maintenance)".format(made.app["name"])], ["set", "$is_closed", "yes"]),
+        (["(-e", "/opt/{}/maintenance/$remote_addr)".format(made.app["name"])], ["set", "$is_closed", ""]),
+        (["($uri", "=", "/.maintenance)"], ["set", "$is_closed", ""]),
+        (["($is_closed)"], ["return", "503"]),
+    ]
+    page = location(made, "=")
+    assert values(block, "error_page") == [["503", "/.maintenance"]]
+    assert those(page, "internal")
+    added = values(page, "add_header")
+    assert added[0] == ["Retry-After", "300", "always"]
+    assert added[1:] == values(block, "add_header")
 
 
 def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:

@@ -76,6 +76,10 @@ def secure(server: Server, path: str, **headers: str) -> tuple[int, dict[str, st
     return ask(server.https_port, path, NAME, headers, is_secure=True)
 
 
+def needs_curl(server: Server) -> None:
+    server.sh("command -v curl >/dev/null || apt-get install -qqy curl >/dev/null 2>&1")
+
+
 def handshake(server: Server, name: str | None, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
     """An open TLS connection that offers HTTP/2."""
     context = context or ssl._create_unverified_context()
@@ -146,6 +150,13 @@ def test_a_handshake_that_names_no_app_is_rejected(story: Server, name: str | No
     assert ask(story.port, "/", "unknown.test")[0] == 0
 
 
+def test_by_ipv6_just_as_little(story: Server) -> None:
+    needs_curl(story)
+    for url, code in (("http://[::1]/", 52), ("https://[::1]/", 35)):
+        assert story.sh(f"curl -skg {url}; echo $?") == str(code), url
+        assert story.sh(f"curl -skg --resolve {NAME}:443:[::1] https://{NAME}/health -o /dev/null; echo $?") == "0"
+
+
 def test_on_the_older_debian_too(story: Server, older: Host) -> None:
     """Its nginx knows HTTP/2 only by the older form."""
     story.limit = "https-two"
@@ -198,12 +209,12 @@ def answers(server: Server) -> Iterator[tuple[str, int, list[tuple[str, str]]]]:
             f"ETAG=$({of_file} | cut -d' ' -f2); curl -s -o /dev/null -D - --http1.1 {resolve} {words.format(NAME)}"
         )
         first, *lines = said.replace("\r", "").strip().splitlines()
-        headers = [tuple(line.lower().split(": ", 1)) for line in lines if ": " in line]
-        yield what, int(first.split()[1]), headers  # type: ignore[misc]
+        fields = [line.lower().partition(": ") for line in lines]
+        yield what, int(first.split()[1]), [(name, value) for name, colon, value in fields if colon]
 
 
 def test_every_answer_carries_its_headers(story: Server) -> None:
-    story.sh("command -v curl >/dev/null || apt-get install -qqy curl >/dev/null 2>&1")
+    needs_curl(story)
     seen = set()
     for what, status, headers in answers(story):
         seen.add(status)
@@ -344,6 +355,42 @@ def test_one_that_cant_be_used_is_refused_before_any_host_is_touched(story: Serv
 
 
 # --- Beside others, and off again ---------------------------------------------------------------------------------
+
+
+def test_closed_for_maintenance_and_open_again(story: Server, tmp_path: Path) -> None:
+    """By HTTPS, for every kind of request; a deploy goes on, and chosen addresses pass."""
+    page = tmp_path / "closed.html"
+    page.write_text("<p>Closed for the day</p>")
+    run = story.run("maintenance.yml", "-estate=on", "--check")
+    assert (run.code, run.changed) == (0, 1), run.output[-3000:]
+    assert secure(story, "/health")[0] == 200
+    assert story.run("maintenance.yml", "-estate=on").code == 0
+    for path in ("/", "/yyy.js", "/nothing", "/.env"):
+        status, headers, body = secure(story, path)
+        assert (status, headers["retry-after"], headers["content-type"]) == (503, "300", "text/html"), path
+        assert "Back soon" in body
+        assert {name: headers.get(name) for name in SAFE} == SAFE, path
+        assert "strict-transport-security" in headers
+    assert story.sh(f"curl -sk --resolve {NAME}:443:127.0.0.1 -o /dev/null -w %{{http_code}} https://{NAME}/") == "200"
+    assert "CLOSED visitors get 503" in story.run("status.yml").output
+    story.say("deployed while it is closed")
+    story.deploy()
+    assert secure(story, "/.maintenance")[0] == 404
+    again = story.run("maintenance.yml", "-estate=on", f"-epage={page}")
+    assert (again.code, again.changed) == (0, 1)
+    assert "Closed for the day" in secure(story, "/")[2]
+    address = story.sh("tail -n 1 /var/log/nginx/uwsgi-flask.log").split()[0]
+    words = ["maintenance.yml", "-estate=on", f"-epage={page}", f"-elet_pass={address}, 203.0.113.7"]
+    assert story.run(*words).changed == 1
+    assert story.run(*words).changed == 0
+    assert secure(story, "/health")[0] == 200
+    assert story.run("maintenance.yml", "-estate=off").code == 0
+    assert secure(story, "/health")[0] == 200
+    assert story.run("maintenance.yml", "-estate=off").changed == 0
+    wrong = story.run("maintenance.yml", "-estate=on", "-elet_pass=anna")
+    assert wrong.code != 0
+    assert "'anna' does not appear to be an IPv4 or IPv6 address. Nothing was changed." in wrong.output
+    assert story.run("maintenance.yml", "-estate=maybe").code != 0
 
 
 def test_the_proxies_in_front_are_believed_and_nobody_else(story: Server) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.maintenance import Maintenance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage, unguarded
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records
@@ -24,7 +25,7 @@ LAST_RESULTS = 5
 
 
 def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -> dict[str, Any]:
-    """The state of one app. Sizes are in bytes."""
+    """The state of one app. Sizes are in bytes; `let_pass` is None unless the app is closed to visitors."""
     records = Records(layout, system)
     live = records.live()
     record = records.of(live) if live else {}
@@ -40,6 +41,7 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         "by": record.get("by", ""),
         "running": running,
         **_visit(layout, registration, live, records, system),
+        "let_pass": Maintenance(layout, system).let_pass(),
         "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
         **_load(layout, live, system),
         "good": [release for release in records.good() if release == live or not damage(layout, release)],
