@@ -69,6 +69,8 @@ class Nginx(System):
         self.steps: list[str] = []
         # The number of the change before which the run is cut, something fails, or the disk is full from then on.
         self.cut_at, self.fail_at, self.full_at = -1, -1, -1
+        # The one before which somebody else reloads it.
+        self.reload_at = -1
         for place in ("conf.d", "sites-enabled", "sites-available"):
             (self.root / place).mkdir(parents=True)
         self.logs.mkdir()
@@ -168,6 +170,8 @@ class Nginx(System):
 
     def changing(self, what: str) -> None:
         self.steps.append(what)
+        if len(self.steps) - 1 == self.reload_at and self._fault(self.sockets) is None:
+            self._load()
         if len(self.steps) - 1 == self.cut_at:
             raise Cut
         if len(self.steps) - 1 == self.fail_at:
@@ -199,7 +203,8 @@ class Nginx(System):
         elif verb == "start":
             self._start()
         elif "re" in verb and verb != "daemon-reload":
-            return self._reload_or_restart(verb)
+            code, said = self._reload_or_restart(verb)
+            return (0, "") if "--no-block" in words else (code, said)
         return 0, ""
 
     def _reload_or_restart(self, verb: str) -> tuple[int, str]:
@@ -223,7 +228,7 @@ class Nginx(System):
         if self.drop_in.exists():
             for path in (self.probe_socket, self.probe_socket_again):
                 path.unlink(missing_ok=True)
-            self.probe_socket.parent.mkdir(exist_ok=True)
+            self.probe_socket.parent.mkdir(0o700, exist_ok=True)
             self.logs.mkdir(exist_ok=True)
         if self._fault(set()) is not None:
             self.active, self.restarting, self.loaded = False, self.drop_in.exists(), {}

@@ -94,6 +94,7 @@ class Host(RuleBasedStateMachine):
         self.nginx.full_at = moment
         try:
             self.nginx.deploy(**self._texts(apps))
+            self.served |= set(apps)
         except Rejected:
             pass
         except OSError:

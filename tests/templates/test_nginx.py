@@ -151,10 +151,11 @@ def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
         ["uwsgi_param", "HTTP_PROXY", ""],
         ["uwsgi_param", "HTTP_FORWARDED", ""],
         ["uwsgi_param", "HTTP_X_FORWARDED_FOR", "$remote_addr"],
-        ["uwsgi_param", "HTTP_X_FORWARDED_HOST", "$http_host"],
+        ["uwsgi_param", "HTTP_X_FORWARDED_HOST", "$host$asked_port_in_host"],
         ["uwsgi_param", "HTTP_X_FORWARDED_PORT", "$asked_port"],
         ["uwsgi_param", "HTTP_X_FORWARDED_PREFIX", ""],
         ["uwsgi_param", "HTTP_X_FORWARDED_PROTO", "$asked_scheme"],
+        ["uwsgi_param", "HTTP_HOST", "$host$asked_port_in_host"],
         ["uwsgi_param", "SERVER_PORT", "$asked_port"],
         ["uwsgi_param", "REQUEST_SCHEME", "$asked_scheme"],
         ["uwsgi_param", "HTTPS", "$asked_https", "if_not_empty"],
@@ -322,11 +323,12 @@ def test_the_app_is_told_by_a_probe_what_a_visitor_would_tell_it(settings: dict[
     """A Unix socket has no address and no port; an app may look at both."""
     for made in rendered({**settings, "web_http_port": port}):
         ((_words, inner),) = those(probed(made), "location")
-        assert [words for words, _inner in inner][:7] == [
+        assert [words for words, _inner in inner][:8] == [
             ["include", "uwsgi_params"],
             ["uwsgi_param", "HTTP_PROXY", ""],
             ["uwsgi_param", "REMOTE_ADDR", "127.0.0.1"],
             ["uwsgi_param", "REMOTE_PORT", "0"],
+            ["uwsgi_param", "HTTP_HOST", "$host$asked_port_in_host"],
             ["uwsgi_param", "SERVER_PORT", str(port)],
             ["uwsgi_param", "REQUEST_SCHEME", "http"],
             ["uwsgi_param", "HTTPS", "", "if_not_empty"],

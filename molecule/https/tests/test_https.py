@@ -187,6 +187,21 @@ def test_the_app_is_told_how_it_was_asked_and_not_what_a_client_says(story: Serv
     }
 
 
+@pytest.mark.parametrize(
+    ("words", "url"),
+    [
+        (f"-H 'Host: {NAME}:8443'", f"https://{NAME}:8443/mirror"),
+        (f"-H 'Host: evil.test' --request-target https://{NAME}/mirror", f"https://{NAME}/mirror"),
+    ],
+    ids=["another port", "two hosts"],
+)
+def test_the_host_is_the_one_that_chose_the_app_with_the_visitors_port(story: Server, words: str, url: str) -> None:
+    needs_curl(story)
+    resolve = f"--resolve {NAME}:443:127.0.0.1"
+    told = json.loads(story.sh(f"curl -sk --http1.1 {resolve} {words} https://{NAME}/mirror"))
+    assert (told["url"], f"https://{told['forwarded']['X-Forwarded-Host']}/mirror") == (url, url)
+
+
 # --- Headers ------------------------------------------------------------------------------------------------------
 
 

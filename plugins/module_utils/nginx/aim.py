@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +35,9 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     read_tree,
 )
 
+# A TCP port that a server block listens on, and whether by the PROXY protocol.
+LISTEN = re.compile(r"^ *listen (?:\[::\]:)?(\d+)\b[^;]*?(proxy_protocol)?;", re.MULTILINE)
+
 
 @dataclasses.dataclass(frozen=True)
 class Aim:
@@ -58,7 +62,7 @@ class Aim:
 
     def along_with(self, others: Mapping[str, OwnedFile]) -> Aim:
         """The same, and other files."""
-        return dataclasses.replace(self, sources={**self.sources, **others})
+        return dataclasses.replace(self, sources={**others, **self.sources})
 
     def listening_elsewhere(self) -> Aim:
         """The same with another socket for probes."""
@@ -82,6 +86,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     if os.path.lexists(root / DEFAULT_SITE):
         going.append(DEFAULT_SITE)
     tree = {path: text for path, text in read_tree(root).items() if path not in going}
+    _refuse_other_ports(ours, texts, tree)
     moved = {path: text for path, text in _moved_back(ours, tree).items() if path not in texts}
     tree |= moved
     if not any(map(is_secret, [*tree, *texts])):
@@ -95,11 +100,11 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
         for path, text in texts.items()
     } | {path: _file(root / path, text) for path, text in moved.items()}
     # Units and tmpfiles first: nginx needs them at a boot. Its own nginx.conf is the base of all others. Keys come
-    # before what names them, and go after it. And the distribution's site must be gone before there is another default
-    # server.
+    # before what names them, and go after it. The distribution's site must be gone before there is another default
+    # server. And what proves the whole comes last: nobody's reload in between may make it true of a half.
     outside = sorted(path for path in texts if path.startswith("/"))
     keys = sorted(filter(is_secret, below))
-    others = sorted(path for path in (*below, *moved) if not is_secret(path))
+    others = sorted((path for path in (*below, *moved) if not is_secret(path)), key=lambda path: (path == BASE, path))
     gone_keys, gone = filter(is_secret, going), [path for path in going if not is_secret(path)]
     ordered = [*outside, MAIN, *keys, *gone, *others, *gone_keys]
     return Aim(
@@ -132,6 +137,22 @@ def without(ours: Ours, apps: Sequence[str]) -> Aim:
         generation,
         doomed=[log_name(app) for app in apps if log_name(app) in ours.logs],
     )
+
+
+def _refuse_other_ports(ours: Ours, texts: Mapping[str, str], tree: Mapping[str, bytes]) -> None:
+    """Raise Rejected if an app that these texts aren't about listens otherwise than the default servers would.
+
+    It would have no default server beside it, or lead a whole port to the PROXY protocol.
+    """
+    wanted = {found.groups() for path in (BASE, TLS_BASE) for found in LISTEN.finditer(texts.get(path, ""))}
+    for path in ours.files:
+        if not is_server_block(path) or path in texts or path in (BASE, TLS_BASE) or path not in tree:
+            continue
+        if not {found.groups() for found in LISTEN.finditer(tree[path].decode(errors="replace"))} <= wanted:
+            raise Rejected(
+                f"{ours.root / path} listens otherwise: web_http_port, web_https_port and web_proxy_protocol change "
+                "for all apps at once. Deploy without -e app=, and take off what web_apps no longer names"
+            )
 
 
 def _served(ours: Ours, absent: Sequence[str]) -> list[str]:

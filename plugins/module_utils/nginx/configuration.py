@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, make_directory
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, make_directory, remove
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import Logs
@@ -25,6 +25,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
 
 PROOF_SECONDS = 10.0
 PAUSE = 0.1
+STAGED = "nginx-staged-"
 # nginx only warns of these, and then serves one of the two.
 FATAL_WARNINGS = ("conflicting server name",)
 # Of a test's output, what is no reason for its failure: the test itself may open fewer files than nginx will.
@@ -64,6 +65,7 @@ class Configuration:
         state = self.system.show()
         return (
             not self.changes()
+            and not os.path.lexists(self.root / JOURNAL)
             and not self.aim.doomed
             and not self.logs.unguarded(self.aim)
             and all((path in self.ours.files) is (source is not None) for path, source in self.aim.sources.items())
@@ -92,7 +94,11 @@ class Configuration:
         if not self.system.is_installed():
             return
         try:
-            with tempfile.TemporaryDirectory(prefix="nginx-staged-") as made:
+            # In memory, and gone after a boot: it holds keys.
+            run = self.system.probe_socket.parent.parent
+            for left in run.glob(f"{STAGED}*"):
+                remove(left)
+            with tempfile.TemporaryDirectory(prefix=STAGED, dir=run) as made:
                 staged = stage(self.root, self.changes(), Path(made))
                 code, said = self.system.test(staged)
         except OSError as error:
@@ -137,6 +143,8 @@ class Configuration:
 
     def _change(self) -> None:
         state, since = settled_state(self.system), self.system.log_size()
+        if state["ActiveState"] in ("inactive", "failed") and self.system.serves_ours():
+            raise Rejected(f"an nginx runs that {UNIT} didn't start: end it (nginx -s quit); nothing was changed")
         exchange = None
         try:
             exchange = self._exchange()
@@ -151,7 +159,8 @@ class Configuration:
             self._load(state)
         except (OSError, NotTaken) as error:
             exchange.undo()
-            load_again(self.system, state)
+            if load_again(self.system, state):
+                exchange.clear()
             said = f"{self.system.complaints(since)}\n{error}".strip()
             self._withdraw()
             raise Rejected(f"{said}\nnginx didn't take the new configuration; the old files are back") from error
@@ -180,8 +189,8 @@ class Configuration:
 
     def _settle(self) -> None:
         """Forget what is gone. A full disk is no reason to undo what runs: the next run does it."""
-        self.logs.remove(self.aim)
         with contextlib.suppress(OSError):
+            self.logs.remove(self.aim)
             if not self.aim.generation:
                 self.ours.forget()
                 self.system.remove_folders()
@@ -220,8 +229,10 @@ class Configuration:
         self.system.make_log_directory()
         self.logs.guard(self.aim)
         self._systemctl("enable", UNIT)
-        # A reload costs no visitor a connection, and an nginx that can't take what it gets goes on as it was.
-        self._systemctl("reload-or-restart", UNIT)
+        # A reload costs no visitor a connection, and an nginx that can't take what it gets goes on as it was. Where
+        # one is about to start, a reload would be content with that, though it has read the files that were there.
+        is_starting = self.system.show().get("ActiveState") in ("activating", "failed")
+        self._systemctl("restart" if is_starting else "reload-or-restart", UNIT)
         self._wait_for(self._answers)
         if needs_restart:
             # One that wasn't ours has its old limit of open files for as long as it runs.

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
@@ -27,7 +27,10 @@ class Exchange:
 
     def __init__(self, changes: Mapping[Path, Source], journal: Path, changing: Callable[[str], None]) -> None:
         self.changes = changes
-        self.journal = Journal(journal, {place: mark_of(source) for place, source in changes.items()}, is_ready=False)
+        marks = {place: mark_of(source) for place, source in changes.items()}
+        self.journal = Journal(
+            journal, marks, [place for place in changes if not os.path.lexists(place)], is_ready=False
+        )
         self.changing = changing
 
     def prepare(self) -> None:
@@ -63,7 +66,7 @@ class Exchange:
                 files.sync(place.parent)
 
     def undo(self) -> None:
-        """Put everything back. Raises OSError."""
+        """Put everything back; what is kept beside the places stays until `clear`. Raises OSError."""
         self.journal.undo()
 
     def clear(self) -> None:
@@ -75,11 +78,13 @@ class Exchange:
 class Journal:
     """What an exchange puts at each place, as `mark_of` tells it, in order.
 
-    It is there before anything else is written, and `is_ready` before the first rename.
+    At the places in `new` was nothing. It is there before anything else is written, and `is_ready` before the first
+    rename.
     """
 
     path: Path
     marks: Mapping[Path, str]
+    new: Sequence[Path]
     is_ready: bool
 
     @classmethod
@@ -89,36 +94,44 @@ class Journal:
             content = json.loads(path.read_text())
         except FileNotFoundError:
             return None
-        return cls(path, {Path(place): mark for place, mark in content["marks"].items()}, content["is_ready"])
+        marks = {Path(place): mark for place, mark in content["marks"].items()}
+        return cls(path, marks, [*map(Path, content["new"])], content["is_ready"])
 
     def file(self) -> OwnedFile:
-        content = {"marks": {os.fspath(place): mark for place, mark in self.marks.items()}, "is_ready": self.is_ready}
+        marks = {os.fspath(place): mark for place, mark in self.marks.items()}
+        content = {"marks": marks, "new": [*map(os.fspath, self.new)], "is_ready": self.is_ready}
         return OwnedFile(self.path, json.dumps(content, indent=2) + "\n", 0o600)
 
     def is_done(self) -> bool:
-        """Whether all was exchanged. What somebody has changed since doesn't count."""
-        return self.is_ready and not any(
-            os.path.lexists(unfinished_name(place)) or (not mark and os.path.lexists(place))
-            for place, mark in self.marks.items()
-        )
+        """Whether everything is there that was to be."""
+        return self.is_ready and all(mark_of(place) == mark for place, mark in self.marks.items())
 
     def undo(self, save: Callable[[Path], None] | None = None, but_for: Path | None = None) -> None:
-        """Put back what was at each place but one. Raises OSError.
+        """Put back what was at each place but one; may be repeated. Raises OSError.
 
         `save` is called before a change goes that somebody has made since.
         """
         for place, mark in reversed(list(self.marks.items())):
-            if place == but_for or not _is_exchanged(place):
+            if place == but_for or not self._is_exchanged(place):
                 continue
             if save and mark_of(place) not in (mark, mark_of(old_name(place))):
                 save(place)
-            if os.path.lexists(old_name(place)):
-                os.replace(old_name(place), place)
+            if place in self.new:
+                place.unlink()
             else:
-                place.unlink(missing_ok=True)
+                os.replace(old_name(place), place)
             if place.parent.is_dir():
                 files.sync(place.parent)
-        self.clear()
+
+    def _is_exchanged(self, place: Path) -> bool:
+        """Whether something else is at a place than before; not where that was put back already."""
+        if os.path.lexists(unfinished_name(place)):
+            return False
+        if place in self.new:
+            return os.path.lexists(place)
+        if not os.path.lexists(old_name(place)):
+            return False
+        return not os.path.lexists(place) or not os.path.samestat(place.lstat(), old_name(place).lstat())
 
     def clear(self) -> None:
         """Forget the exchange. The journal goes first: what is kept beside the places means nothing without it."""
@@ -126,15 +139,6 @@ class Journal:
         if self.path.parent.is_dir():
             files.sync(self.path.parent)
         clear([*self.marks, self.path])
-
-
-def _is_exchanged(place: Path) -> bool:
-    """Whether something else is at a place than before the exchange."""
-    if os.path.lexists(unfinished_name(place)):
-        return False
-    if not os.path.lexists(place) or not os.path.lexists(old_name(place)):
-        return os.path.lexists(place) or os.path.lexists(old_name(place))
-    return not os.path.samestat(place.lstat(), old_name(place).lstat())
 
 
 def mark_of(source: Source) -> str:

@@ -43,8 +43,9 @@ def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
     system.changing(f"undo {path}")
     # The manifest knows more than it did: what was saved, and which logs were made.
     journal.undo(save, but_for=ours.manifest)
-    # It may have been started meanwhile, with half of what was to be.
-    load_again(system, settled_state(system))
+    # It may have loaded half of what was to be. Only then the exchange is forgotten: a cut in between loses nothing.
+    if load_again(system, settled_state(system)):
+        journal.clear()
     return saved
 
 

@@ -27,18 +27,25 @@ def settled_state(system: System) -> Mapping[str, str]:
         system.sleep(PAUSE)
 
 
-def load_again(system: System, state: Mapping[str, str]) -> None:
-    """Let nginx run, or not, as it did in this state, with the files that are back."""
+def load_again(system: System, state: Mapping[str, str]) -> bool:
+    """Let nginx run, or not, as it did in this state, with the files that are back; whether it could be told to.
+
+    Raises OSError.
+    """
     system.systemctl("daemon-reload")
     if not system.is_installed():
-        return
+        return True
     if state.get("UnitFileState") == "disabled":
         system.systemctl("disable", UNIT)
     match state.get("ActiveState"), state.get("UnitFileState"):
         case "active" | "reloading", _:
-            system.systemctl("reload-or-restart", UNIT)
+            # What nginx needs may have been lost meanwhile.
+            system.mend_pid_file()
+            system.make_log_directory()
+            code, _said = system.systemctl("reload-or-restart", UNIT)
         case ("inactive", _) | ("failed", "disabled"):
-            system.systemctl("stop", UNIT)
+            code, _said = system.systemctl("stop", UNIT)
         case _:
             # It was about to start, again and again perhaps: whether it ever does is nothing to wait for.
-            system.systemctl("restart", "--no-block", UNIT)
+            code, _said = system.systemctl("restart", "--no-block", UNIT)
+    return code == 0

@@ -244,6 +244,44 @@ def test_a_rejected_run_after_a_cut_leaves_all_of_the_change_or_nothing(
         assert tree(nginx) in (before, tree(whole)), step
 
 
+def test_a_cut_as_it_is_undone_forgets_nothing(nginx: Nginx) -> None:
+    """nginx may have loaded half of the change, and must be told to load the whole again."""
+    nginx.deploy(shop="", wiki="")
+    nginx.steps.clear()
+    nginx.cut_at = 9
+    with pytest.raises(Cut):
+        nginx.take_off("shop")
+    assert nginx.steps[-1].startswith("exchange ")
+    nginx.cut_at = -1
+    nginx.boot()
+    assert b"shop.test" not in b"".join(nginx.loaded.values())
+    nginx.steps.clear()
+    nginx.cut_at = 1
+    with pytest.raises(Cut):
+        nginx.ours()
+    assert nginx.steps[-1] == "systemctl daemon-reload"
+    nginx.cut_at = -1
+    nginx.pid_file.unlink()
+    assert nginx.wanted(shop="", wiki="").is_live()
+    assert b"shop.test" in b"".join(nginx.loaded.values())
+
+
+def test_somebodys_reload_in_between_proves_nothing(nginx: Nginx) -> None:
+    nginx.deploy()
+    nginx.refused = b"listen 8081;"
+    nginx.steps.clear()
+    with pytest.raises(Rejected):
+        nginx.deploy(shop="listen 8081;")
+    exchanged = [number for number, step in enumerate(nginx.steps) if step.startswith("exchange ")]
+    for at in exchanged:
+        nginx.steps.clear()
+        nginx.reload_at = at
+        with pytest.raises(Rejected):
+            nginx.deploy(shop="listen 8081;")
+        nginx.reload_at = -1
+        assert nginx.wanted().is_live()
+
+
 # --- Restart or reload --------------------------------------------------------------------------------------------
 
 
@@ -279,6 +317,27 @@ def test_a_socket_that_was_deleted_comes_back_without_a_restart(nginx: Nginx) ->
     assert nginx.sockets == {PROBE_SOCKET}
     assert nginx.probe_socket.is_socket()
     assert loading(nginx) == ["reload-or-restart nginx.service"] * 2
+
+
+def test_one_that_is_about_to_start_gets_a_start_of_its_own(nginx: Nginx) -> None:
+    """A reload would be content with the start that is under way, which has read the broken files."""
+    nginx.deploy()
+    (nginx.root / "conf.d/shop.conf").write_text("nonsense;")
+    nginx.systemctl("restart")
+    assert nginx.restarting
+    nginx.said.clear()
+    nginx.deploy()
+    assert loading(nginx)[0] == "restart nginx.service"
+    assert nginx.wanted().is_live()
+
+
+def test_one_that_systemd_didnt_start_is_left_alone(nginx: Nginx) -> None:
+    nginx.deploy()
+    before = nginx.content()
+    nginx.active = False
+    with pytest.raises(Rejected, match=r"an nginx runs that nginx\.service didn't start: end it"):
+        nginx.deploy(wiki="")
+    assert nginx.content() == before
 
 
 # --- Any edit is seen ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import deployed
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DEFAULT_SITE, KEPT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 
@@ -307,3 +308,32 @@ def test_a_test_writes_nothing_through_a_linked_folder(nginx: Nginx, folder: str
     before = nginx.content()
     nginx.wanted(shop="# changed\n").test()
     assert nginx.content() == before
+
+
+# --- What all apps share ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [("80", "8080"), ("80", "80 proxy_protocol"), ("80 proxy_protocol", "80")],
+)
+def test_a_port_changes_for_all_apps_at_once(nginx: Nginx, there: str, wanted: str) -> None:
+    """One that this run isn't about would have no default server beside it, or draw the port to the PROXY protocol."""
+
+    def texts(listen: str, *apps: str) -> dict[str, str]:
+        base = nginx.texts(**dict.fromkeys(apps, f"listen {listen};\nlisten [::]:{listen};"))
+        port, _space, protocol = listen.partition(" ")
+        default = f"listen {port} default_server backlog=7{' ' + protocol if protocol else ''};"
+        return base | {BASE: base[BASE].replace("listen 80 default_server;", default)}
+
+    def deploy(listen: str, *apps: str) -> None:
+        ours = nginx.ours()
+        nginx.configuration(deployed(ours, texts(listen, *apps), apps, (), "www-data"), ours).apply()
+
+    deploy(there, "shop", "wiki")
+    before = nginx.content()
+    with pytest.raises(Rejected, match=r"wiki\.conf listens otherwise: .*Deploy without -e app="):
+        deploy(wanted, "shop")
+    assert nginx.content() == before
+    deploy(there, "shop")
+    deploy(wanted, "shop", "wiki")
