@@ -211,7 +211,7 @@ class Nginx(System):
         if not self.active and verb.startswith("try"):
             return 0, ""
         if self.active and "reload" in verb:
-            if not self.is_named_by_its_pid_file():
+            if not self.is_named_by_its_pid_file(self.show()):
                 return 1, "invalid PID number"
             if self._fault(self.sockets) is None:
                 self._load()

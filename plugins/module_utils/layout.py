@@ -17,8 +17,7 @@ ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
 
 # Where nginx listens for probes: in a directory that only root reaches, so no visitor ever gets a release unproven.
 PROBE_SOCKET = "/run/web-probe/nginx.sock"
-# Where it does for a moment while a lost socket is made anew. What looks for the one by the beginning of its name, in
-# nginx's files or in the kernel's list, finds this one too.
+# Where it does for a moment while a lost socket is made anew.
 PROBE_SOCKET_AGAIN = f"{PROBE_SOCKET}.again"
 
 # A release's link to its socket, called so that one link to the directory leads to both.

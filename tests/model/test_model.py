@@ -15,10 +15,10 @@ from typing import Any
 
 import hypothesis.strategies as st
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from machine import Machine
+from orders import random_orders
 from world import World, cut
 
 HOSTS, APPS = ("one", "two"), ("shop", "wiki")
@@ -301,12 +301,4 @@ def _full_from(machine: Machine, changes: int) -> Iterator[None]:
 
 
 TestFleet: Any = Fleet.TestCase
-TestFleet.settings = settings(
-    max_examples=60,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-    # Shrinking takes minutes, and the steps say enough.
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),
-)
+TestFleet.settings = random_orders(60)

@@ -22,10 +22,10 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROB
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import DEFAULT_SITE, site_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import generation_in, read_tree
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fake_nginx import Cut, Nginx
+from orders import random_orders
 
 APPS = ("shop", "wiki", "blog")
 SOME_APPS = st.lists(st.sampled_from(APPS), min_size=1, unique=True)
@@ -267,11 +267,4 @@ class Host(RuleBasedStateMachine):
 
 
 TestHost: Any = Host.TestCase
-TestHost.settings = settings(
-    max_examples=150,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),
-)
+TestHost.settings = random_orders(150)

@@ -53,20 +53,22 @@ def test_a_run_that_is_cut_closes_it_with_its_page_or_not_at_all(
     maintenance: Maintenance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[str] = []
-    monkeypatch.setattr(System, "changing", lambda _self, what: steps.append(what))
+    cut_at = -1
+
+    def changing(_self: System, what: str) -> None:
+        steps.append(what)
+        if len(steps) - 1 == cut_at:
+            raise Cut
+
+    monkeypatch.setattr(System, "changing", changing)
     maintenance.close([], "")
     maintenance.open()
     for number in range(len(steps) - 1):
-        left = iter(range(number))
-
-        def changing(_self: System, _what: str) -> None:
-            if next(left, None) is None:  # noqa: B023
-                raise Cut
-
-        monkeypatch.setattr(System, "changing", changing)
+        steps.clear()
+        cut_at = number
         with pytest.raises(Cut):
             maintenance.close([], "")
         assert maintenance.let_pass() is None
-    monkeypatch.setattr(System, "changing", lambda _self, _what: None)
+    cut_at = -1
     maintenance.close([], "")
     assert maintenance.is_closed([], "")

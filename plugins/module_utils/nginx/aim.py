@@ -146,7 +146,7 @@ def _refuse_other_ports(ours: Ours, texts: Mapping[str, str], tree: Mapping[str,
     """
     wanted = {found.groups() for path in (BASE, TLS_BASE) for found in LISTEN.finditer(texts.get(path, ""))}
     for path in ours.files:
-        if not is_server_block(path) or path in texts or path in (BASE, TLS_BASE) or path not in tree:
+        if not is_server_block(path) or path in texts or path not in tree:
             continue
         if not {found.groups() for found in LISTEN.finditer(tree[path].decode(errors="replace"))} <= wanted:
             raise Rejected(

@@ -73,7 +73,7 @@ class Configuration:
             and state.get("ActiveState") == "active"
             and state.get("UnitFileState") == "enabled"
             and state.get("NeedDaemonReload") != "yes"
-            and self.system.is_named_by_its_pid_file()
+            and self.system.is_named_by_its_pid_file(state)
             and self._answers()
         )
 
@@ -218,15 +218,13 @@ class Configuration:
         self._systemctl("daemon-reload")
         if not self.aim.generation:
             if self.system.is_installed():
-                self.system.mend_pid_file()
-                self.system.make_log_directory()
+                self.system.make_ready_for_a_reload()
                 self._systemctl("try-reload-or-restart", UNIT)
                 self._wait_for(lambda: not self.system.serves_ours())
             return
         self.system.guard_probe_directory()
         self.system.remove_stale_sockets()
-        self.system.mend_pid_file()
-        self.system.make_log_directory()
+        self.system.make_ready_for_a_reload()
         self.logs.guard(self.aim)
         self._systemctl("enable", UNIT)
         # A reload costs no visitor a connection, and an nginx that can't take what it gets goes on as it was. Where

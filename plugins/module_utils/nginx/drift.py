@@ -37,7 +37,7 @@ def drift(root: Path, system: System) -> list[str]:
         lines.append("a run was cut off while it changed nginx's configuration; the next one settles it")
     if not system.probe_directory_is_guarded():
         lines.append(f"{system.probe_socket.parent} isn't a directory for root alone (0700)")
-    if not system.is_named_by_its_pid_file():
+    if not system.is_named_by_its_pid_file(system.show()):
         lines.append(f"{system.pid_file} doesn't name the running nginx, so its logs can't be rotated")
     if not generation:
         return lines

@@ -19,7 +19,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange imp
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import EDITED, KEPT, MANIFEST
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 
-# How many of our own texts of a file are remembered: the one before too, for a run that was cut off in between.
+# How many of our own texts of a file are remembered: the previous one too, because a run may be cut off in between.
 REMEMBERED = 2
 
 

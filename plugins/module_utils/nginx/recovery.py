@@ -43,7 +43,7 @@ def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
     system.changing(f"undo {path}")
     # The manifest knows more than it did: what was saved, and which logs were made.
     journal.undo(save, but_for=ours.manifest)
-    # It may have loaded half of what was to be. Only then the exchange is forgotten: a cut in between loses nothing.
+    # nginx may have loaded half of the change. The exchange is forgotten last, so a cut in between loses nothing.
     if load_again(system, settled_state(system)):
         journal.clear()
     return saved

@@ -39,9 +39,7 @@ def load_again(system: System, state: Mapping[str, str]) -> bool:
         system.systemctl("disable", UNIT)
     match state.get("ActiveState"), state.get("UnitFileState"):
         case "active" | "reloading", _:
-            # What nginx needs may have been lost meanwhile.
-            system.mend_pid_file()
-            system.make_log_directory()
+            system.make_ready_for_a_reload()
             code, _said = system.systemctl("reload-or-restart", UNIT)
         case ("inactive", _) | ("failed", "disabled"):
             code, _said = system.systemctl("stop", UNIT)

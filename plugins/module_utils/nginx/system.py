@@ -142,9 +142,9 @@ class System:
         """Those that the unit would give: systemd takes the nearest to what is asked that it may give."""
         return min(DESCRIPTORS, _limit("1", "hard") or DESCRIPTORS)
 
-    def is_named_by_its_pid_file(self) -> bool:
-        """Whether the pid file names the running nginx; true if none runs."""
-        main = self.show().get("MainPID", "0")
+    def is_named_by_its_pid_file(self, state: Mapping[str, str]) -> bool:
+        """Whether the pid file names the nginx that runs by this state; true if none runs."""
+        main = state.get("MainPID", "0")
         try:
             return main == "0" or self.pid_file.read_text().strip() == main
         except OSError:
@@ -152,9 +152,16 @@ class System:
 
     def mend_pid_file(self) -> None:
         """Name the running nginx in its pid file: systemd knows it, but a reload and logrotate look there."""
-        if not self.is_named_by_its_pid_file():
+        state = self.show()
+        if not self.is_named_by_its_pid_file(state):
             self.changing(f"write {self.pid_file}")
-            files.OwnedFile(self.pid_file, self.show()["MainPID"] + "\n").put()
+            files.OwnedFile(self.pid_file, state["MainPID"] + "\n").put()
+
+    def make_ready_for_a_reload(self) -> None:
+        """Make anew what a reload needs and somebody may have removed."""
+        self.mend_pid_file()
+        # nginx makes logs that are missing, but not their directory.
+        files.make_directory(self.logs, 0o755, LOG_GROUP)
 
     # --- Files --------------------------------------------------------------------------------------------------
 
@@ -192,17 +199,12 @@ class System:
         """
         log = self.logs / name
         self.changing(f"guard {log}")
-        self.make_log_directory()
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, LOG_MODE)
         try:
             self.give(handle, user)
             os.fchmod(handle, LOG_MODE)
         finally:
             os.close(handle)
-
-    def make_log_directory(self) -> None:
-        """nginx makes logs that are missing, but not their directory."""
-        files.make_directory(self.logs, 0o755, LOG_GROUP)
 
     def give(self, handle: int, user: str) -> None:
         os.fchown(handle, self.uid(user), files.gid(LOG_GROUP))

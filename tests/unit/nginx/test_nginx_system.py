@@ -59,12 +59,12 @@ def test_the_pid_file_names_the_running_nginx(tmp_path: Path, content: str | Non
     real = Real(tmp_path)
     if content is not None:
         real.pid_file.write_text(content)
-    assert real.is_named_by_its_pid_file(), "none runs"
+    assert real.is_named_by_its_pid_file(real.show()), "none runs"
     real.main = "42"
-    assert not real.is_named_by_its_pid_file()
+    assert not real.is_named_by_its_pid_file(real.show())
     real.mend_pid_file()
     assert real.pid_file.read_text() == "42\n"
-    assert real.is_named_by_its_pid_file()
+    assert real.is_named_by_its_pid_file(real.show())
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"marks": 1, "is_ready": true}'])
