@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
@@ -27,7 +27,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.recovery import settle
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION, PROOF_NAME, read_tree
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
+    GENERATION,
+    OWN_DIGEST,
+    proof_names,
+    read_tree,
+)
 
 DEBIANS = "# the distribution's\ninclude /etc/nginx/conf.d/*.conf;\n"
 OURS = "log_format plain;\nworker_connections 1000;\n"
@@ -88,7 +93,8 @@ class Nginx(System):
     def texts(self, **sites: str) -> dict[str, str]:
         """A configuration with these sites."""
         return {MAIN: OURS, BASE: SERVERS, str(self.drop_in): "[Service]\n"} | {
-            site_file(app): f"server_name {app}.test;\naccess_log /var/log/nginx/{app}.log plain;\n{text}"
+            site_file(app): f"server_name {app}.test;\nserver_name {OWN_DIGEST}.{app}.invalid;\n"
+            f"access_log /var/log/nginx/{app}.log plain;\n{text}"
             for app, text in sites.items()
         }
 
@@ -278,10 +284,9 @@ class Nginx(System):
     def descriptors_at_start(self) -> int:
         return min(65536, self.hard_limit)
 
-    def answers_to(self, generation: str, probe_socket: Path) -> bool:
-        proof = PROOF_NAME.search(self.loaded.get(BASE, b""))
+    def proves(self, names: Iterable[str], probe_socket: Path) -> bool:
         is_there = os.fspath(probe_socket) in self.listening() and probe_socket.is_socket()
-        return is_there and proof is not None and proof[1].decode() == generation
+        return is_there and {*names} <= {*proof_names(self.loaded)}
 
     def listening(self) -> set[str]:
         return {os.fspath(self.socket_file(path)) for path in self.sockets}

@@ -17,7 +17,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     TLS_BASE,
     TMPFILES,
 )
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import GENERATION
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
+    GENERATION,
+    OWN_DIGEST,
+    proof_names,
+    with_own_digest,
+)
 
 from rendered import Rendered, base_files, rendered
 
@@ -94,7 +99,7 @@ def server(made: Rendered) -> list[Directive]:
 
 def probed(made: Rendered) -> list[Directive]:
     """The one for probes."""
-    (block,) = [block for _words, block in those(parsed(made.conf), "server") if is_for_probes(block)]
+    _proof, block = [block for _words, block in those(parsed(made.conf), "server") if is_for_probes(block)]
     return block
 
 
@@ -216,7 +221,7 @@ def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:
     assert values(block, "alias") == [["/opt/shop/current/public/"]]
     assert those(block, "try_files") == []
     assert location(apps[0], "/")
-    assert "@" not in apps[0].conf
+    assert "@" not in apps[0].conf.replace(OWN_DIGEST, "")
 
 
 def test_static_files_at_the_root(apps: list[Rendered]) -> None:
@@ -379,6 +384,15 @@ def test_the_running_configuration_can_be_told(base: dict[str, str]) -> None:
     assert is_for_probes(block)
     assert values(block, "return") == [["204"]]
     assert values(block, "access_log") == [["off"]]
+
+
+def test_each_file_proves_itself(made: Rendered) -> None:
+    proof, _probed = [block for _words, block in those(parsed(made.conf), "server") if is_for_probes(block)]
+    name = made.app["name"]
+    assert values(proof, "server_name") == [[f"{OWN_DIGEST}.{name}.invalid"]]
+    assert values(proof, "return") == [["204"]]
+    (found,) = proof_names({"conf.d/x.conf": with_own_digest(made.conf).encode()})
+    assert re.fullmatch(rf"[0-9a-f]{{32}}\.{name}", found)
 
 
 def test_only_one_server_is_the_default(apps: list[Rendered]) -> None:

@@ -33,6 +33,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     generation_in,
     plain,
     read_tree,
+    with_own_digest,
 )
 
 # A TCP port that a server block listens on, and whether by the PROXY protocol.
@@ -81,6 +82,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     `apps` are those that the texts serve.
     """
     root = ours.root
+    texts = {path: with_own_digest(text) for path, text in texts.items()}
     going = _of_apps(ours, absent)
     going += [path for path in map(pem_file, apps) if path in ours.files and path not in texts]
     if os.path.lexists(root / DEFAULT_SITE):

@@ -21,7 +21,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import stage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import proof_names, read_tree, stage
 
 PROOF_SECONDS = 10.0
 PAUSE = 0.1
@@ -244,7 +244,7 @@ class Configuration:
 
     def _answers(self) -> bool:
         socket = self.system.probe_socket_again if self.aim.is_elsewhere else self.system.probe_socket
-        return self.system.answers_to(self.aim.generation, socket)
+        return self.system.proves({self.aim.generation, *proof_names(read_tree(self.root))}, socket)
 
     def _wait_for(self, is_done: Callable[[], bool]) -> None:
         end = self.system.clock() + PROOF_SECONDS

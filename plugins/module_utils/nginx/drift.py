@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     digest_of,
     generation_in,
     plain,
+    proof_names,
     read_tree,
 )
 
@@ -44,7 +45,7 @@ def drift(root: Path, system: System) -> list[str]:
     # Only the digest of the whole tree is known, so where a file of ours was changed nothing can be said of others.
     if digest_of(plain(texts, generation)) != generation and all(path.startswith("/") for path, _line in edited):
         lines.append(f"other files below {root} were changed since the last deploy")
-    if not system.answers_to(generation, system.probe_socket):
+    if not system.proves(proof_names(texts), system.probe_socket):
         lines.append("nginx runs another configuration than the one that was deployed")
     return lines
 

@@ -12,7 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import generation_in, read_tree
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import generation_in, proof_names, read_tree
 
 
 def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
@@ -52,8 +52,7 @@ def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
 def _runs(root: Path, system: System) -> bool:
     """Whether nginx runs what is on the disk."""
     texts = read_tree(root)
-    generation = generation_in(texts)
-    if not generation:
+    if not generation_in(texts):
         return not system.serves_ours()
     is_moved = PROBE_SOCKET_AGAIN.encode() in texts[BASE]
-    return system.answers_to(generation, system.probe_socket_again if is_moved else system.probe_socket)
+    return system.proves(proof_names(texts), system.probe_socket_again if is_moved else system.probe_socket)

@@ -13,7 +13,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
@@ -57,14 +57,17 @@ class System:
         """`nginx -t` of the tree at `root`: exit code and what it said, a line for each problem."""
         return self._run("nginx", "-t", "-q", "-e", "stderr", "-c", os.fspath(root / "nginx.conf"))
 
-    def answers_to(self, generation: str, probe_socket: Path) -> bool:
-        """Whether the running nginx has loaded the configuration with this digest."""
+    def proves(self, names: Iterable[str], probe_socket: Path) -> bool:
+        """Whether the running nginx answers to all these proofs of what it has loaded; see `proof_names`."""
+        return all(self._answers_to(name, probe_socket) for name in names)
+
+    def _answers_to(self, name: str, probe_socket: Path) -> bool:
         connection = http.client.HTTPConnection("localhost", timeout=ANSWER_SECONDS)
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.sock.settimeout(ANSWER_SECONDS)
             connection.sock.connect(os.fspath(probe_socket))
-            connection.request("GET", "/", headers={"Host": f"{generation}.invalid", "Connection": "close"})
+            connection.request("GET", "/", headers={"Host": f"{name}.invalid", "Connection": "close"})
             return connection.getresponse().status == 204
         except (OSError, http.client.HTTPException):
             return False

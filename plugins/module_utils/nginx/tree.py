@@ -15,8 +15,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 
 # Stands in a file's text for the digest of the whole tree, which is known only when all else is.
 GENERATION = "@generation@"
+# Stands in a file's text for the digest of this text.
+OWN_DIGEST = "@digest@"
 # The name of the server block that proves which configuration runs.
 PROOF_NAME = re.compile(rb"server_name ([0-9a-f]{32})\.invalid;")
+# The same of each app's file: a tree that was loaded as a half doesn't answer to all of them.
+OWN_PROOF_NAME = re.compile(rb"server_name ([0-9a-f]{32}\.[a-z0-9-]+)\.invalid;")
 # What `nginx -t` would make on the host if it isn't there: an empty pid file, and logs that everybody may read.
 WRITTEN = re.compile(rb"\b(access_log|error_log|pid)(\s+)(/[^\s;]+)")
 
@@ -48,6 +52,19 @@ def generation_in(texts: Mapping[str, bytes]) -> str:
     """The digest that the tree on the disk was deployed with; "" if it isn't ours."""
     found = PROOF_NAME.search(texts.get(BASE, b""))
     return found.group(1).decode() if found else ""
+
+
+def proof_names(texts: Mapping[str, bytes]) -> list[str]:
+    """All that the running nginx answers to, without `.invalid`, if it has loaded these files as they are."""
+    every = [
+        name for pattern in (PROOF_NAME, OWN_PROOF_NAME) for text in texts.values() for name in pattern.findall(text)
+    ]
+    return [name.decode() for name in every]
+
+
+def with_own_digest(text: str) -> str:
+    """A file's text with its digest in its place."""
+    return text.replace(OWN_DIGEST, hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
 def plain(texts: Mapping[str, bytes], generation: str) -> dict[str, bytes]:

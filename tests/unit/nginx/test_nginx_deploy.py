@@ -352,6 +352,19 @@ def test_an_edit_of_any_file_is_seen_and_mended(nginx: Nginx, path: str) -> None
     assert nginx.wanted().is_live()
 
 
+@pytest.mark.parametrize("path", [BASE, "conf.d/shop.conf"])
+def test_so_is_one_that_nginx_was_reloaded_without(nginx: Nginx, path: str) -> None:
+    """Though it is back where it was."""
+    nginx.deploy(shop="", wiki="")
+    (nginx.root / path).rename(nginx.folder / "away")
+    nginx.systemctl("reload-or-restart")
+    (nginx.folder / "away").rename(nginx.root / path)
+    assert not nginx.wanted(shop="", wiki="").is_live()
+    nginx.deploy(wiki="")
+    assert b"shop.test" in b"".join(nginx.loaded.values())
+    assert nginx.wanted(shop="", wiki="").is_live()
+
+
 def test_so_is_a_mode(nginx: Nginx) -> None:
     nginx.deploy()
     (nginx.root / "nginx.conf").chmod(0o666)
