@@ -9,27 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK, WAIT_SECONDS, Busy, clock, flock
 
-# Both are gone after a boot, and nothing of a run survives one.
+# Gone after a boot, as the host's flock is: nothing of a run survives one.
 PATH = "/run/web-deploy.lease"
-FLOCK = "/run/web-deploy.flock"
 # Seconds without a renewal after which another run may take a lease.
 TTL = 90
-# How long to wait for a process orphaned by a lost connection: it may be building a virtualenv.
-WAIT_SECONDS = 600
 # Taking, renewing and giving back a lease takes milliseconds.
 MOMENT_SECONDS = 5.0
-PAUSE = 0.2
 
 LEASE_OPTION: dict[str, Any] = {"lease": {"type": "str", "default": ""}}
 
@@ -61,40 +55,6 @@ class Lease:
 
 class Broken(Exception):
     """The file isn't a lease."""
-
-
-class Busy(Exception):
-    """Another process kept a lock for too long; `process` is its number on the host, "" if that can't be told."""
-
-    def __init__(self, lock: Path, process: str) -> None:
-        super().__init__(f"process {process or '?'} of this host holds {lock}")
-        self.process = process
-
-
-def clock() -> float:
-    """Seconds since the boot, sleep included: nobody sets this clock back."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-@contextlib.contextmanager
-def flock(path: Path, seconds: float) -> Iterator[None]:
-    """Hold a file's lock, and leave this process's number in it. Raises Busy if another keeps it so many seconds."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        end = clock() + seconds
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if clock() >= end:
-                    raise Busy(path, os.pread(handle, 20, 0).decode(errors="replace").strip()) from None
-                time.sleep(PAUSE)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 def read(path: Path) -> Lease | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK, Busy, flock
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import look
 
 DOCUMENTATION = r"""
@@ -53,7 +54,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ttl": {"type": "float"},
     "displaces": {"type": "str", "default": ""},
     "path": {"type": "path", "default": lease.PATH},
-    "flock": {"type": "path", "default": lease.FLOCK},
+    "flock": {"type": "path", "default": FLOCK},
 }
 # Work holds this lock for minutes, so don't wait long for it.
 FLOCK_SECONDS = 2.0
@@ -68,7 +69,7 @@ def main() -> None:
             result |= _change(given, Path(given["path"]))
     except lease.Broken as error:
         module.fail_json(msg=f"{error}.")
-    except (OSError, lease.Busy) as error:
+    except (OSError, Busy) as error:
         module.fail_json(msg=f"the lease {given['path']} can't be used: {error}.")
     if given["state"] == "held" and given["look"] and "held_by" not in result:
         result["look"] = look(module)
@@ -85,9 +86,9 @@ def _change(given: dict[str, Any], path: Path) -> dict[str, Any]:
     if given["state"] == "renewed":
         return {"renewed": lease.renew(path, token)}
     try:
-        with lease.flock(Path(given["flock"]), FLOCK_SECONDS):
+        with flock(Path(given["flock"]), FLOCK_SECONDS):
             taken, found = lease.claim(path, token, given["holder"], given["displaces"], given["ttl"] or lease.TTL)
-    except lease.Busy as busy:
+    except Busy as busy:
         return {"held_by": _told(lease.read(path), at_work=busy.process or "?")}
     if not taken:
         return {"held_by": _told(found)}

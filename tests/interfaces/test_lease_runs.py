@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import flock as locks
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import this_run
 
@@ -118,7 +119,7 @@ class Place:
 
     def leave(self, seconds: float = 0, **holder: Any) -> None:
         """A lease of a run of this machine, but for what is given, renewed so many seconds ago."""
-        now = lease.clock()
+        now = locks.clock()
         who = {**this_run(), "by": "ann", **holder}
         lease.write(self.path, lease.Lease("theirs", who, renewed=now - seconds, since=now - seconds))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION
 
 from project import PROJECT
@@ -41,7 +42,7 @@ def assigned(path: Path) -> dict[str, Any]:
 
 def _literal(node: ast.expr) -> Any:
     """A constant, with `**LEASE_OPTION` and the lease's own constants put in."""
-    values = {"LEASE_OPTION": LEASE_OPTION, "lease.PATH": lease.PATH, "lease.FLOCK": lease.FLOCK}
+    values = {"LEASE_OPTION": LEASE_OPTION, "lease.PATH": lease.PATH, "FLOCK": FLOCK}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Dict):
             for at, key in enumerate(inner.keys):

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.action import lease as action
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import flock as locks
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import FLOCK, PATH, TTL, Broken, Lease
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import PATH, TTL, Broken, Lease
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import run
 
 # Runs that do what they like at the same time, each in a process of its own; what such a process needs to be one.
@@ -141,12 +143,12 @@ class TestHeld:
         take(path, "a", ANN)
         flock = path.with_suffix(".flock")
         with changing(path, "a"):
-            with pytest.raises(lease.Busy, match=f"process {os.getpid()} of this host"), lease.flock(flock, 0):
+            with pytest.raises(locks.Busy, match=f"process {os.getpid()} of this host"), locks.flock(flock, 0):
                 pass
             # Neither waits for the change to end, which may take minutes.
             assert lease.renew(path, "a")
             lease.give_back(path, "a")
-        with lease.flock(flock, 0):
+        with locks.flock(flock, 0):
             assert not path.exists()
 
     def test_an_orphan_that_is_still_at_work_is_waited_for(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +176,7 @@ class TestHeld:
         @contextlib.contextmanager
         def slow(flock: Path, seconds: float) -> Iterator[None]:
             if flock.name == "web-deploy.flock":
-                lease.write(path, Lease("b", BEN, lease.clock(), lease.clock()))
+                lease.write(path, Lease("b", BEN, locks.clock(), locks.clock()))
             yield
 
         monkeypatch.setattr(lease, "flock", slow)
@@ -331,11 +333,11 @@ def live(path: Path, log: Path, token: str) -> None:
     while len(list(path.parent.glob("*.ready"))) < len(RUNS):
         time.sleep(0.01)
     dice, end = random.Random(token), time.monotonic() + 2
-    lease.PAUSE = 0.0001
+    locks.PAUSE = 0.0001
     while time.monotonic() < end:
         what = dice.choice(["take", "renew", "change", "change", "change", "give back"])
         if what == "take":
-            with lease.flock(path.with_suffix(".flock"), 10):
+            with locks.flock(path.with_suffix(".flock"), 10):
                 if lease.claim(path, token, {}, ttl=0.0001)[0]:
                     _note(log, f"{token} took")
         elif what == "renew":
