@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import places
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import DESCRIPTORS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.renewal_hook import renewal_hook
 
 MODULE = "uwsgi_flask.web.nginx_config"
+ACME_MODULE = "uwsgi_flask.web.acme"
+# Of what is agreed on with a CA, what certbot is told each time.
+TERMS = ("directory", "email", "dns_plugin", "dns_seconds", "ask_first")
 # The template of each file that is there whatever the apps are.
 TEMPLATES = {
     places.MAIN: "nginx.conf.j2",
@@ -27,7 +32,11 @@ SITE = "uwsgi-flask.conf.j2"
 
 
 class ActionModule(ActionBase):
-    """Sends the rendered files; a configuration without some apps, or without any, needs none."""
+    """Sends the rendered files; a configuration without some apps, or without any, needs none.
+
+    Where a certificate is missing, the CA is asked for it once nginx answers for the app's names. A second call then
+    brings it to nginx.
+    """
 
     _supports_check_mode = True
     _supports_async = False
@@ -36,25 +45,101 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         sites, web, folder = (arguments.pop(name, None) for name in ("sites", "web", "templates"))
-        certificates = arguments.pop("certificates", {})
-        if arguments.get("state", "present") == "present":
-            arguments |= {
-                "files": texts(Renderer(self, folder, task_vars or {}), sites or [], web),
-                "certificates": json.dumps(certificates),
-                "self_signed": {
-                    site["app"]["name"]: site["app"]["server_names"]
-                    for site in sites or []
-                    if site["app"]["tls"] == "self_signed"
-                },
-                "apps": [site["app"]["name"] for site in sites or []],
-                "user": web["nginx_user"],
+        certificates, terms = arguments.pop("certificates", {}), arguments.pop("terms", {})
+        if arguments.get("state", "present") != "present":
+            return self._send(MODULE, arguments, task_vars)
+        renderer, sites = Renderer(self, folder, task_vars or {}), sites or []
+        apps = [site["app"] for site in sites]
+        arguments |= {
+            "files": {**texts(renderer, sites, web), **own_ca(renderer, terms)},
+            "certificates": json.dumps(certificates),
+            "self_signed": {
+                site["app"]["name"]: site["app"]["server_names"]
+                for site in sites
+                if site["app"]["tls"] == "self_signed"
+            },
+            "apps": [app["name"] for app in apps],
+            "user": web["nginx_user"],
+            **_acme(renderer, sites, web, terms),
+        }
+        result = self._send(MODULE, arguments, task_vars)
+        return self._with_certificates(result, arguments, terms, task_vars)
+
+    def _with_certificates(
+        self, result: dict[str, Any], arguments: dict[str, Any], terms: dict[str, Any], task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """The result, once the CA was asked for what is missing. Adds `failed_certificates`: {app: reason}."""
+        missing = result.get("uncertified", [])
+        if not missing or result.get("rejected") or result.get("failed"):
+            return {"failed_certificates": {}, **result}
+        if self._task.check_mode:
+            return {"failed_certificates": {}, **result, "changed": True}
+        self._display.display(f"Asking {terms['directory']} for the certificates of {', '.join(missing)}")
+        names = {app: arguments["acme"][app]["names"] for app in missing}
+        asked = {"apps": names, "lease": arguments.get("lease", ""), **{name: terms[name] for name in TERMS}}
+        answer = self._send(ACME_MODULE, asked, task_vars)
+        if answer.get("failed"):
+            return {**result, "failed_certificates": dict.fromkeys(missing, answer.get("msg", "certbot wasn't asked"))}
+        if answer["changed"]:
+            before, result = result, self._send(MODULE, arguments, task_vars)
+            result["changed"] = True
+            for name in ("diff", "warnings", "saved"):
+                result[name] = [*before.get(name, []), *result.get(name, [])]
+        return {**result, "failed_certificates": answer["failed_apps"]}
+
+    def _send(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        return dict(self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars))
+
+
+def _acme(
+    renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any], terms: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the module must know of apps whose certificates come from a CA by ACME."""
+    waiting = [{**item, "site": item["site"]["waiting"]} for item in sites if item["app"]["tls"] == "acme"]
+    if not waiting:
+        return {}
+    blocks = _blocks(renderer, waiting, web)
+    return {
+        "acme": {
+            item["app"]["name"]: {
+                "names": item["app"]["server_names"],
+                "waiting": blocks[places.site_file(item["app"]["name"])],
             }
-        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+            for item in waiting
+        },
+        "acme_directory": terms["directory"],
+        "dns_secret": terms["dns_secret"],
+        "renewal_hook": base64.b64encode(renewal_hook()).decode(),
+    }
+
+
+def own_ca(renderer: Renderer, terms: Mapping[str, Any]) -> dict[str, str]:
+    """The files that let certbot trust a CA that the system doesn't know; none without one."""
+    if not terms.get("ca_bundle"):
+        return {}
+    drop_in = renderer.text("certbot.conf.j2", ca_bundle=places.CA_BUNDLE)
+    return {places.CA_BUNDLE: terms["ca_bundle"], places.CERTBOT_DROP_IN: drop_in}
 
 
 def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any]) -> dict[str, str]:
     """The text of every file by its path. `sites` are the plan's items: each with `app` and `site`."""
-    known = {
+    base = {path: renderer.text(template, **_known(web)) for path, template in TEMPLATES.items()}
+    return {**base, **_blocks(renderer, sites, web)}
+
+
+def _blocks(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any]) -> dict[str, str]:
+    """The server blocks of each app, by their path."""
+    return {
+        places.site_file(item["app"]["name"]): renderer.text(
+            SITE, app=item["app"], site=item["site"], pem=places.pem_file(item["app"]["name"]), **_known(web)
+        )
+        for item in sites
+    }
+
+
+def _known(web: Mapping[str, Any]) -> dict[str, Any]:
+    """What every template gets."""
+    return {
         "web": web,
         # What every `listen` of a TCP port says.
         "proxied": " proxy_protocol" if web["proxy_protocol"] else "",
@@ -64,16 +149,5 @@ def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[s
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
         "descriptors": DESCRIPTORS,
+        "webroot": WEBROOT,
     }
-    base = {path: renderer.text(template, **known) for path, template in TEMPLATES.items()}
-    blocks = {
-        places.site_file(item["app"]["name"]): renderer.text(
-            SITE,
-            app=item["app"],
-            site=item["site"],
-            pem=places.pem_file(item["app"]["name"]),
-            **known,
-        )
-        for item in sites
-    }
-    return {**base, **blocks}

@@ -9,7 +9,10 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables
 
 
 class ActionModule(ActionBase):
-    """Returns `problems`, a line for each, and never fails: the playbook fails once, with those of all hosts."""
+    """Returns `problems`, a line for each, and never fails: the playbook fails once, with those of all hosts.
+
+    Beside them `proven_here`, the names for which a CA asks this host.
+    """
 
     _requires_connection = False
     _supports_check_mode = True
@@ -18,4 +21,5 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         known = {**(task_vars or {}), **self._task.args}
-        return {"changed": False, "problems": all_problems(known, self._templar.template, self._loader)}
+        problems, proven = all_problems(known, self._templar.template, self._loader)
+        return {"changed": False, "problems": problems, "proven_here": proven}

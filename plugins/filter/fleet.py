@@ -19,6 +19,8 @@ class FilterModule:
             "unasked": fleet.unasked,
             "deploy_table": report.deploy_table,
             "faults": report.faults,
+            "certificate_faults": report.certificate_faults,
+            "proven_twice": fleet.proven_twice,
             "status_of_hosts": report.status_of_hosts,
             "status_report": report.status_report,
         }

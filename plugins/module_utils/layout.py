@@ -19,6 +19,8 @@ ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
 PROBE_SOCKET = "/run/web-probe/nginx.sock"
 # Where it does for a moment while a lost socket is made anew.
 PROBE_SOCKET_AGAIN = f"{PROBE_SOCKET}.again"
+# Where certbot puts what a CA asks for, and nginx finds it: outside releases, so it doesn't matter which one is live.
+WEBROOT = "/var/lib/web-acme"
 
 # A release's link to its socket, called so that one link to the directory leads to both.
 SOCKET_LINK = "socket"

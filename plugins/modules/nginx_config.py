@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot import delete
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim, deployed, nothing, without
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
@@ -16,9 +21,13 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import for_host
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    ACME_NOTES,
     BASE,
     DEFAULT_SITE,
+    DNS_CREDENTIALS,
+    KEPT,
     MAIN,
+    RENEWAL_HOOK,
     ROOT,
     pem_file,
     site_file,
@@ -49,6 +58,7 @@ options:
     default: present
   sites: {description: The apps as the plan has them. Used on the controller., type: list, elements: dict, default: []}
   web: {description: What the roles agree on. Used on the controller., type: dict, default: {}}
+  terms: {description: How a CA is asked. Used on the controller., type: dict, default: {}}
   templates: {description: Folder of the templates on the controller., type: path}
   files:
     description: Text of each file by its path, relative to nginx's directory or absolute; the action plugin sets it.
@@ -60,6 +70,15 @@ options:
     description: Host names by app that the host signs a certificate for; the action plugin sets it.
     type: dict
     default: {}
+  acme:
+    description:
+      - By app what is wanted of certbot, C(names), and C(waiting), the server blocks for as long as there is no
+        certificate; the action plugin sets it.
+    type: dict
+    default: {}
+  acme_directory: {description: URL of the CA's directory; the action plugin sets it., type: str, default: ""}
+  renewal_hook: {description: "What certbot runs after a renewal, in Base64; set there too.", type: str, default: ""}
+  dns_secret: {description: "What certbot's plugin for the DNS needs; set there too.", type: str, default: ""}
   user: {description: "nginx's own user; the action plugin sets it.", type: str, default: www-data}
   absent: {description: Names of apps whose server blocks must not be there., type: list, elements: str, default: []}
   connections: {description: Connections of a worker at most; a host may have room for fewer., type: int, default: 4096}
@@ -75,6 +94,11 @@ fronts:
       if it doesn't.
   type: dict
   returned: always
+uncertified:
+  description: Apps for which certbot has no certificate, or one for other names, of another CA, or too old.
+  type: list
+  elements: str
+  returned: always
 saved: {description: Copies of what others had written., type: list, elements: str, returned: always}
 """
 
@@ -85,6 +109,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     # As one text: Ansible would blot out every single value of a dictionary wherever else it stands.
     "certificates": {"type": "str", "default": "{}", "no_log": True},
     "self_signed": {"type": "dict", "default": {}},
+    "acme": {"type": "dict", "default": {}},
+    "acme_directory": {"type": "str", "default": ""},
+    "renewal_hook": {"type": "str", "default": ""},
+    "dns_secret": {"type": "str", "default": "", "no_log": True},
     "user": {"type": "str", "default": "www-data"},
     "absent": {"type": "list", "elements": "str", "default": []},
     "connections": {"type": "int", "default": 4096},
@@ -94,14 +122,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    # A copy, because Ansible tells the controller what a module's parameters are at its end: keys stay on the host.
+    files = dict(module.params["files"])
     with held(module):
         try:
-            result = _made(module)
+            result = _made(module, files)
         except (Rejected, OSError) as error:
             if module.params["state"] != "present":
                 module.fail_json(msg=str(error))
-            result = {"changed": False, "rejected": str(error), "saved": []}
-        would = module.params["files"] if module.check_mode and not result["rejected"] else {}
+            result = {"changed": False, "rejected": str(error), "saved": [], "uncertified": []}
+        would = files if module.check_mode and not result["rejected"] else {}
         fronts = {app: front_of(_text(site_file(app), would), _text(BASE, would)) for app in module.params["apps"]}
     module.exit_json(fronts=fronts, **result)
 
@@ -112,21 +142,24 @@ def _text(path: str, would: dict[str, str]) -> str:
     return would.get(path) or (place.read_text() if place.is_file() else "")
 
 
-def _made(module: AnsibleModule) -> dict[str, Any]:
+def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
     """Do what is asked. Raises Rejected and OSError."""
-    system, ours = System(), Ours.read(ROOT)
+    system, ours, notes = System(), Ours.read(ROOT), Notes.read(ROOT / ACME_NOTES)
     edits = None if module.check_mode else settle(ROOT, system, ours)
     if edits is not None:
         module.warn("a run that was cut off had left a configuration that nginx doesn't run; the one before is back")
     if module.params["state"] != "present" and not ours.exists():
-        return {"changed": False, "rejected": "", "saved": []}
-    configuration = Configuration(ROOT, ours, _aim(module, ours, system), system)
+        _forget(module, notes)
+        return {"changed": False, "rejected": "", "saved": [], "uncertified": []}
+    uncertified = _take_certificates(module, files, ours, notes, system)
+    configuration = Configuration(ROOT, ours, _aim(module, files, ours, system), system)
     is_live = configuration.is_live()
     result = {"changed": not is_live, "rejected": "", "diff": configuration.diff()}
     if module.check_mode and not is_live:
         configuration.test()
     elif not is_live:
         configuration.apply()
+    _forget(module, notes)
     # That nginx.conf and the distribution's site are replaced is what this is for.
     saved = [*(edits or []), *configuration.saved.values()]
     for copy in [copy for copy in saved if copy not in (ours.kept / MAIN, ours.kept / DEFAULT_SITE)]:
@@ -135,10 +168,49 @@ def _made(module: AnsibleModule) -> dict[str, Any]:
         **result,
         "generation": configuration.aim.generation,
         "saved": [str(copy) for copy in saved],
+        "uncertified": uncertified,
     }
 
 
-def _aim(module: AnsibleModule, ours: Ours, system: System) -> Aim:
+def _take_certificates(
+    module: AnsibleModule, files: dict[str, str], ours: Ours, notes: Notes, system: System
+) -> list[str]:
+    """Put what certbot has into the files. The apps for which it has none, or one that isn't as it should be.
+
+    While it has none, an app is served as it was: with the certificate that it has, or by plain HTTP.
+    """
+    given, missing = module.params, []
+    for app, wanted in given["acme"].items():
+        found = lineage(system, app) if app in notes.asked else None
+        place = ROOT / pem_file(app)
+        if found:
+            files[pem_file(app)] = found.pem
+        elif pem_file(app) in ours.files and place.is_file():
+            files[pem_file(app)] = place.read_text()
+        else:
+            files[site_file(app)] = wanted["waiting"]
+        if not found or not found.is_as_wanted(wanted["names"], given["acme_directory"], system):
+            missing.append(app)
+        elif app in notes.failed and not module.check_mode:
+            # What couldn't be had isn't wanted any more.
+            notes.note(app, "")
+    return missing
+
+
+def _forget(module: AnsibleModule, notes: Notes) -> None:
+    """Let certbot forget the certificates that nothing uses any more. Raises OSError."""
+    given = module.params
+    if module.check_mode:
+        return
+    unused = {app for app in given["apps"] if app not in given["acme"]} | {*given["absent"]}
+    for app in notes.asked if given["state"] == "absent" else [app for app in notes.asked if app in unused]:
+        delete(app, notes)
+    if given["state"] == "absent":
+        with contextlib.suppress(OSError):
+            (ROOT / KEPT).rmdir()
+
+
+def _aim(module: AnsibleModule, files: dict[str, str], ours: Ours, system: System) -> Aim:
     given = module.params
     if given["state"] == "absent":
         return nothing(ours)
@@ -147,11 +219,16 @@ def _aim(module: AnsibleModule, ours: Ours, system: System) -> Aim:
     room = capacity(system, given["connections"])
     if room.warning():
         module.warn(room.warning())
-    texts = for_host(given["files"], system.version(), room.connections)
+    texts = for_host(files, system.version(), room.connections)
     pems = json.loads(given["certificates"])
     for app, names in given["self_signed"].items():
         pems[app] = self_signed(system, ROOT / pem_file(app), names)
     texts |= {pem_file(app): text for app, text in pems.items()}
+    if given["dns_secret"]:
+        texts[DNS_CREDENTIALS] = given["dns_secret"]
+    if given["renewal_hook"]:
+        # A program's bytes, as a text that becomes the same bytes again.
+        texts[RENEWAL_HOOK] = base64.b64decode(given["renewal_hook"]).decode(errors="surrogateescape")
     return deployed(ours, texts, given["apps"], given["absent"], given["user"])
 
 

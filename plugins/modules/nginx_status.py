@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.health import failed_certificates
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import certificates, drift
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 DOCUMENTATION = r"""
@@ -25,13 +28,28 @@ certificates:
   type: list
   elements: dict
   returned: always
+failed_certificates:
+  description: "By app, why it has no certificate of a CA as it should be."
+  type: dict
+  returned: always
 drift: {description: One line for each thing that differs., type: list, elements: str, returned: always}
 """
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    module.exit_json(changed=False, drift=drift(ROOT, System()), certificates=list(certificates(ROOT, System())))
+    system = System()
+    try:
+        failed = failed_certificates(Ours.read(ROOT), system)
+    except Rejected:
+        # The drift says so.
+        failed = {}
+    module.exit_json(
+        changed=False,
+        drift=drift(ROOT, system),
+        certificates=list(certificates(ROOT, system)),
+        failed_certificates=failed,
+    )
 
 
 if __name__ == "__main__":

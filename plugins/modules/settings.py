@@ -29,6 +29,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+proven_here:
+  description: Names for which a CA asks this host, so that no other host may have them.
+  returned: always
+  type: list
+  elements: str
 problems:
   description: A line for each problem, with the key, what is wrong and the remedy. No value of a secret is in it.
   returned: always

@@ -88,3 +88,20 @@ def unasked(
         "say -e hooks=run to run them now, or -e hooks=skip if they have been"
     )
     return dict.fromkeys(names, reason)
+
+
+def proven_twice(names: Mapping[str, Sequence[str]]) -> list[str]:
+    """What is wrong with names that a CA would have to find on several hosts, a line each.
+
+    `names` has, by host, those that are proven by answering for them on port 80.
+    """
+    hosts: dict[str, list[str]] = {}
+    for host, proven in names.items():
+        for name in proven:
+            hosts.setdefault(name, []).append(host)
+    return [
+        f"web_apps: 'tls: acme' and {name} on {', '.join(on)}: a CA asks only one of them; use 'tls: files', or prove "
+        "names by DNS (web_acme_dns_plugin)"
+        for name, on in hosts.items()
+        if len(on) > 1
+    ]

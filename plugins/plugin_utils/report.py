@@ -36,6 +36,11 @@ def faults(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(one["message"] for one in results if one["result"] in BAD_RESULTS)
 
 
+def certificate_faults(failed: Mapping[str, str]) -> str:
+    """Why apps on one host have no certificate as it should be, a line each; `failed` has the reason by app."""
+    return "\n".join(f"{app}: its certificate isn't as it should be: {reason}" for app, reason in failed.items())
+
+
 def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """What `status_report` prints, from the variables of the hosts that answered."""
     return {
@@ -43,6 +48,7 @@ def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str,
             "apps": [{**app, **host["workers"]["apps"][app["app"]]} for app in host["reported"]["apps"]],
             "nginx": host["nginx_reported"]["drift"],
             "certificates": host["nginx_reported"]["certificates"],
+            "failed_certificates": host["nginx_reported"]["failed_certificates"],
             "unmanaged": _unmanaged(host),
         }
         for host in reached
@@ -74,6 +80,7 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
                 "host": host,
                 "nginx_drift": said["nginx"],
                 "certificates": said["certificates"],
+                "failed_certificates": said["failed_certificates"],
                 "unmanaged": said["unmanaged"],
             }
             for host, said in hosts.items()
@@ -120,6 +127,7 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         lines += [f"  DRIFT {line}" for line in row["drift"]]
     for host, said in hosts.items():
         lines += ["", *(f"{host} {_certificate(one)}" for one in said["certificates"])] if said["certificates"] else []
+        lines += [f"{host} {app}: CERTIFICATE {reason}" for app, reason in said["failed_certificates"].items()]
         lines += [f"{host}: DRIFT {line}" for line in said["nginx"]]
         lines += [
             f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]

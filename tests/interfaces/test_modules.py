@@ -17,7 +17,7 @@ from project import PROJECT
 MODULES = sorted(PROJECT.glob("plugins/modules/*.py"))
 # What the controller's half keeps to itself.
 KEPT = {
-    "nginx_config": {"sites", "web", "templates"},
+    "nginx_config": {"sites", "web", "terms", "templates"},
     "plan": {"host", "app", "restart"},
     "print": {"text"},
     "release": {"templates", "web", "known"},

@@ -266,6 +266,8 @@ HANDED = {
     "proxied",
     "descriptors",
     "pem",
+    "webroot",
+    "ca_bundle",
 }
 
 

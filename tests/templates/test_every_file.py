@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from project import PROJECT
-from rendered import Rendered, base_files
+from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import own_ca
+
+from project import PROJECT, renderer
+from rendered import Rendered, base_files, rendered
 
 
 def every_file(apps: list[Rendered], base: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -24,7 +26,11 @@ def said(text: str) -> Iterator[str]:
 def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendered], base: dict[str, str]) -> None:
     """Or the rest would say nothing of a new one: a line of each template is in some file."""
     others = base_files({**settings, "web_trusted_proxies": ["10.0.0.7"], "web_health_clients": ["10.0.0.7"]})
-    everything = "".join([*(text for _name, text in every_file(apps, base)), *others.values()])
+    others |= own_ca(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
+    by_acme = rendered(
+        {**settings, "web_apps": [{**settings["web_apps"][0], "tls": "acme"}], "web_acme_email": "a@b.test"}
+    )
+    everything = "".join([*(text for _name, text in every_file([*apps, *by_acme], base)), *others.values()])
     for path in PROJECT.glob("roles/*/templates/*"):
         fixed = [line for line in path.read_text().splitlines() if "{" not in line and len(line) > 20]
         assert fixed, path

@@ -32,7 +32,7 @@ def host(tmp_path: Any) -> dict[str, Any]:
         "inventory_hostname": "one",
         "reported": {"apps": [status_of(layout, registration, machine)]},
         "workers": {"apps": {"shop": WORKERS}},
-        "nginx_reported": {"drift": [], "certificates": []},
+        "nginx_reported": {"drift": [], "certificates": [], "failed_certificates": {}},
     }
 
 

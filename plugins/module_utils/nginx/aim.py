@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
     DEFAULT_SITE,
     MAIN,
+    OF_ACME,
+    RENEWAL_HOOK,
     TLS_BASE,
     apps_of,
-    is_secret,
+    is_pem,
     is_server_block,
     log_name,
     log_names,
@@ -82,19 +84,22 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     `apps` are those that the texts serve.
     """
     root = ours.root
-    texts = {path: with_own_digest(text) for path, text in texts.items()}
+    texts = {path: with_own_digest(text) if is_server_block(path) else text for path, text in texts.items()}
     going = _of_apps(ours, absent)
     going += [path for path in map(pem_file, apps) if path in ours.files and path not in texts]
+    if RENEWAL_HOOK in texts:
+        going += [path for path in OF_ACME if path in ours.files and path not in texts]
     if os.path.lexists(root / DEFAULT_SITE):
         going.append(DEFAULT_SITE)
     tree = {path: text for path, text in read_tree(root).items() if path not in going}
     _refuse_other_ports(ours, texts, tree)
     moved = {path: text for path, text in _moved_back(ours, tree).items() if path not in texts}
     tree |= moved
-    if not any(map(is_secret, [*tree, *texts])):
+    if not any(map(is_pem, [*tree, *texts])):
         texts = {path: text for path, text in texts.items() if path != TLS_BASE}
-        going += [path for path in [TLS_BASE] if path in ours.files]
-        tree.pop(TLS_BASE, None)
+    unused = _unused(ours, {**tree, **{path: text.encode(errors="surrogateescape") for path, text in texts.items()}})
+    going += unused
+    tree = {path: text for path, text in tree.items() if path not in unused}
     below = {path: text.encode() for path, text in texts.items() if not path.startswith("/")}
     generation = digest_of({**tree, **below})
     placed = {
@@ -105,9 +110,9 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     # before what names them, and go after it. The distribution's site must be gone before there is another default
     # server. And what proves the whole comes last: nobody's reload in between may make it true of a half.
     outside = sorted(path for path in texts if path.startswith("/"))
-    keys = sorted(filter(is_secret, below))
-    others = sorted((path for path in (*below, *moved) if not is_secret(path)), key=lambda path: (path == BASE, path))
-    gone_keys, gone = filter(is_secret, going), [path for path in going if not is_secret(path)]
+    keys = sorted(filter(is_pem, below))
+    others = sorted((path for path in (*below, *moved) if not is_pem(path)), key=lambda path: (path == BASE, path))
+    gone_keys, gone = filter(is_pem, going), [path for path in going if not is_pem(path)]
     ordered = [*outside, MAIN, *keys, *gone, *others, *gone_keys]
     return Aim(
         {path: placed.get(path) for path in ordered},
@@ -120,25 +125,41 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
 
 def without(ours: Ours, apps: Sequence[str]) -> Aim:
     """What is deployed without some apps: needs nothing but what is on the host. Raises Rejected and OSError."""
+    return dataclasses.replace(
+        _altered(ours, _of_apps(ours, apps), {}), doomed=[log_name(app) for app in apps if log_name(app) in ours.logs]
+    )
+
+
+def renewed(ours: Ours, pems: Mapping[str, str]) -> Aim:
+    """What is deployed with these keys and certificates, by their paths. Raises Rejected and OSError."""
+    return _altered(ours, [], {path: text.encode() for path, text in pems.items()})
+
+
+def _altered(ours: Ours, off: Sequence[str], changes: Mapping[str, bytes]) -> Aim:
+    """What is deployed, but for these files. Raises Rejected and OSError."""
     root, texts = ours.root, read_tree(ours.root)
     before = generation_in(texts)
     if not before:
-        raise Rejected(f"{root / BASE} isn't as it was deployed, so nothing can be taken off; deploy first (site.yml)")
-    going = _of_apps(ours, apps)
-    kept = {path: text for path, text in plain(texts, before).items() if path not in going}
-    moved = _moved_back(ours, kept)
-    kept |= moved
-    if TLS_BASE in kept and not any(map(is_secret, kept)):
-        going.insert(0, TLS_BASE)
-        del kept[TLS_BASE]
+        raise Rejected(f"{root / BASE} isn't as it was deployed, so nothing can be changed; deploy first (site.yml)")
+    kept = {path: text for path, text in plain(texts, before).items() if path not in off}
+    changes = {**_moved_back(ours, kept), **changes}
+    kept |= changes
+    going = [*_unused(ours, kept), *off]
+    kept = {path: text for path, text in kept.items() if path not in going}
     generation = digest_of(kept)
     base = kept[BASE].replace(GENERATION.encode(), generation.encode())
-    changed = {path: _file(root / path, text) for path, text in {**moved, BASE: base}.items()}
-    return Aim(
-        {**dict.fromkeys(going), **changed},
-        generation,
-        doomed=[log_name(app) for app in apps if log_name(app) in ours.logs],
-    )
+    changed = {
+        path: OwnedFile(root / path, _as_text(text), mode_of(path)) for path, text in {**changes, BASE: base}.items()
+    }
+    return Aim({**dict.fromkeys(going), **changed}, generation)
+
+
+def _unused(ours: Ours, tree: Mapping[str, bytes]) -> list[str]:
+    """Files of ours that nothing in this tree needs any more: what is there only for apps with a certificate."""
+    useless = [] if any(map(is_pem, tree)) else [TLS_BASE]
+    if not any(WEBROOT.encode() in text for path, text in tree.items() if is_server_block(path)):
+        useless += OF_ACME
+    return [path for path in useless if path in ours.files]
 
 
 def _refuse_other_ports(ours: Ours, texts: Mapping[str, str], tree: Mapping[str, bytes]) -> None:
@@ -169,7 +190,11 @@ def _moved_back(ours: Ours, texts: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _file(place: Path, content: bytes) -> OwnedFile:
-    return OwnedFile(place, content.decode(errors="surrogateescape"), 0o644)
+    return OwnedFile(place, _as_text(content), 0o644)
+
+
+def _as_text(content: bytes) -> str:
+    return content.decode(errors="surrogateescape")
 
 
 def _of_apps(ours: Ours, apps: Sequence[str]) -> list[str]:

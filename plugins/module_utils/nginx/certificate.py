@@ -32,11 +32,12 @@ subjectAltName = {names}
 
 @dataclasses.dataclass(frozen=True)
 class Certificate:
-    """What a certificate says: the names it is for, who has signed it, and until when it is valid."""
+    """What a certificate says: the names it is for, who has signed it, and when it is valid."""
 
     names: list[str]
     subject: str
     issuer: str
+    begins: datetime.datetime
     expires: datetime.datetime
 
     @property
@@ -47,17 +48,21 @@ class Certificate:
         """Whole days; less than 0 if it has expired."""
         return (self.expires - now).days
 
+    def share_left(self, now: datetime.datetime) -> float:
+        """The part of its time that is left, from 1 to 0."""
+        return (self.expires - now) / (self.expires - self.begins)
+
 
 def read(system: System, path: Path) -> Certificate | None:
     """The first certificate of a file; None if there is none."""
-    words = ("x509", "-in", str(path), "-noout", "-subject", "-issuer", "-enddate", "-ext", "subjectAltName")
+    words = ("x509", "-in", str(path), "-noout", "-subject", "-issuer", "-dates", "-ext", "subjectAltName")
     code, said = system.openssl(*words, "-nameopt", "RFC2253", "-dateopt", "iso_8601")
-    found = dict(re.findall(r"^(subject|issuer|notAfter)=(.*)$", said, re.MULTILINE))
-    if code != 0 or len(found) != 3:
+    found = dict(re.findall(r"^(subject|issuer|notBefore|notAfter)=(.*)$", said, re.MULTILINE))
+    if code != 0 or len(found) != 4:
         return None
     names = re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)
-    expires = datetime.datetime.fromisoformat(found["notAfter"])
-    return Certificate(sorted(names), found["subject"].strip(), found["issuer"].strip(), expires)
+    begins, expires = (datetime.datetime.fromisoformat(found[when]) for when in ("notBefore", "notAfter"))
+    return Certificate(sorted(names), found["subject"].strip(), found["issuer"].strip(), begins, expires)
 
 
 def self_signed(system: System, path: Path, names: Sequence[str]) -> str:

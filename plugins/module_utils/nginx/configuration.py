@@ -17,7 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import A
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import Logs
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, is_secret
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, is_shown
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
@@ -78,13 +78,13 @@ class Configuration:
         )
 
     def diff(self) -> list[dict[str, str]]:
-        """What `--diff` shows: each file that changes, before and after. Of a link or a key, only its name."""
+        """What `--diff` shows: each file that changes, before and after; of links, keys and programs only the name."""
         return [
             {
                 "before_header": os.fspath(self.root / path),
                 "after_header": os.fspath(self.root / path) if source is not None else "/dev/null",
-                "before": "" if is_secret(path) else _text(self.root / path),
-                "after": "" if is_secret(path) else source.text if isinstance(source, OwnedFile) else _text(source),
+                "before": _text(self.root / path) if is_shown(path) else "",
+                "after": (source.text if isinstance(source, OwnedFile) else _text(source)) if is_shown(path) else "",
             }
             for path, source in self.changes().items()
         ]

@@ -28,6 +28,17 @@ DROP_IN = "/etc/systemd/system/nginx.service.d/web.conf"
 TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 # Read before the distribution's file, which is called nginx and names every log.
 LOGROTATE = "/etc/logrotate.d/00-nginx-errors"
+# Certbot runs it whenever it has renewed a certificate.
+RENEWAL_HOOK = "/etc/letsencrypt/renewal-hooks/deploy/web"
+# For a CA of one's own: the certificates that certbot trusts then, and the drop-in that tells its timer's service.
+CA_BUNDLE = "/etc/letsencrypt/web-ca.pem"
+CERTBOT_DROP_IN = "/etc/systemd/system/certbot.service.d/web.conf"
+# What certbot's plugin needs to change the DNS.
+DNS_CREDENTIALS = "/etc/letsencrypt/web-dns.ini"
+# All that is there only while an app has its certificates from a CA by ACME.
+OF_ACME = (RENEWAL_HOOK, CA_BUNDLE, CERTBOT_DROP_IN, DNS_CREDENTIALS)
+# Which certificates certbot was asked for, and why it couldn't get one.
+ACME_NOTES = f"{KEPT}/acme.json"
 
 # Where the running nginx is named: a reload and logrotate look there.
 PID_FILE = Path("/run/nginx.pid")
@@ -59,11 +70,21 @@ def pem_file(app: str) -> str:
 
 def is_secret(path: str) -> bool:
     """Whether a file is for root alone, and never shown."""
+    return path == DNS_CREDENTIALS or is_pem(path)
+
+
+def is_pem(path: str) -> bool:
+    """Whether a file holds the key and the certificate of an app."""
     return path.startswith("tls/")
 
 
+def is_shown(path: str) -> bool:
+    """Whether `--diff` may show the file's text."""
+    return path != RENEWAL_HOOK and not is_secret(path)
+
+
 def mode_of(path: str) -> int:
-    return 0o600 if is_secret(path) else 0o644
+    return 0o600 if is_secret(path) else 0o755 if path == RENEWAL_HOOK else 0o644
 
 
 def log_name(app: str) -> str:

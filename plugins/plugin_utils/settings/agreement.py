@@ -13,14 +13,22 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     WrongValue,
     absolute_path,
     account,
+    any_text,
     below_run,
+    dns_plugin,
+    email,
+    file_path,
+    https_url,
     networks,
     port,
+    whole,
     yes_or_no,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
 
 PREFIX = "web_"
+# Their values are told nobody.
+HIDDEN = ("build_environment", "acme_dns_credentials")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,6 +81,53 @@ class Agreement:
             carried=False,
         ),
     )
+    acme_directory: str = field(
+        default="https://acme-v02.api.letsencrypt.org/directory",
+        metadata=key(
+            https_url, "the CA that apps with `tls: acme` get their [certificates](https.md#acme) from", carried=False
+        ),
+    )
+    acme_email: str = field(
+        default="",
+        metadata=key(
+            email,
+            "the address that it writes to when something is wrong; by giving it you agree to its terms",
+            carried=False,
+        ),
+    )
+    acme_ca_bundle: str = field(
+        default="",
+        metadata=key(
+            file_path,
+            "certificates (PEM) that certbot trusts in place of the system's, for a CA of your own",
+            carried=False,
+        ),
+    )
+    acme_dns_plugin: str = field(
+        default="",
+        metadata=key(
+            dns_plugin,
+            "certbot's plugin that proves names by DNS, such as `cloudflare`; by HTTP if not given",
+            carried=False,
+        ),
+    )
+    acme_dns_credentials: str = field(
+        default="",
+        metadata=key(any_text, "the text of that plugin's file of credentials; vault it; never shown", carried=False),
+    )
+    acme_dns_seconds: int = field(
+        default=60,
+        metadata=key(whole(1, 3600, "seconds"), "seconds after which the CA sees a change of the DNS", carried=False),
+    )
+    acme_ask_first: bool = field(
+        default=True,
+        metadata=key(
+            yes_or_no,
+            "whether a host asks for a name itself before the CA does; `false` where it doesn't reach its own public "
+            "address",
+            carried=False,
+        ),
+    )
     build_environment: dict[str, str] = field(
         default_factory=dict,
         metadata=key(
@@ -83,10 +138,9 @@ class Agreement:
     )
 
     def plain(self) -> dict[str, Any]:
-        """What templates and roles get: everything that may be shown."""
+        """What templates and roles get: everything that may be shown, but for what only certbot needs."""
         values = dataclasses.asdict(self)
-        del values["build_environment"]
-        return values
+        return {name: value for name, value in values.items() if name not in HIDDEN and not name.startswith("acme_")}
 
 
 def variables() -> list[str]:
@@ -106,6 +160,6 @@ def parse_agreement(given: Mapping[str, Any], problems: list[str]) -> Agreement:
             try:
                 values[agreed.name] = agreed.metadata["rule"](given[variable])
             except WrongValue as error:
-                quoted = "" if agreed.name == "build_environment" else f"is {shown(given[variable])}, but it "
+                quoted = "" if agreed.name in HIDDEN else f"is {shown(given[variable])}, but it "
                 problems.append(f"{variable}: {quoted}{error}")
     return Agreement(**values)

@@ -58,8 +58,8 @@ class App:
         default="off",
         metadata=key(
             tls_way,
-            "`off`, `self_signed` or `files`: [HTTPS](https.md), with the certificate that each host makes for itself "
-            "or with your own",
+            "`off`, `self_signed`, `files` or `acme`: [HTTPS](https.md), with the certificate that each host makes for "
+            "itself, with your own, or with one that a CA gives and renews",
             carried=False,
         ),
     )

@@ -21,6 +21,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
+from cryptography import x509
 
 # A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
 SOCKET_PATH_BYTES = 103
@@ -76,11 +77,20 @@ class Settings:
         """A person's own certificate and its key. Raises OSError."""
         return self.read(self.path(app.tls_certificate)), self.read(self.path(app.tls_key))
 
+    def ca_bundle(self) -> bytes:
+        """The certificates that certbot trusts. Raises OSError."""
+        return self.read(self.path(self.agreement.acme_ca_bundle))
+
     def present(self) -> list[App]:
         return [app for app in self.apps if app.name in self.chosen and app.is_present()]
 
     def absent(self) -> list[App]:
         return [app for app in self.apps if app.name in self.chosen and not app.is_present()]
+
+    def proven_here(self) -> list[str]:
+        """Names for which a CA asks this host."""
+        by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
+        return [name for app in by_http for name in app.server_names]
 
     def layout(self, app: App) -> AppLayout:
         agreed = self.agreement
@@ -140,6 +150,8 @@ def _faults(settings: Settings) -> Iterator[str]:
         yield f"web_https_port: is {settings.agreement.https_port}, as web_http_port is; nginx needs one for each"
     if settings.agreement.proxy_protocol and not settings.agreement.trusted_proxies:
         yield "web_proxy_protocol: is true, but web_trusted_proxies is empty; list the proxies that speak it"
+    if any(app.tls == "acme" for app in settings.present()):
+        yield from _acme_faults(settings)
     for app in settings.present():
         for fault in _tls_faults(settings, app):
             yield f"web_apps: '{app.name}' has {fault}"
@@ -157,6 +169,8 @@ def _tls_faults(settings: Settings, app: App) -> Iterator[str]:
     given = {"tls_certificate": app.tls_certificate, "tls_key": app.tls_key}
     if app.hsts and app.tls == "off":
         yield "'hsts' without 'tls': browsers would ask by HTTPS, and nobody would answer; set 'tls' too"
+    if app.tls == "acme":
+        yield from _name_faults(app, settings.agreement)
     if app.tls != "files":
         yield from (f"'{name}', which needs 'tls: files'" for name, path in given.items() if path)
         return
@@ -171,6 +185,30 @@ def _tls_faults(settings: Settings, app: App) -> Iterator[str]:
         yield f"'tls: files', but a file can't be read: {error.strerror or error}{where}"
         return
     yield from certificate_faults(chain, key, app.server_names)
+
+
+def _name_faults(app: App, agreed: Agreement) -> Iterator[str]:
+    """Names that no CA gives a certificate for, as it is asked."""
+    for name in app.server_names:
+        if name.startswith("[") or name.replace(".", "").isdigit():
+            yield f"'tls: acme' and {name} in 'server_names': a CA proves names alone; use 'files'"
+        elif name.startswith("*.") and not agreed.acme_dns_plugin:
+            yield f"'tls: acme' and {name} in 'server_names': a wildcard is proven by DNS; set web_acme_dns_plugin"
+
+
+def _acme_faults(settings: Settings) -> Iterator[str]:
+    agreed = settings.agreement
+    if not agreed.acme_email:
+        yield "web_acme_email: is not set, but an app has 'tls: acme'; give the address that the CA may write to"
+    if agreed.acme_dns_credentials and not agreed.acme_dns_plugin:
+        yield "web_acme_dns_credentials: is set, but web_acme_dns_plugin isn't; name the plugin that they are for"
+    if agreed.acme_ca_bundle:
+        try:
+            x509.load_pem_x509_certificates(settings.ca_bundle())
+        except OSError as error:
+            yield f"web_acme_ca_bundle: can't be read: {error.strerror or error}"
+        except ValueError:
+            yield "web_acme_ca_bundle: must be a file of certificates in PEM ('-----BEGIN CERTIFICATE-----')"
 
 
 def _longest_socket(app: AppLayout) -> str:

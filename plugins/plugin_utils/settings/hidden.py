@@ -13,11 +13,12 @@ from typing import Any
 from ansible._internal._datatag._tags import Origin
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import HIDDEN, PREFIX
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import masked
 
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 # Every value in these is hidden, however the file is kept.
-ALL_HIDDEN = ("web_app_secrets", "web_build_environment")
+ALL_HIDDEN = ("web_app_secrets", *(f"{PREFIX}{name}" for name in HIDDEN))
 # Other hosts' variables, and what Ansible itself adds.
 NOT_OURS = ("hostvars", "groups", "vars", "ansible_facts")
 

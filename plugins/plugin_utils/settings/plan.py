@@ -53,7 +53,25 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
             for chain, key in [settings.certificate(app)]
         },
         "build_environment": settings.agreement.build_environment,
+        "acme": _terms(settings),
         "by": deployed_by(),
+    }
+
+
+def _terms(settings: Settings) -> dict[str, Any]:
+    """How certificates are got from a CA, {} if none are; it holds a secret."""
+    agreed = settings.agreement
+    if not any(app.tls == "acme" for app in settings.present()):
+        return {}
+    return {
+        "packages": ["certbot", *([f"python3-certbot-dns-{agreed.acme_dns_plugin}"] if agreed.acme_dns_plugin else [])],
+        "directory": agreed.acme_directory,
+        "email": agreed.acme_email,
+        "ca_bundle": settings.ca_bundle().decode() if agreed.acme_ca_bundle else "",
+        "dns_plugin": agreed.acme_dns_plugin,
+        "dns_seconds": agreed.acme_dns_seconds,
+        "dns_secret": agreed.acme_dns_credentials,
+        "ask_first": agreed.acme_ask_first,
     }
 
 
@@ -67,20 +85,21 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
         values = {name: value for name, value in dataclasses.asdict(app).items() if name not in APART}
         # A release that is rolled back to may take longer than the live one.
         slowest = max(app.request_timeout, int(known.get("longest_timeout", 0)))
+        site = {"read_timeout": slowest + NGINX_WAITS_LONGER, "headers": list(_headers(app)), "is_waiting": False}
         yield {
             "app": {**values, **settings.layout(app).describe()},
             "release": release,
             "site": {
-                "read_timeout": slowest + NGINX_WAITS_LONGER,
-                **_visitors(app, settings.agreement),
-                "headers": list(_headers(app)),
+                **site,
+                **_visitors(app, settings.agreement, is_secure=app.tls != "off"),
+                # The same for as long as a CA hasn't given a certificate.
+                "waiting": {**site, **_visitors(app, settings.agreement, is_secure=False), "is_waiting": True},
             },
         }
 
 
-def _visitors(app: App, agreed: Agreement) -> dict[str, Any]:
+def _visitors(app: App, agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:
     """How visitors come: "http" or "https", to which port, and what a URL needs besides the host name to say so."""
-    is_secure = app.tls != "off"
     port = agreed.https_port if is_secure else agreed.http_port
     is_usual = port == (443 if is_secure else 80)
     return {
@@ -88,6 +107,7 @@ def _visitors(app: App, agreed: Agreement) -> dict[str, Any]:
         "is_secure": is_secure,
         "port": port,
         "port_in_url": "" if is_usual else f":{port}",
+        "hsts": app.hsts if is_secure else 0,
     }
 
 

@@ -19,7 +19,7 @@ SYSTEM_NAMES = """
     passwd podman postgresql private prometheus provision python quotaon rabbitmq redis runc serial-getty shm ssh sshd
     sudo systemd tmp ucf user uwsgi uwsgi-app var vim www x11
 
-    candidate web-apps web-build web-probe
+    candidate web-acme web-apps web-build web-probe
 """
 
 
@@ -77,7 +77,7 @@ def one_of(*words: str) -> Rule:
 
 def tls_way(value: Any) -> str:
     """How a site gets its certificate. YAML reads a bare `off` as false."""
-    way: str = one_of("off", "self_signed", "files")("off" if value is False else value)
+    way: str = one_of("off", "self_signed", "files", "acme")("off" if value is False else value)
     return way
 
 
@@ -182,6 +182,12 @@ static_path = text(
 )
 # On this machine; what it holds is sent to the hosts.
 file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the playbook or absolute")
+https_url = text(
+    r"https://[\w.:\[\]-]+(/[\w.~/-]*)?", "a URL that begins with https:// (https://ca.example.com/directory)"
+)
+email = text(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "an e-mail address (ops@example.com)")
+dns_plugin = text(r"[a-z0-9]+", "the name of one of certbot's plugins for the DNS (cloudflare, route53, rfc2136)")
+any_text = text(r"[^\0]*", "a text")
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
 account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
 below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")

@@ -61,17 +61,24 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
     )
 
 
-def all_problems(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader) -> list[str]:
-    """Everything that is wrong with the settings of a host, a line for each problem, without any secret."""
+def all_problems(
+    task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader
+) -> tuple[list[str], list[str]]:
+    """Everything that is wrong with the settings of a host, a line for each problem, without any secret.
+
+    Beside that the names for which a CA asks the host.
+    """
     names: list[str] = []
+    proven: list[str] = []
     try:
         request = request_of(task_vars, render, loader)
         names = request.names()
-        _settings, problems = parse(request)
+        settings, problems = parse(request)
+        proven = settings.proven_here()
     except BadSettings as error:
         problems = error.problems
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
-    return without_secrets(problems, task_vars, render, names)
+    return without_secrets(problems, task_vars, render, names), proven
 
 
 def _reason(error: BaseException) -> str:

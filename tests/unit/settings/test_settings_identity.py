@@ -68,6 +68,13 @@ AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "proxy_protocol": True,
     "health_clients": ["10.0.0.0/8"],
     "build_environment": {"PIP_INDEX_URL": "x"},
+    "acme_directory": "https://ca.test/directory",
+    "acme_email": "ops@ca.test",
+    "acme_ca_bundle": "/ca.pem",
+    "acme_dns_plugin": "cloudflare",
+    "acme_dns_credentials": "token = x",
+    "acme_dns_seconds": 9,
+    "acme_ask_first": False,
 }
 
 

@@ -29,7 +29,7 @@ def test_it_is_made_of_plain_values(workshop: Workshop) -> None:
 def test_its_parts(workshop: Workshop) -> None:
     made = workshop.plan(app(), WIKI, {"name": "old", "state": "absent", "purge": True})
     assert sorted(made) == [
-        *("absent", "apps", "build_environment", "by", "certificates", "environments", "secrets", "web"),
+        *("absent", "acme", "apps", "build_environment", "by", "certificates", "environments", "secrets", "web"),
     ]
     assert made["web"] == {
         "user": "www",

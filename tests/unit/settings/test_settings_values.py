@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ MODULE = "must be a dotted Python name (flask_wsgi, shop.web)"
 CALLABLE = "must be a Python name (app)"
 INSIDE = "must be a path inside the source, without '..'"
 FILE = "must be the path of a file, relative to the playbook or absolute"
-TLS = "must be one of off, self_signed, files"
+TLS = "must be one of off, self_signed, files, acme"
 HEADERS = "must be a dictionary of response headers (X-Frame-Options: DENY)"
 FOLDER = "must be the path of a folder, relative to the playbook or absolute"
 URL = "must be a URL path that begins with '/' (/health)"
@@ -261,7 +262,29 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
             (["10.0.0.1", "10.0.0.1/32"], "must list each address or network once"),
         )
     ),
-    *(("web_proxy_protocol", value, "must be true or false") for value in ("yes", 1, None)),
+    *(
+        (variable, value, "must be true or false")
+        for variable in ("web_proxy_protocol", "web_acme_ask_first")
+        for value in ("yes", 1, None)
+    ),
+    *(
+        ("web_acme_directory", value, "must be a URL that begins with https:// (https://ca.example.com/directory)")
+        for value in ("ca.test/dir", "letsencrypt", "", None)
+    ),
+    *(("web_acme_email", value, "must be an e-mail address (ops@example.com)") for value in ("ops", "", None)),
+    *(
+        ("web_acme_ca_bundle", value, "must be the path of a file, relative to the playbook or absolute")
+        for value in ("", None, 7)
+    ),
+    *(
+        (
+            "web_acme_dns_plugin",
+            value,
+            "must be the name of one of certbot's plugins for the DNS (cloudflare, route53, rfc2136)",
+        )
+        for value in ("dns-cloudflare", "a b", "", None)
+    ),
+    *(("web_acme_dns_seconds", value, whole(1, 3600, " of seconds")) for value in (0, 3601, "60", True)),
 ]
 
 
@@ -277,8 +300,13 @@ def test_the_proxy_protocol_needs_somebody_who_speaks_it(workshop: Workshop) -> 
     assert workshop.problems(app(), web_proxy_protocol=True, web_trusted_proxies=["10.0.0.7", "2001:db8::/32"]) == []
 
 
+def test_of_a_wrong_secret_nothing_is_shown(workshop: Workshop) -> None:
+    assert workshop.problem(app(), web_acme_dns_credentials=["hunter2"]) == "web_acme_dns_credentials: must be a text"
+
+
 def test_every_agreement_has_a_wrong_value_in_the_table() -> None:
-    tried = {variable for variable, _value, _remedy in WRONG_AGREEMENTS} | {"web_build_environment"}
+    never_shown = {"web_build_environment", "web_acme_dns_credentials"}
+    tried = {variable for variable, _value, _remedy in WRONG_AGREEMENTS} | never_shown
     assert tried == {f"web_{name}" for name in meanings(Agreement)}
 
 
@@ -296,7 +324,12 @@ def test_a_name_of_the_system_is_left_to_it(workshop: Workshop, name: str) -> No
 
 def test_names_of_our_own_folders_are_among_them() -> None:
     some = layout.AppLayout("shop")
-    ours = {some.registration.parent.name, some.build.parent.name, layout.PROBE_SOCKET.split("/")[2]}
+    ours = {
+        some.registration.parent.name,
+        some.build.parent.name,
+        layout.PROBE_SOCKET.split("/")[2],
+        Path(layout.WEBROOT).name,
+    }
     assert {*ours, some.candidate_socket.stem} <= {*SYSTEM_NAMES.split()}
 
 

@@ -1,0 +1,1 @@
+"""Certificates from a CA by ACME, on the host: what certbot has, how it is asked, and what follows a renewal."""

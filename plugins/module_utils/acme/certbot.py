@@ -1,0 +1,125 @@
+"""Certbot, asked for a certificate or told to forget one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.astray import astray, left
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import exists, lineage_name
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import WEBROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    CA_BUNDLE,
+    CERTBOT_DROP_IN,
+    DNS_CREDENTIALS,
+)
+
+TIMER = "certbot.timer"
+# A change of the DNS may take minutes to be seen.
+PATIENCE = 900
+# Of what certbot says when it fails, what holds for every failure.
+BESIDE_THE_POINT = re.compile(r"^(Saving debug log|Ask for help|Some challenges have failed|Hint:|$)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """How a CA is asked: the URL of its directory, the account's e-mail, and which plugin changes the DNS, if any.
+
+    With `asks_first`, a name that doesn't lead here isn't told to the CA.
+    """
+
+    directory: str
+    email: str
+    dns_plugin: str = ""
+    dns_seconds: int = 60
+    asks_first: bool = True
+
+
+def issue(app: str, names: Sequence[str], terms: Terms, notes: Notes) -> str:
+    """Get a certificate for all names of an app in place of the one that is there. Why it failed, or "".
+
+    Raises OSError.
+    """
+    if app not in notes.asked and exists(app):
+        name = lineage_name(app)
+        return (
+            f"certbot has a certificate {name} already, which isn't ours; remove it: certbot delete --cert-name {name}"
+        )
+    notes.ask(app)
+    with left(Path(WEBROOT)) as mark:
+        if terms.asks_first and not terms.dns_plugin:
+            faults = [fault for name in names if (fault := astray(name, mark))]
+            if faults:
+                return "; ".join(faults)
+        return _run(*_words(app, names, terms))
+
+
+def delete(app: str, notes: Notes) -> None:
+    """Forget the certificate of an app, if it is ours. It isn't revoked. Raises OSError."""
+    if app not in notes.asked:
+        return
+    if exists(app) and (fault := _run("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))):
+        raise OSError(fault)
+    notes.forget(app)
+    if not notes.asked:
+        shutil.rmtree(WEBROOT, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            Path(CERTBOT_DROP_IN).parent.rmdir()
+
+
+def keep_renewing() -> None:
+    """Let the distribution's timer run, whoever stopped it."""
+    subprocess.run(["systemctl", "enable", "--now", "--quiet", TIMER], capture_output=True, check=False)
+
+
+def _words(app: str, names: Sequence[str], terms: Terms) -> list[str]:
+    return [
+        "certbot", "certonly", "--non-interactive", "--agree-tos", "--no-eff-email", "--email", terms.email,
+        "--server", terms.directory, "--cert-name", lineage_name(app),
+        *(word for name in names for word in ("--domain", name)),
+        # It is asked only for what isn't there: other names, another CA, or a certificate that has grown old.
+        "--force-renewal", "--renew-with-new-domains", "--break-my-certs",
+        # The hook would wait for the lock of the run that has asked.
+        "--no-directory-hooks",
+        *(_by_dns(terms) if terms.dns_plugin else ["--webroot", "--webroot-path", WEBROOT]),
+    ]  # fmt: skip
+
+
+def _by_dns(terms: Terms) -> list[str]:
+    option = f"--dns-{terms.dns_plugin}"
+    credentials = [f"{option}-credentials", DNS_CREDENTIALS] if os.path.exists(DNS_CREDENTIALS) else []
+    return [option, *credentials, f"{option}-propagation-seconds", str(terms.dns_seconds)]
+
+
+def _run(*words: str) -> str:
+    """Why a command failed, in one line; "" if it didn't."""
+    try:
+        done = subprocess.run(
+            words, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"certbot has not ended after {PATIENCE} s"
+    return "" if done.returncode == 0 else reason(done.stderr or done.stdout) or f"certbot failed ({done.returncode})"
+
+
+def reason(said: str) -> str:
+    """Certbot's own words, without those that it always says. Where the CA has told what it met, that."""
+    lines = [line.strip() for line in said.splitlines()]
+    told = [
+        f"{domain}: {detail}"
+        for domain, detail in re.findall(r"(?:Domain|Identifier): *(\S+)\n *Type: .*\n *Detail: *(.*)", said)
+    ]
+    return "; ".join(told) or " ".join(line for line in lines if not BESIDE_THE_POINT.match(line))
+
+
+def _environment() -> Mapping[str, str]:
+    own_ca = {"REQUESTS_CA_BUNDLE": CA_BUNDLE} if os.path.exists(CA_BUNDLE) else {}
+    return {**os.environ, "LC_ALL": "C.UTF-8", **own_ca}

@@ -1,0 +1,66 @@
+"""What certbot has for an app: a lineage, as it calls a certificate with all its renewals."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import Certificate, read
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
+
+CERTBOTS = Path("/etc/letsencrypt")
+# Certbot renews when a third of a certificate's time is left. With less than this, it has tried in vain for a while:
+# 20 days of 90.
+LITTLE_LEFT = 2 / 9
+
+
+def lineage_name(app: str) -> str:
+    """Not the app's own name: others may have certificates on this host too."""
+    return f"web-{app}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Lineage:
+    """`pem` is the key, the certificate and those that sign it; `directory` the URL of the CA that it came from."""
+
+    certificate: Certificate
+    directory: str
+    pem: str
+
+    def is_as_wanted(self, names: Sequence[str], directory: str, system: System) -> bool:
+        """Whether it needs nothing but certbot's timer."""
+        return self.certificate.names == sorted(names) and self.directory == directory and not self.is_old(system)
+
+    def is_old(self, system: System) -> bool:
+        """Whether certbot should have renewed it long ago."""
+        return self.certificate.share_left(system.today()) < LITTLE_LEFT
+
+
+def exists(app: str, certbots: Path = CERTBOTS) -> bool:
+    return _settings(app, certbots).exists()
+
+
+def lineage(system: System, app: str, certbots: Path = CERTBOTS) -> Lineage | None:
+    """The lineage of an app; None if there is none, or certbot is just replacing it. Raises OSError."""
+    settings, live = _settings(app, certbots), certbots / "live" / lineage_name(app)
+    key, chain = live / "privkey.pem", live / "fullchain.pem"
+    if not settings.is_file() or not key.is_file() or not chain.is_file() or _number(key) != _number(chain):
+        return None
+    certificate = read(system, chain)
+    found = re.search(r"^server = (\S+)$", settings.read_text(), re.MULTILINE)
+    if certificate is None:
+        return None
+    pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
+    return Lineage(certificate, found[1] if found else "", pem)
+
+
+def _settings(app: str, certbots: Path) -> Path:
+    return certbots / "renewal" / f"{lineage_name(app)}.conf"
+
+
+def _number(link: Path) -> str:
+    """Which renewal a link leads to: certbot changes its links one after the other."""
+    return re.sub(r"\D", "", os.path.basename(os.readlink(link))) if link.is_symlink() else ""
