@@ -1,7 +1,8 @@
 # The commands of this project; `make` alone lists them. CI calls nothing else.
 #
 # Python tools live in .venv, exactly as uv.lock names them. System packages are installed where they are missing
-# (apt, with sudo for those who aren't root): podman and mmdebstrap for the throw-away servers, shellcheck for lint.
+# (apt, with sudo for those who aren't root): podman and mmdebstrap for the throw-away servers, shellcheck for lint,
+# chromium and certutil for the browser.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,8 +14,11 @@ DEMO_PORT ?= 8080
 DEMO_HTTPS_PORT ?= 8443
 DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
-# What `make test` runs; empty stands for all of molecule/.
-SCENARIOS ?=
+# What only `make test-full` runs, because it needs a browser and takes minutes; `make test` runs the rest of molecule/.
+FULL_ONLY := https_judged
+SCENARIOS ?= $(filter-out $(FULL_ONLY),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
+# What a run of these scenarios needs beforehand.
+with_browser = $(if $(filter $(FULL_ONLY),$(1)),browser)
 export PYTHON DEMO_PORT DEMO_HTTPS_PORT DEMO_SSH_PORT
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -67,13 +71,26 @@ setup: .venv/.locked ## Install the Python tools that uv.lock names into .venv
 	@.venv/bin/uv sync --locked
 	@touch $@
 
+.PHONY: browser
+browser: .venv/.browser ## Install Chromium, and what drives it, for the scenarios of test-full
+	@tools/packages.sh browser
+
+.venv/.browser: .venv/.locked
+	@.venv/bin/uv sync --locked --group browser
+	@touch $@
+
 .PHONY: test
-test: ## Everything there is: lint, unit tests, all molecule scenarios
+test: ## Lint, unit tests, and the molecule scenarios that need no browser
 	@start=$$SECONDS; \
 	$(MAKE) lint; \
 	$(MAKE) unit; \
 	$(MAKE) scenarios; \
 	$(say) "All passed: lint, unit tests and scenarios, in $$((SECONDS - start)) s"
+
+.PHONY: test-full
+test-full: ## Everything there is: test, and what a browser and testssl.sh find
+	@$(MAKE) test
+	@$(MAKE) scenarios SCENARIOS="$(FULL_ONLY)"
 
 .PHONY: lint
 lint: setup ## Check the style and the types of all files
@@ -106,15 +123,20 @@ unit: setup ## Test what needs no server: plugins, templates, role interfaces, t
 	@pytest uwsgi-flask
 
 .PHONY: scenarios
-scenarios: setup ## Test deploys on throw-away servers, two scenarios at a time, or only SCENARIOS="default fleet"
+scenarios: setup $(call with_browser,$(SCENARIOS)) ## Test deploys on throw-away servers, two scenarios at a time, or only SCENARIOS="default fleet"
 	@tools/packages.sh servers
 	@$(say) 'Scenarios on throw-away servers'
 	@python tools/scenarios.py $(SCENARIOS)
 
 .PHONY: molecule
-molecule: setup ## One scenario, with all its output (SCENARIO=default)
+molecule: setup $(call with_browser,$(SCENARIO)) ## One scenario, with all its output (SCENARIO=default)
 	@tools/packages.sh servers
 	@molecule --base-config=.config/molecule/config.yml test --no-command-borders --scenario-name $(SCENARIO)
+
+.PHONY: screenshot
+screenshot: ## Take docs/home-page.png anew
+	@$(MAKE) scenarios SCENARIOS=https_judged
+	@cp .cache/home-page.png docs/
 
 .PHONY: clean
 clean: ## Remove what the above made: servers, base images, key, .venv, caches

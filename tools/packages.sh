@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the system packages that are missing: `packages.sh PURPOSE…`, each of python, lint, servers.
+# Install the system packages that are missing: `packages.sh PURPOSE…`, each of python, lint, servers, browser.
 # Does nothing, and asks for no rights, where all are there.
 set -euo pipefail
 
@@ -34,6 +34,11 @@ for purpose in "$@"; do
         [ ! -d /run/systemd/system ] || [ -S /run/dbus/system_bus_socket ] || need dbus-daemon dbus
         # For a server's root disk, which is made of Debian's archive wherever this runs.
         [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
+        ;;
+    browser)
+        need chromium chromium
+        # Makes the store in which Chromium finds the authorities that it trusts.
+        need certutil libnss3-tools
         ;;
     *)
         echo "packages.sh: unknown purpose '$purpose'" >&2
