@@ -39,6 +39,9 @@ OURS = "log_format plain;\nworker_connections 1000;\n"
 SERVERS = f"listen 80 default_server;\nlisten unix:{PROBE_SOCKET};\nserver_name {GENERATION}.invalid;\n"
 # Changes that need room on the disk.
 NEED_ROOM = ("save", "write", "make", "guard")
+# What differs between two hosts that have been brought to the same in different ways.
+NUMBERED = re.compile(r'[0-9a-f]{32}(?=\.invalid)|\s*"[0-9a-f]{64}",?|"(load|times)": .*')
+INCLUDED = re.compile(r"conf\.d/[^/]+\.conf|sites-enabled/[^/]+")
 SOCKET = re.compile(rb"listen unix:(\S+);")
 
 
@@ -132,7 +135,7 @@ class Nginx(System):
         return made
 
     def content(self) -> dict[str, str]:
-        """Every file and link that outlasts a boot, by its path. The host's own folder isn't named: hosts compare."""
+        """Every file and link that outlasts a boot, by its path, without what differs between hosts that are alike."""
         found = {}
         for path in self.folder.rglob("*"):
             name = path.relative_to(self.folder).as_posix()
@@ -141,7 +144,7 @@ class Nginx(System):
             if path.is_symlink():
                 found[name] = f"-> {os.readlink(path)}"
             elif path.is_file():
-                found[name] = path.read_text().replace(str(self.folder), "")
+                found[name] = NUMBERED.sub("", path.read_text().replace(str(self.folder), ""))
         return found
 
     def boots(self) -> bool:
@@ -286,7 +289,7 @@ class Nginx(System):
 
     def proves(self, names: Iterable[str], probe_socket: Path) -> bool:
         is_there = os.fspath(probe_socket) in self.listening() and probe_socket.is_socket()
-        return is_there and {*names} <= {*proof_names(self.loaded)}
+        return is_there and {*names} <= {name for text in _included(self.loaded).values() for name in proof_names(text)}
 
     def listening(self) -> set[str]:
         return {os.fspath(self.socket_file(path)) for path in self.sockets}
@@ -316,9 +319,14 @@ class Nginx(System):
         self.time += seconds
 
 
+def _included(texts: dict[str, bytes]) -> dict[str, bytes]:
+    """The files that nginx reads."""
+    return {path: text for path, text in texts.items() if path == MAIN or INCLUDED.fullmatch(path)}
+
+
 def _read(texts: dict[str, bytes]) -> bytes:
     """All that nginx reads of these files."""
-    return b"".join(text for path, text in texts.items() if not path.startswith("sites-available"))
+    return b"".join(_included(texts).values())
 
 
 def _faults(texts: dict[str, bytes]) -> list[str]:

@@ -15,6 +15,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
     DEFAULT_SITE,
+    FORMER,
     MAIN,
     OF_ACME,
     RENEWAL_HOOK,
@@ -87,6 +88,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     texts = {path: with_own_digest(text) if is_server_block(path) else text for path, text in texts.items()}
     going = _of_apps(ours, absent)
     going += [path for path in map(pem_file, apps) if path in ours.files and path not in texts]
+    going += [path for path in FORMER if path in ours.files]
     if RENEWAL_HOOK in texts:
         going += [path for path in OF_ACME if path in ours.files and path not in texts]
     if os.path.lexists(root / DEFAULT_SITE):
@@ -101,7 +103,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     going += unused
     tree = {path: text for path, text in tree.items() if path not in unused}
     below = {path: text.encode() for path, text in texts.items() if not path.startswith("/")}
-    generation = digest_of({**tree, **below})
+    generation = digest_of({**tree, **below}, ours.next_load())
     placed = {
         path: OwnedFile(root / path, text.replace(GENERATION, generation), mode_of(path))
         for path, text in texts.items()
@@ -146,7 +148,7 @@ def _altered(ours: Ours, off: Sequence[str], changes: Mapping[str, bytes]) -> Ai
     kept |= changes
     going = [*_unused(ours, kept), *off]
     kept = {path: text for path, text in kept.items() if path not in going}
-    generation = digest_of(kept)
+    generation = digest_of(kept, ours.next_load())
     base = kept[BASE].replace(GENERATION.encode(), generation.encode())
     changed = {
         path: OwnedFile(root / path, _as_text(text), mode_of(path)) for path, text in {**changes, BASE: base}.items()

@@ -21,7 +21,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import proof_names, read_tree, stage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import stage, times_of
 
 PROOF_SECONDS = 10.0
 PAUSE = 0.1
@@ -74,6 +74,7 @@ class Configuration:
             and state.get("UnitFileState") == "enabled"
             and state.get("NeedDaemonReload") != "yes"
             and self.system.is_named_by_its_pid_file(state)
+            and self.ours.times == times_of(self.root)
             and self._answers()
         )
 
@@ -158,10 +159,10 @@ class Configuration:
             exchange.do()
             self._load(state)
         except (OSError, NotTaken) as error:
-            exchange.undo()
+            kept = exchange.undo(self.ours.save_place)
             if load_again(self.system, state):
                 exchange.clear()
-            said = f"{self.system.complaints(since)}\n{error}".strip()
+            said = "\n".join([self.system.complaints(since), str(error), *(f"kept as {copy}" for copy in kept)]).strip()
             self._withdraw()
             raise Rejected(f"{said}\nnginx didn't take the new configuration; the old files are back") from error
         exchange.clear()
@@ -196,6 +197,7 @@ class Configuration:
                 self.system.remove_folders()
                 return
             self.ours.let_go(path for path, source in self.aim.sources.items() if source is None)
+            self.ours.times = times_of(self.root)
             self._keep_manifest()
 
     def _keep_manifest(self) -> None:
@@ -244,7 +246,7 @@ class Configuration:
 
     def _answers(self) -> bool:
         socket = self.system.probe_socket_again if self.aim.is_elsewhere else self.system.probe_socket
-        return self.system.proves({self.aim.generation, *proof_names(read_tree(self.root))}, socket)
+        return self.system.proves([self.aim.generation, *self.ours.proof_names()], socket)
 
     def _wait_for(self, is_done: Callable[[], bool]) -> None:
         end = self.system.clock() + PROOF_SECONDS

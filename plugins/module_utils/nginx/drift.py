@@ -17,8 +17,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     digest_of,
     generation_in,
     plain,
-    proof_names,
     read_tree,
+    times_of,
 )
 
 
@@ -43,9 +43,11 @@ def drift(root: Path, system: System) -> list[str]:
     if not generation:
         return lines
     # Only the digest of the whole tree is known, so where a file of ours was changed nothing can be said of others.
-    if digest_of(plain(texts, generation)) != generation and all(path.startswith("/") for path, _line in edited):
+    if digest_of(plain(texts, generation), ours.load) != generation and all(it.startswith("/") for it, _line in edited):
         lines.append(f"other files below {root} were changed since the last deploy")
-    if not system.proves(proof_names(texts), system.probe_socket):
+    elif ours.times != times_of(root) and not edited:
+        lines.append(f"files below {root} were changed and changed back, and nginx may run what they were meanwhile")
+    if not system.proves(ours.proof_names(), system.probe_socket):
         lines.append("nginx runs another configuration than the one that was deployed")
     return lines
 

@@ -20,6 +20,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 
 # What is wanted at a place: a file of ours, a copy of a file or link that was saved, or nothing.
 Source = OwnedFile | Path | None
+# Makes a copy of what is at a place, if it isn't ours.
+Save = Callable[[Path], Path | None]
 
 
 class Exchange:
@@ -65,9 +67,12 @@ class Exchange:
             if place.parent.is_dir():
                 files.sync(place.parent)
 
-    def undo(self) -> None:
-        """Put everything back; what is kept beside the places stays until `clear`. Raises OSError."""
-        self.journal.undo()
+    def undo(self, save: Save) -> list[Path]:
+        """Put everything back; what is kept beside the places stays until `clear`. Raises OSError.
+
+        Returns the copies of what somebody has changed meanwhile, which `save` makes.
+        """
+        return self.journal.undo(save)
 
     def clear(self) -> None:
         """Let go of what was there. Raises OSError."""
@@ -106,22 +111,24 @@ class Journal:
         """Whether everything is there that was to be."""
         return self.is_ready and all(mark_of(place) == mark for place, mark in self.marks.items())
 
-    def undo(self, save: Callable[[Path], None] | None = None, but_for: Path | None = None) -> None:
+    def undo(self, save: Save, but_for: Path | None = None) -> list[Path]:
         """Put back what was at each place but one; may be repeated. Raises OSError.
 
-        `save` is called before a change goes that somebody has made since.
+        `save` is called before a change goes that somebody has made since. Returns the copies that it made.
         """
+        saved = []
         for place, mark in reversed(list(self.marks.items())):
             if place == but_for or not self._is_exchanged(place):
                 continue
-            if save and mark_of(place) not in (mark, mark_of(old_name(place))):
-                save(place)
+            if mark_of(place) not in (mark, mark_of(old_name(place))) and (copied := save(place)):
+                saved.append(copied)
             if place in self.new:
                 place.unlink()
             else:
                 os.replace(old_name(place), place)
             if place.parent.is_dir():
                 files.sync(place.parent)
+        return saved
 
     def _is_exchanged(self, place: Path) -> bool:
         """Whether something else is at a place than before; not where that was put back already."""
@@ -134,11 +141,17 @@ class Journal:
         return not os.path.lexists(place) or not os.path.samestat(place.lstat(), old_name(place).lstat())
 
     def clear(self) -> None:
-        """Forget the exchange. The journal goes first: what is kept beside the places means nothing without it."""
+        """Forget the exchange. What is kept beside the places goes first, once it means nothing: it may be a key."""
+        try:
+            if self.is_ready and self.path.exists():
+                dataclasses.replace(self, is_ready=False).file().put()
+        except OSError:
+            # A full disk: without the journal it means nothing either.
+            self.path.unlink(missing_ok=True)
+        clear([*self.marks, self.path])
         self.path.unlink(missing_ok=True)
         if self.path.parent.is_dir():
             files.sync(self.path.parent)
-        clear([*self.marks, self.path])
 
 
 def mark_of(source: Source) -> str:

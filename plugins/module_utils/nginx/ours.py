@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
@@ -16,8 +17,14 @@ from pathlib import Path
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import copy
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import EDITED, KEPT, MANIFEST
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    EDITED,
+    KEPT,
+    MANIFEST,
+    is_server_block,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import proof_names, times_of
 
 # How many of our own texts of a file are remembered: the previous one too, because a run may be cut off in between.
 REMEMBERED = 2
@@ -29,12 +36,16 @@ class Ours:
 
     `files` has the SHA-256 of what we wrote last at each path, `first` where what was there before us is saved ("" if
     nothing was), `logs` the names of logs that we made. Whatever we replace later is saved in the folder `edited`.
+    `load` counts how often nginx was made to load the same again, and `times` are those of the tree that it loaded
+    last: files may be changed, loaded by somebody, and changed back.
     """
 
     root: Path
     files: dict[str, list[str]] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
     logs: list[str] = field(default_factory=list)
+    load: int = 0
+    times: str = ""
     edited: Path = EDITED
 
     @classmethod
@@ -43,9 +54,10 @@ class Ours:
         path = root / MANIFEST
         try:
             content = json.loads(path.read_text())
-            return cls(root, content["files"], content["first"], content["logs"])
+            noted = content["files"], content["first"], content["logs"]
+            return cls(root, *noted, load=content.get("load", 0), times=content.get("times", ""))
         except FileNotFoundError:
-            return cls(root)
+            return cls(root, first=_left(root / KEPT))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Rejected(
                 f"{path} says what of {root} is ours, and can't be read ({error}). Bring it back from a backup, or "
@@ -65,7 +77,7 @@ class Ours:
 
     def file(self) -> OwnedFile:
         """The manifest as it should be."""
-        content = {"files": self.files, "first": self.first, "logs": self.logs}
+        content = {name: getattr(self, name) for name in ("files", "first", "load", "logs", "times")}
         return OwnedFile(self.manifest, json.dumps(content, indent=2, sort_keys=True) + "\n", mode=0o600)
 
     def withdraw(self, saved: Iterable[Path]) -> None:
@@ -79,6 +91,17 @@ class Ours:
         place = self.root / path
         return place.is_file() and not place.is_symlink() and files.sha256(place) in self.files.get(path, [])
 
+    def next_load(self) -> int:
+        """The number of the load to come: another one if a file was touched since the last, to be proven anew."""
+        if self.times != times_of(self.root):
+            self.load += 1
+        return self.load
+
+    def proof_names(self) -> list[str]:
+        """All that nginx answers to, without `.invalid`, if it has loaded our files as they are; see `proof_names`."""
+        written = [path for path in self.files if is_server_block(path) and self.wrote(path)]
+        return [name for path in written for name in proof_names((self.root / path).read_bytes())]
+
     def note(self, path: str, file: OwnedFile) -> None:
         """Remember what will be written at a path.
 
@@ -91,18 +114,22 @@ class Ours:
     def save(self, path: str) -> Path | None:
         """Save what is at a path, if there is anything and it isn't ours. The copy, or None. Raises OSError."""
         place = self.root / path
-        is_first = path not in self.first
+        # One that came back from a backup, or after the manifest was lost, isn't what was there before us.
+        was_ours = place.is_file() and bool(proof_names(place.read_bytes()))
+        is_first = path not in self.first and not was_ours
         original = self.original(path)
         # The last: a run that was cut off has saved it and not replaced it yet, or has put it back.
         if not os.path.lexists(place) or self.wrote(path) or (original and _same(original, place)):
-            if is_first:
-                self.first[path] = ""
+            self.first.setdefault(path, "")
             return None
         folder = self.kept if is_first else self.edited
         saved, is_new = _copied(place, folder / path.lstrip("/"), folder)
-        if is_first:
-            self.first[path] = saved.relative_to(self.kept).as_posix()
+        self.first.setdefault(path, saved.relative_to(self.kept).as_posix() if is_first else "")
         return saved if is_new else None
+
+    def save_place(self, place: Path) -> Path | None:
+        """The same for a place anywhere. Raises OSError."""
+        return self.save(place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else str(place))
 
     def let_go(self, paths: Iterable[str]) -> None:
         """Forget what was ours at these paths. Where something was before us, that is remembered."""
@@ -137,6 +164,15 @@ class Ours:
             for folder, _folders, _names in os.walk(top, topdown=False):
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)
+
+
+def _left(kept: Path) -> dict[str, str]:
+    """What was saved before a manifest was lost, by its path below the root."""
+    found = [path for path in kept.rglob("*") if path.is_symlink() or path.is_file()]
+    # Neither our own notes nor later copies.
+    firsts = [path for path in found if not re.search(r"^\.|\.json$|~\d+$", path.name)]
+    names = [path.relative_to(kept).as_posix() for path in firsts]
+    return dict(zip(names, names, strict=True))
 
 
 def _copied(place: Path, plain: Path, folder: Path) -> tuple[Path, bool]:

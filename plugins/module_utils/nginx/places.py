@@ -24,7 +24,10 @@ JOURNAL = f"{KEPT}/exchange.json"
 # Whatever else we replaced. Not in nginx's directory, which goes with its package.
 EDITED = Path("/var/backups/nginx-edited")
 
-DROP_IN = "/etc/systemd/system/nginx.service.d/web.conf"
+# The first of them: it takes back a step of the distribution's unit, and none of another drop-in.
+DROP_IN = "/etc/systemd/system/nginx.service.d/00-web.conf"
+# Where it was before.
+FORMER = ("/etc/systemd/system/nginx.service.d/web.conf",)
 TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 # Read before the distribution's file, which is called nginx and names every log.
 LOGROTATE = "/etc/logrotate.d/00-nginx-errors"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET_AGAIN
@@ -12,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import generation_in, proof_names, read_tree
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import generation_in, read_tree
 
 
 def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
@@ -30,29 +29,22 @@ def settle(root: Path, system: System, ours: Ours) -> list[Path] | None:
         ) from error
     if journal is None:
         return None
-    if not journal.is_ready or (journal.is_done() and _runs(root, system)):
+    if not journal.is_ready or (journal.is_done() and _runs(root, ours, system)):
         journal.clear()
         return None
-    saved = []
-
-    def save(place: Path) -> None:
-        copy = ours.save(place.relative_to(root).as_posix() if place.is_relative_to(root) else os.fspath(place))
-        if copy:
-            saved.append(copy)
-
     system.changing(f"undo {path}")
     # The manifest knows more than it did: what was saved, and which logs were made.
-    journal.undo(save, but_for=ours.manifest)
+    saved = journal.undo(ours.save_place, but_for=ours.manifest)
     # nginx may have loaded half of the change. The exchange is forgotten last, so a cut in between loses nothing.
     if load_again(system, settled_state(system)):
         journal.clear()
     return saved
 
 
-def _runs(root: Path, system: System) -> bool:
+def _runs(root: Path, ours: Ours, system: System) -> bool:
     """Whether nginx runs what is on the disk."""
     texts = read_tree(root)
     if not generation_in(texts):
         return not system.serves_ours()
     is_moved = PROBE_SOCKET_AGAIN.encode() in texts[BASE]
-    return system.proves(proof_names(texts), system.probe_socket_again if is_moved else system.probe_socket)
+    return system.proves(ours.proof_names(), system.probe_socket_again if is_moved else system.probe_socket)

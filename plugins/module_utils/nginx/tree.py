@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
@@ -18,33 +18,51 @@ GENERATION = "@generation@"
 # Stands in a file's text for the digest of this text.
 OWN_DIGEST = "@digest@"
 # The name of the server block that proves which configuration runs.
-PROOF_NAME = re.compile(rb"server_name ([0-9a-f]{32})\.invalid;")
+PROOF_NAME = re.compile(rb"^ *server_name ([0-9a-f]{32})\.invalid;", re.MULTILINE)
 # The same of each app's file: a tree that was loaded as a half doesn't answer to all of them.
-OWN_PROOF_NAME = re.compile(rb"server_name ([0-9a-f]{32}\.[a-z0-9-]+)\.invalid;")
+OWN_PROOF_NAME = re.compile(rb"^ *server_name ([0-9a-f]{32}\.[a-z0-9-]+)\.invalid;", re.MULTILINE)
 # What `nginx -t` would make on the host if it isn't there: an empty pid file, and logs that everybody may read.
 WRITTEN = re.compile(rb"\b(access_log|error_log|pid)(\s+)(/[^\s;]+)")
 
 
 def read_tree(root: Path) -> dict[str, bytes]:
     """{path below the root: content} of everything that nginx may read there: ours and others'."""
-    texts: dict[str, bytes] = {}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else b""
+        for folder, names in _walk(root)
+        for path in (folder / name for name in names)
+    }
+
+
+def times_of(root: Path) -> str:
+    """A digest that changes whenever a file or folder that nginx may read there does, be it to what it was before."""
+    digest = hashlib.sha256()
+    for folder, names in _walk(root):
+        for path in (folder, *(folder / name for name in names)):
+            times = [path.lstat().st_ctime_ns, path.stat().st_ctime_ns if path.exists() else 0]
+            digest.update(os.fsencode(f"{path.relative_to(root)}\0{times}\0"))
+    return digest.hexdigest()[:32]
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder and the names of its files; nothing that begins with a dot."""
     for where, folders, names in os.walk(root, followlinks=True):
         # Others' links lead to modules, which are large; those to a folder that we write into are part of the tree.
-        folders[:] = [
+        folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and (not Path(where, name).is_symlink() or name in OURS_TOO)
-        ]
-        for path in (Path(where, name) for name in names if not name.startswith(".")):
-            texts[path.relative_to(root).as_posix()] = path.read_bytes() if path.is_file() else b""
-    return texts
+            if not name.startswith(".")
+            and (not Path(where, name).is_symlink() or (Path(where) == root and name in OURS_TOO))
+        )
+        yield Path(where), sorted(name for name in names if not name.startswith("."))
 
 
-def digest_of(texts: Mapping[str, bytes]) -> str:
-    """32 hexadecimal digits."""
-    digest = hashlib.sha256()
+def digest_of(texts: Mapping[str, bytes], load: int) -> str:
+    """32 hexadecimal digits, for the tree as it is loaded for the `load`-th time."""
+    digest = hashlib.sha256(str(load).encode())
     for relative, content in sorted(texts.items()):
-        digest.update(f"{relative}\0{len(content)}\0".encode() + content)
+        # A name may be of any bytes.
+        digest.update(os.fsencode(f"{relative}\0{len(content)}\0") + content)
     return digest.hexdigest()[:32]
 
 
@@ -54,12 +72,9 @@ def generation_in(texts: Mapping[str, bytes]) -> str:
     return found.group(1).decode() if found else ""
 
 
-def proof_names(texts: Mapping[str, bytes]) -> list[str]:
-    """All that the running nginx answers to, without `.invalid`, if it has loaded these files as they are."""
-    every = [
-        name for pattern in (PROOF_NAME, OWN_PROOF_NAME) for text in texts.values() for name in pattern.findall(text)
-    ]
-    return [name.decode() for name in every]
+def proof_names(text: bytes) -> list[str]:
+    """What the running nginx answers to, without `.invalid`, if it has loaded this file as it is."""
+    return [name.decode() for pattern in (PROOF_NAME, OWN_PROOF_NAME) for name in pattern.findall(text)]
 
 
 def with_own_digest(text: str) -> str:

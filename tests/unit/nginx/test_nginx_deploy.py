@@ -6,10 +6,13 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import exchange
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import drift
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DEFAULT_SITE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
@@ -82,6 +85,10 @@ def test_one_that_nginx_doesnt_take_is_taken_back(nginx: Nginx) -> None:
     with pytest.raises(Rejected, match=r"bind\(\) failed"):
         nginx.deploy(shop="listen 81;")
     assert nginx.content() == before
+    assert not nginx.wanted().changes().keys() - {BASE}
+    # What it has loaded meanwhile isn't known, so it is told once more, and proves it.
+    nginx.takes_it = True
+    nginx.deploy()
     assert nginx.wanted().is_live()
 
 
@@ -262,7 +269,7 @@ def test_a_cut_as_it_is_undone_forgets_nothing(nginx: Nginx) -> None:
     assert nginx.steps[-1] == "systemctl daemon-reload"
     nginx.cut_at = -1
     nginx.pid_file.unlink()
-    assert nginx.wanted(shop="", wiki="").is_live()
+    nginx.ours()
     assert b"shop.test" in b"".join(nginx.loaded.values())
 
 
@@ -279,7 +286,74 @@ def test_somebodys_reload_in_between_proves_nothing(nginx: Nginx) -> None:
         with pytest.raises(Rejected):
             nginx.deploy(shop="listen 8081;")
         nginx.reload_at = -1
-        assert nginx.wanted().is_live()
+        assert b"listen 8081;" not in b"".join(nginx.loaded.values())
+
+
+@pytest.mark.parametrize("place", ["conf.d/shop.conf", "conf.d/others.conf"])
+def test_what_was_changed_loaded_and_changed_back_is_loaded_anew(nginx: Nginx, place: str) -> None:
+    """Then every file is right, and nginx runs something else."""
+    nginx.deploy()
+    path = nginx.root / place
+    text = path.read_bytes() if path.exists() else b""
+    path.write_bytes(b"deny all;\n" + text)
+    nginx.systemctl("reload-or-restart", "nginx.service")
+    assert b"deny all;" in b"".join(nginx.loaded.values())
+    path.unlink()
+    if text:
+        path.write_bytes(text)
+    assert drift(nginx.root, nginx) != []
+    nginx.deploy()
+    assert b"deny all;" not in b"".join(nginx.loaded.values())
+    assert nginx.wanted().is_live()
+    assert drift(nginx.root, nginx) == []
+
+
+@pytest.mark.parametrize("name", ["conf.d/shop.conf.bak", "sites-available/shop.2026", "conf.d/.shop.conf~"])
+def test_a_copy_that_nginx_doesnt_read_proves_nothing(nginx: Nginx, name: str) -> None:
+    nginx.deploy()
+    (nginx.root / name).write_bytes((nginx.root / "conf.d/shop.conf").read_bytes())
+    nginx.deploy(shop="listen 81;")
+    assert nginx.wanted(shop="listen 81;").is_live()
+
+
+def test_what_is_written_while_nginx_is_waited_for_is_kept(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    nginx.deploy()
+    nginx.takes_it = False
+    conf = nginx.root / "conf.d/shop.conf"
+
+    def sleep(seconds: float) -> None:
+        nginx.time += seconds
+        conf.write_text("# by hand\n")
+
+    monkeypatch.setattr(nginx, "sleep", sleep)
+    with pytest.raises(Rejected, match="kept as "):
+        nginx.deploy(shop="listen 81;")
+    assert "server_name shop.test;" in conf.read_text()
+    assert (nginx.edited / "conf.d/shop.conf").read_text() == "# by hand\n"
+
+
+def test_a_name_of_any_bytes_is_no_fault(nginx: Nginx) -> None:
+    Path(os.fsdecode(os.fsencode(nginx.root) + b"/sites-available/m\xfcller")).touch()
+    nginx.deploy()
+    assert nginx.wanted().is_live()
+    assert drift(nginx.root, nginx) == []
+
+
+def test_a_link_to_a_folder_within_itself_changes_nothing(nginx: Nginx) -> None:
+    (nginx.root / "conf.d/conf.d").symlink_to(nginx.root / "conf.d")
+    nginx.deploy()
+    assert nginx.wanted().is_live()
+
+
+def test_what_is_let_go_is_let_go_after_a_cut_too(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a key."""
+    nginx.deploy(shop="", wiki="")
+    monkeypatch.setattr(exchange, "clear", Mock(side_effect=[None, Cut]))
+    with pytest.raises(Cut):
+        nginx.take_off("wiki")
+    monkeypatch.undo()
+    nginx.deploy()
+    assert [name for name in nginx.content() if name.endswith(".old")] == []
 
 
 # --- Restart or reload --------------------------------------------------------------------------------------------

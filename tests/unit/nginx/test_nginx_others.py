@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import deployed
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DEFAULT_SITE, KEPT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    BASE,
+    DEFAULT_SITE,
+    KEPT,
+    MAIN,
+    site_file,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 
 from fake_nginx import DEBIANS, Cut, Nginx
@@ -203,7 +209,7 @@ def test_one_app_is_taken_off_by_its_name_alone(nginx: Nginx) -> None:
     assert f"{made.aim.generation}.invalid".encode() in nginx.loaded[BASE]
     assert nginx.wanted(wiki="").is_live()
     changed = {path for path, text in nginx.content().items() if before.get(path) != text}
-    assert changed == {f"etc/nginx/{BASE}", f"etc/nginx/{KEPT}/manifest.json"}
+    assert changed == {f"etc/nginx/{KEPT}/manifest.json"}
 
 
 def test_taking_off_what_isnt_there_changes_nothing(nginx: Nginx) -> None:
@@ -290,7 +296,27 @@ def test_without_the_manifest_every_file_counts_as_somebody_elses(nginx: Nginx) 
     nginx.ours().manifest.unlink()
     assert not nginx.wanted().is_live()
     nginx.deploy(shop="listen 81;")
-    assert "shop.test" in (nginx.root / KEPT / "conf.d/shop.conf").read_text()
+    assert "shop.test" in (nginx.edited / "conf.d/shop.conf").read_text()
+
+
+def test_without_the_manifest_a_teardown_still_puts_back_what_was_there_first(nginx: Nginx) -> None:
+    nginx.deploy()
+    nginx.ours().manifest.unlink()
+    nginx.deploy()
+    nginx.tear_down()
+    assert (nginx.root / MAIN).read_text() == DEBIANS
+    assert (nginx.root / DEFAULT_SITE).is_symlink()
+
+
+def test_a_file_of_ours_that_comes_back_is_not_what_was_there_first(nginx: Nginx) -> None:
+    nginx.deploy(shop="", wiki="")
+    conf = nginx.root / site_file("shop")
+    text = conf.read_bytes()
+    nginx.take_off("shop")
+    conf.write_bytes(text)
+    nginx.deploy(shop="listen 81;", wiki="")
+    nginx.tear_down()
+    assert not conf.exists()
 
 
 def test_a_manifest_that_cant_be_read_is_told_with_its_remedy(nginx: Nginx) -> None:
