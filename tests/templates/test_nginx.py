@@ -119,6 +119,17 @@ def test_the_reader_sees_a_fault(text: str) -> None:
         parsed(text)
 
 
+@pytest.mark.parametrize("name", ["shop", "a" * 46], ids=["a usual name", "the longest name"])
+def test_every_variable_fits_into_nginxs_table(settings: dict[str, Any], name: str) -> None:
+    """By ngx_hash_init: an item is a pointer, its length and its name, in a whole number of 8 bytes; then a pointer."""
+    (made,) = rendered({"web_apps": [{**settings["web_apps"][0], "name": name}]})
+    ((size,),) = values(http_block(settings), "variables_hash_bucket_size")
+    variables = [words[2].removeprefix("$") for words, _inner in those(parsed(made.conf), "map")]
+    assert variables
+    for variable in variables:
+        assert 8 + (len(variable) + 2 + 7) // 8 * 8 + 8 <= int(size), variable
+
+
 # --- One app ------------------------------------------------------------------------------------------------------
 
 
