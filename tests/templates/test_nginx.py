@@ -192,7 +192,8 @@ def test_files_are_served_from_the_live_releases_static_folder_alone(made: Rende
     page = f"{made.app['maintenance']}/page.html"
     assert [words[1].rstrip("/") for words in served] == [page, public]
     links = [words for words in deep(server(made)) if words[0] == "disable_symlinks"]
-    assert [[words[1], words[2].rstrip("/")] for words in links] == [["on", f"from={public}"]]
+    # Of the folder itself, with a slash at its end, nginx would say that `current` is a link, and answer 500.
+    assert [words[1:] for words in links] == [["on", f"from={public}"]]
     assert not {"autoindex", "autoindex_format"} & {words[0] for words in deep(server(made))}
 
 
