@@ -222,6 +222,7 @@ def test_a_closed_app_answers_503_with_its_page_and_every_header(made: Rendered)
     page = location(made, "=")
     assert values(block, "error_page") == [["503", "/.maintenance"]]
     assert those(page, "internal")
+    assert values(page, "client_max_body_size") == [["0"]], "a large request would get 413 instead"
     added = values(page, "add_header")
     assert added[0] == ["Retry-After", "300", "always"]
     assert added[1:] == values(block, "add_header")
