@@ -12,7 +12,9 @@ from settings import Workshop, app
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    source = str(Workshop(tmp_path_factory.mktemp("apps")).source)
+    workshop = Workshop(tmp_path_factory.mktemp("apps"))
+    workshop.write("shop/static/sorry/error.html", "")
+    source = str(workshop.source)
     return {
         "web_apps": [
             app(source=source, environment={"COLOUR": "of-the-environment"}),

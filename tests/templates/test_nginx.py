@@ -119,6 +119,17 @@ def test_the_reader_sees_a_fault(text: str) -> None:
         parsed(text)
 
 
+@pytest.mark.parametrize("name", ["shop", "a" * 46], ids=["a usual name", "the longest name"])
+def test_every_variable_fits_into_nginxs_table(settings: dict[str, Any], name: str) -> None:
+    """By ngx_hash_init: an item is a pointer, its length and its name, in a whole number of 8 bytes; then a pointer."""
+    (made,) = rendered({"web_apps": [{**settings["web_apps"][0], "name": name}]})
+    ((size,),) = values(http_block(settings), "variables_hash_bucket_size")
+    variables = [words[2].removeprefix("$") for words, _inner in those(parsed(made.conf), "map")]
+    assert variables
+    for variable in variables:
+        assert 8 + (len(variable) + 2 + 7) // 8 * 8 + 8 <= int(size), variable
+
+
 # --- One app ------------------------------------------------------------------------------------------------------
 
 
@@ -178,7 +189,8 @@ def test_files_are_served_from_the_live_releases_static_folder_alone(made: Rende
     page = f"{made.app['maintenance']}/page.html"
     assert [words[1].rstrip("/") for words in served] == [page, public]
     links = [words for words in deep(server(made)) if words[0] == "disable_symlinks"]
-    assert [[words[1], words[2].rstrip("/")] for words in links] == [["on", f"from={public}"]]
+    # Of the folder itself, with a slash at its end, nginx would say that `current` is a link, and answer 500.
+    assert [words[1:] for words in links] == [["on", f"from={public}"]]
     assert not {"autoindex", "autoindex_format"} & {words[0] for words in deep(server(made))}
 
 
@@ -193,7 +205,7 @@ def test_files_that_begin_with_a_dot_are_nobodys_business(made: Rendered) -> Non
 
 def test_no_location_is_there_twice(made: Rendered) -> None:
     names = [words[1:] for words, _inner in those(server(made), "location")]
-    assert len({tuple(name) for name in names}) == len(names) == 4
+    assert len({tuple(name) for name in names}) == len(names) == 5
 
 
 def test_a_closed_app_answers_503_with_its_page_and_every_header(made: Rendered) -> None:
@@ -201,12 +213,13 @@ def test_a_closed_app_answers_503_with_its_page_and_every_header(made: Rendered)
     assert [(words[1:], inner[0][0]) for words, inner in those(block, "if")] == [
         (["(-d", "/opt/{}/maintenance)".format(made.app["name"])], ["set", "$is_closed", "yes"]),
         (["(-e", "/opt/{}/maintenance/$remote_addr)".format(made.app["name"])], ["set", "$is_closed", ""]),
-        (["($uri", "=", "/.maintenance)"], ["set", "$is_closed", ""]),
+        (["($uri", "~", "^/\\.(maintenance|error)$)"], ["set", "$is_closed", ""]),
         (["($is_closed)"], ["return", "503"]),
     ]
-    page = location(made, "=")
-    assert values(block, "error_page") == [["503", "/.maintenance"]]
+    page = location(made, "=", "/.maintenance")
+    assert ["503", "/.maintenance"] in values(block, "error_page")
     assert those(page, "internal")
+    assert values(page, "client_max_body_size") == [["0"]], "a large request would get 413 instead"
     added = values(page, "add_header")
     assert added[0] == ["Retry-After", "300", "always"]
     assert added[1:] == values(block, "add_header")
@@ -248,6 +261,66 @@ def test_listening(settings: dict[str, Any], port: int, has_ipv6: bool) -> None:
     base = base_files(changed, nginx_ipv6=has_ipv6)
     default, _proof = [block for _words, block in those(parsed(base[BASE]), "server")]
     assert [words[:1] for words in values(default, "listen")] == [*wanted, [f"unix:{PROBE_SOCKET}"]]
+
+
+# --- Errors that nginx makes itself ---------------------------------------------------------------------------------
+
+
+def statuses(made: Rendered) -> list[str]:
+    """Those that have a page."""
+    _closed, (*listed, page) = values(server(made), "error_page")
+    assert page == "/.error"
+    return listed
+
+
+def test_an_error_that_nginx_makes_has_a_page_and_its_own_status(made: Rendered) -> None:
+    assert {"400", "404", "413", "429", "500", "502", "504"} <= set(statuses(made))
+    assert not [status for status in statuses(made) if not status.isdigit()], "a sign of another status"
+    page = location(made, "=", "/.error")
+    assert [words for words, _inner in page] == [
+        ["internal"],
+        ["default_type", "text/html"],
+        ["return", "200", "$error_page"],
+    ]
+
+
+def test_what_the_app_answers_is_passed_on(made: Rendered) -> None:
+    assert "uwsgi_intercept_errors" not in made.conf
+
+
+def said_of(status: str, settings: dict[str, Any], name: str = "error_page") -> str:
+    """What nginx makes of a variable of its configuration while it answers with this status."""
+    (inner,) = [inner for words, inner in those(http_block(settings), "map") if words[1:] == ["$status", f"${name}"]]
+    known = {words[0]: words[1] for words, _nothing in inner}
+    text = known.get(status, known["default"])
+    return re.sub(r"\$(\w+)", lambda found: said_of(status, settings, found[1]), text)
+
+
+def test_every_page_says_what_happened_and_needs_nothing_else(made: Rendered, settings: dict[str, Any]) -> None:
+    for status in statuses(made):
+        page = said_of(status, settings)
+        assert re.search(r"<title>(.+)</title>\n<h1>\1</h1>\n<p>.+\.</p>\n", page), status
+        assert page.startswith('<!doctype html>\n<html lang="en">\n')
+        assert '<meta name="color-scheme" content="light dark">' in page
+        # What some Content-Security-Policy forbids.
+        assert re.search(r"style|script|src=|href=|\$", page) is None, status
+    assert "<h1>Too large</h1>" in said_of("413", settings)
+    assert "<h1>Too many requests</h1>" in said_of("429", settings)
+
+
+def test_own_pages_come_first_from_the_live_release(settings: dict[str, Any]) -> None:
+    given = [{**app, "error_pages": "sorry"} for app in settings["web_apps"]]
+    for made, plain in zip(rendered({**settings, "web_apps": given}), rendered(settings), strict=True):
+        public = made.app["public"]
+        assert [words for words, _inner in location(made, "=", "/.error")] == [
+            ["internal"],
+            ["root", public],
+            ["disable_symlinks", "on", f"from={public}"],
+            ["try_files", "/sorry/$status.html", "/sorry/error.html", "@.error"],
+        ]
+        assert [["internal"], *(words for words, _inner in location(made, "@.error"))] == [
+            words for words, _inner in location(plain, "=", "/.error")
+        ]
 
 
 # --- Proxies in front, and load balancers ---------------------------------------------------------------------------

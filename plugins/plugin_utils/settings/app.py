@@ -126,6 +126,14 @@ class App:
             carried=False,
         ),
     )
+    error_pages: str = field(
+        default="",
+        metadata=key(
+            relative_path,
+            "folder in the static folder with [your own pages](error-pages.md) of the errors that nginx makes itself",
+            carried=False,
+        ),
+    )
     environment: dict[str, str] = field(
         default_factory=dict,
         metadata=key(

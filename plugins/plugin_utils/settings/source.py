@@ -107,6 +107,7 @@ def source_faults(app: App, folder: Path) -> Iterator[str]:
     files.sort()
     yield from _module_faults(app, folder, files)
     yield from _static_faults(app, folder, files)
+    yield from _page_faults(app, folder, files)
     if app.requirements in files:
         for fault in requirements.faults(folder / app.requirements, app.require_hashes):
             yield f"has 'requirements': {fault}"
@@ -156,6 +157,14 @@ def _static_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
         yield f"has 'static_folder': there are no files in {str(folder / app.static_folder)!r}"
     if code := next((path for path in public if path.endswith(".py")), ""):
         yield f"has 'static_folder': nginx would publish the code in {code!r}; keep the two apart"
+
+
+def _page_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
+    """nginx would send its own pages, and say nothing."""
+    pages = f"{app.static_folder}/{app.error_pages}"
+    page = re.compile(rf"{re.escape(pages)}/(error|[45]\d\d)\.html")
+    if app.error_pages and not any(map(page.fullmatch, files)):
+        yield f"has 'error_pages': there is neither error.html nor a page like 404.html in {str(folder / pages)!r}"
 
 
 def quoted(path: str) -> str:

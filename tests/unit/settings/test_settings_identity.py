@@ -46,6 +46,7 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "server_names": ["b.test"],
     "source": "copy",
     "static_url": "/",
+    "error_pages": "errors",
     "max_body": "9m",
     "health_path": "/",
     "health_successes": 1,
@@ -84,6 +85,7 @@ def rich(workshop: Workshop) -> Workshop:
     workshop.write("shop/other.py", "")
     workshop.write("shop/other.txt", "")
     workshop.write("shop/public/a.css", "")
+    workshop.write("shop/static/errors/404.html", "")
     shutil.copytree(workshop.source, workshop.folder / "copy")
     return workshop
 
