@@ -225,6 +225,15 @@ def test_a_closed_app_answers_503_with_its_page_and_every_header(made: Rendered)
     assert added[1:] == values(block, "add_header")
 
 
+def test_hsts_is_for_https_alone_and_never_there_twice(settings: dict[str, Any]) -> None:
+    (made,) = rendered({**settings, "web_apps": [{**settings["web_apps"][0], "tls": "self_signed", "hsts": 9}]})
+    ((_words, inner),) = those(parsed(made.conf), "map", "$upstream_http_strict_transport_security $asked_scheme")
+    assert [words for words, _inner in inner] == [[" https", "max-age=9"]]
+    added = [words[2:] for words in deep(parsed(made.conf)) if words[1:2] == ["Strict-Transport-Security"]]
+    # By plain HTTP too, where it is empty; and on each of their pages for maintenance.
+    assert added == [["$shop__strict_transport_security", "always"]] * 3
+
+
 def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:
     """Both ends of an alias have their slash, or /static../ would lead out of the folder."""
     block = location(apps[0], "/static/")

@@ -167,8 +167,11 @@ def _faults(settings: Settings) -> Iterator[str]:
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[str]:
     given = {"tls_certificate": app.tls_certificate, "tls_key": app.tls_key}
-    if app.hsts and app.tls == "off":
-        yield "'hsts' without 'tls': browsers would ask by HTTPS, and nobody would answer; set 'tls' too"
+    if app.hsts and app.tls == "off" and not settings.agreement.trusted_proxies:
+        yield (
+            "'hsts' without 'tls': browsers would ask by HTTPS, and nobody would answer; set 'tls' too, or "
+            "web_trusted_proxies if a proxy in front ends TLS"
+        )
     if app.tls == "acme":
         yield from _name_faults(app, settings.agreement)
     if app.tls != "files":

@@ -91,14 +91,14 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             "release": release,
             "site": {
                 **site,
-                **_visitors(app, settings.agreement, is_secure=app.tls != "off"),
+                **_visitors(settings.agreement, is_secure=app.tls != "off"),
                 # The same for as long as a CA hasn't given a certificate.
-                "waiting": {**site, **_visitors(app, settings.agreement, is_secure=False), "is_waiting": True},
+                "waiting": {**site, **_visitors(settings.agreement, is_secure=False), "is_waiting": True},
             },
         }
 
 
-def _visitors(app: App, agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:
+def _visitors(agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:
     """How visitors come: "http" or "https", to which port, and what a URL needs besides the host name to say so."""
     port = agreed.https_port if is_secure else agreed.http_port
     is_usual = port == (443 if is_secure else 80)
@@ -107,16 +107,24 @@ def _visitors(app: App, agreed: Agreement, *, is_secure: bool) -> dict[str, Any]
         "is_secure": is_secure,
         "port": port,
         "port_in_url": "" if is_usual else f":{port}",
-        "hsts": app.hsts if is_secure else 0,
     }
 
 
 def _headers(app: App) -> Iterator[list[str]]:
-    """Response headers: name, nginx's variable for what the app sends, a variable for what is added, and that."""
+    """Response headers: name, what the app sends, nginx's variable for what is added, that, and when it is added."""
     for name, text in app.every_header().items():
-        in_nginx = name.lower().replace("-", "_")
-        # No app and no header has two underscores in a row.
-        yield [name, f"$upstream_http_{in_nginx}", f"${app.name.replace('-', '_')}__{in_nginx}", text]
+        yield [*_in_nginx(app, name), text, ""]
+    if app.hsts:
+        # By plain HTTP, browsers pass it over.
+        name, sent, added = _in_nginx(app, "Strict-Transport-Security")
+        yield [name, f"{sent} $asked_scheme", added, f"max-age={app.hsts}", " https"]
+
+
+def _in_nginx(app: App, name: str) -> tuple[str, str, str]:
+    """A header's name, nginx's variable for what the app sends of it, and one for what is added."""
+    word = name.lower().replace("-", "_")
+    # No app and no header has two underscores in a row.
+    return name, f"$upstream_http_{word}", f"${app.name.replace('-', '_')}__{word}"
 
 
 def _release(

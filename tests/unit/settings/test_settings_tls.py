@@ -147,6 +147,10 @@ def test_what_must_go_together(workshop: Workshop, changes: dict[str, Any], told
     assert told in workshop.problem(app(**changes))
 
 
+def test_a_proxy_that_ends_tls_may_have_hsts_too(workshop: Workshop) -> None:
+    assert workshop.problems(app(hsts=1), web_trusted_proxies=["10.0.0.7"]) == []
+
+
 def test_each_port_has_one_use(workshop: Workshop) -> None:
     assert "nginx needs one for each" in workshop.problem(app(), web_https_port=80)
 
@@ -156,7 +160,8 @@ def test_each_port_has_one_use(workshop: Workshop) -> None:
 
 def test_headers_in_place_of_the_safe_ones(workshop: Workshop) -> None:
     given = {"x-frame-options": "DENY", "Permissions-Policy": "", "X-Own": "a 'b'; c"}
-    told = {name: (added, text) for name, _sent, added, text in workshop.item(app(headers=given))["site"]["headers"]}
+    item = workshop.item(app(headers=given))
+    told = {name: (added, text) for name, _sent, added, text, _absent in item["site"]["headers"]}
     assert "Permissions-Policy" not in told
     assert "X-Frame-Options" not in told
     assert told["x-frame-options"] == ("$shop__x_frame_options", "DENY")
