@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, make_directory, remove
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source, mark_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import Logs
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, is_shown
@@ -171,6 +171,7 @@ class Configuration:
     def _exchange(self) -> Exchange:
         """All that changes. Saves what others have written at these places. Raises OSError."""
         changes = self.changes()
+        before = {place: mark_of(place) for place in (self.ours.manifest, *(self.root / path for path in changes))}
         for path in changes:
             self.system.changing(f"save {path}")
             saved = self.ours.save(path)
@@ -186,7 +187,7 @@ class Configuration:
             **{self.root / path: source for path, source in changes.items()},
         }
         make_directory(self.ours.kept, 0o700)
-        return Exchange(places, self.root / JOURNAL, self.system.changing)
+        return Exchange(places, self.root / JOURNAL, self.system.changing, before)
 
     def _settle(self) -> None:
         """Forget what is gone. A full disk is no reason to undo what runs: the next run does it."""

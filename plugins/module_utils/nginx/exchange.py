@@ -25,10 +25,20 @@ Save = Callable[[Path], Path | None]
 
 
 class Exchange:
-    """`changes` says what is wanted at each place, in order; `changing` is called before each step."""
+    """`changes` says what is wanted at each place, in order; `changing` is called before each step.
 
-    def __init__(self, changes: Mapping[Path, Source], journal: Path, changing: Callable[[str], None]) -> None:
+    `before` has the marks of what was at these places when it was looked at, or saved: nothing else is replaced.
+    """
+
+    def __init__(
+        self,
+        changes: Mapping[Path, Source],
+        journal: Path,
+        changing: Callable[[str], None],
+        before: Mapping[Path, str],
+    ) -> None:
         self.changes = changes
+        self.before = before
         marks = {place: mark_of(source) for place, source in changes.items()}
         self.journal = Journal(
             journal, marks, [place for place in changes if not os.path.lexists(place)], is_ready=False
@@ -60,6 +70,8 @@ class Exchange:
         """Change everything. Raises OSError."""
         for place, source in self.changes.items():
             self.changing(f"exchange {place}")
+            if mark_of(place) != self.before[place]:
+                raise OSError(f"{place} was changed by somebody else just now; run it again")
             if source is None:
                 place.unlink(missing_ok=True)
             else:

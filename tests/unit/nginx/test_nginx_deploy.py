@@ -332,6 +332,23 @@ def test_what_is_written_while_nginx_is_waited_for_is_kept(nginx: Nginx, monkeyp
     assert (nginx.edited / "conf.d/shop.conf").read_text() == "# by hand\n"
 
 
+def test_what_is_written_just_before_it_would_be_replaced_stays(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    nginx.deploy()
+    conf = nginx.root / "conf.d/shop.conf"
+    text = conf.read_text() + "# by hand\n"
+    step = nginx.changing
+
+    def changing(what: str) -> None:
+        if what == f"exchange {conf}":
+            conf.write_text(text)
+        step(what)
+
+    monkeypatch.setattr(nginx, "changing", changing)
+    with pytest.raises(Rejected, match="was changed by somebody else just now"):
+        nginx.deploy(shop="listen 81;")
+    assert conf.read_text() == text
+
+
 def test_a_name_of_any_bytes_is_no_fault(nginx: Nginx) -> None:
     Path(os.fsdecode(os.fsencode(nginx.root) + b"/sites-available/m\xfcller")).touch()
     nginx.deploy()
