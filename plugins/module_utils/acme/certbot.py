@@ -107,17 +107,26 @@ def _run(*words: str) -> str:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"certbot has not ended after {PATIENCE} s"
-    return "" if done.returncode == 0 else reason(done.stderr or done.stdout) or f"certbot failed ({done.returncode})"
+    if done.returncode == 0:
+        return ""
+    return reason(done.stdout, done.stderr) or f"certbot failed ({done.returncode})"
 
 
-def reason(said: str) -> str:
-    """Certbot's own words, without those that it always says. Where the CA has told what it met, that."""
-    lines = [line.strip() for line in said.splitlines()]
+def reason(printed: str, complained: str) -> str:
+    """Certbot's own words, without those that it always says. Where the CA has told what it met, that.
+
+    It prints what the CA has told, and complains of the rest.
+    """
     told = [
         f"{domain}: {detail}"
-        for domain, detail in re.findall(r"(?:Domain|Identifier): *(\S+)\n *Type: .*\n *Detail: *(.*)", said)
+        for domain, detail in re.findall(r"(?:Domain|Identifier): *(\S+)\n *Type: .*\n *Detail: *(.*)", printed)
     ]
-    return "; ".join(told) or " ".join(line for line in lines if not BESIDE_THE_POINT.match(line))
+    return "; ".join(told) or _to_the_point(complained) or _to_the_point(printed)
+
+
+def _to_the_point(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines()]
+    return " ".join(line for line in lines if not BESIDE_THE_POINT.match(line))
 
 
 def _environment() -> Mapping[str, str]:

@@ -23,17 +23,40 @@ END = (
     "Ask for help or search for solutions at https://community.letsencrypt.org. See the logfile "
     "/var/log/letsencrypt/letsencrypt.log or re-run Certbot with -v for more details.\n"
 )
+CHALLENGE_FAILED = """\
+Account registered.
+Requesting a certificate for shop.test and a.shop.test
+
+Certbot failed to authenticate some domains (authenticator: webroot). The Certificate Authority reported these problems:
+  Domain: shop.test
+  Type:   unauthorized
+  Detail: 192.0.2.7: Invalid response from http://shop.test/.well-known/acme-challenge/x: 404
+
+  Domain: a.shop.test
+  Type:   dns
+  Detail: no valid A records found for a.shop.test
+
+Hint: The Certificate Authority failed to download the temporary challenge files created by Certbot.
+
+"""
+MET = (
+    "shop.test: 192.0.2.7: Invalid response from http://shop.test/.well-known/acme-challenge/x: 404; "
+    "a.shop.test: no valid A records found for a.shop.test"
+)
 REFUSED = (
-    "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='ca.test', port=443): Max retries exceeded with url: "
-    "/directory (Connection refused)"
+    "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='ca.test', port=443): Max retries exceeded with "
+    "url: /directory (Connection refused)"
 )
 TOO_MANY = (
-    "Error creating new order :: too many certificates (5) already issued for this exact set of identifiers in the last "
-    "168h0m0s, retry after 2026-11-25 09:00:00 UTC"
+    "Error creating new order :: too many certificates (5) already issued for this exact set of identifiers in the "
+    "last 168h0m0s, retry after 2026-11-25 09:00:00 UTC"
 )
 UNEXPECTED = "An unexpected error occurred:"
 # What it printed, what it said of errors, and the reason.
 SAID = [
+    # The CA's own words are printed. They name an "Identifier" since 5.0.
+    (CHALLENGE_FAILED, f"{BEGINNING}Some challenges have failed.\n{END}", MET),
+    (CHALLENGE_FAILED.replace("Domain", "Identifier"), f"{BEGINNING}Some challenges have failed.\n{END}", MET),
     ("", f"{BEGINNING}{UNEXPECTED}\n{REFUSED}\n{END}", f"{UNEXPECTED} {REFUSED}"),
     ("Requesting a certificate\n", f"{BEGINNING}{UNEXPECTED}\n{TOO_MANY}\n{END}", f"{UNEXPECTED} {TOO_MANY}"),
     ("", f"Another instance of Certbot is already running.\n{END}", "Another instance of Certbot is already running."),
