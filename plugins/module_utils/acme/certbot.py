@@ -24,6 +24,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 TIMER = "certbot.timer"
 # A change of the DNS may take minutes to be seen.
 PATIENCE = 900
+# Plugins for the DNS that wait until a change is there, and find their credentials themselves.
+WITHOUT_OPTIONS = ("route53",)
 # Of what certbot says when it fails, what holds for every failure.
 BESIDE_THE_POINT = re.compile(r"^(Saving debug log|Ask for help|Some challenges have failed|Hint:|$)")
 
@@ -94,6 +96,8 @@ def _words(app: str, names: Sequence[str], terms: Terms) -> list[str]:
 
 def _by_dns(terms: Terms) -> list[str]:
     option = f"--dns-{terms.dns_plugin}"
+    if terms.dns_plugin in WITHOUT_OPTIONS:
+        return [option]
     credentials = [f"{option}-credentials", DNS_CREDENTIALS] if os.path.exists(DNS_CREDENTIALS) else []
     return [option, *credentials, f"{option}-propagation-seconds", str(terms.dns_seconds)]
 

@@ -144,6 +144,12 @@ def test_or_by_dns(asked: Asked, notes: Notes, has_credentials: bool) -> None:
     assert how == ["--dns-cloudflare", *credentials, "--dns-cloudflare-propagation-seconds", "9"]
 
 
+def test_route53_waits_of_itself_and_knows_no_option(asked: Asked, notes: Notes) -> None:
+    """Certbot fails with one that it doesn't know."""
+    assert issue("shop", ["shop.test"], Terms(DIRECTORY, "ops@shop.test", "route53", 9), notes) == ""
+    assert asked.words[-1] == "--dns-route53"
+
+
 def test_another_ca_is_trusted_only_where_it_is_given(asked: Asked, notes: Notes) -> None:
     assert issue("shop", ["shop.test"], BY_HTTP, notes) == ""
     assert asked.trusted == ""
