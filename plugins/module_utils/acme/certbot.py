@@ -64,10 +64,9 @@ def issue(app: str, names: Sequence[str], terms: Terms, notes: Notes) -> str:
 
 
 def delete(app: str, notes: Notes) -> None:
-    """Forget the certificate of an app, if it is ours. It isn't revoked. Raises OSError."""
-    if app not in notes.asked:
-        return
-    if exists(app) and (fault := _run("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))):
+    """Forget the certificate of an app, if it is ours, and what is noted of it. It isn't revoked. Raises OSError."""
+    words = ("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))
+    if app in notes.asked and exists(app) and (fault := _run(*words)):
         raise OSError(fault)
     notes.forget(app)
     if not notes.asked:

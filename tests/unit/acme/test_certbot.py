@@ -237,6 +237,15 @@ def test_one_that_certbot_never_got_is_only_forgotten(asked: Asked, notes: Notes
     assert not notes.path.exists()
 
 
+def test_of_one_that_never_was_ours_no_fault_outlasts_its_app(asked: Asked, notes: Notes, certbots: Certbots) -> None:
+    certbots.renew("shop")
+    notes.note("shop", issue("shop", ["shop.test"], BY_HTTP, notes))
+    assert notes.apps() == ["shop"]
+    delete("shop", notes)
+    assert asked.words == []
+    assert not notes.path.exists()
+
+
 def test_one_that_certbot_doesnt_delete_stays_ours(asked: Asked, notes: Notes, certbots: Certbots) -> None:
     notes.ask("shop")
     certbots.renew("shop")
