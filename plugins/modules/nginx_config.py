@@ -203,7 +203,7 @@ def _forget(module: AnsibleModule, notes: Notes) -> None:
     if module.check_mode:
         return
     unused = {app for app in given["apps"] if app not in given["acme"]} | {*given["absent"]}
-    for app in notes.asked if given["state"] == "absent" else [app for app in notes.asked if app in unused]:
+    for app in [app for app in notes.apps() if app in unused or given["state"] == "absent"]:
         delete(app, notes)
     if given["state"] == "absent":
         with contextlib.suppress(OSError):

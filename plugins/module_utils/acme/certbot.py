@@ -24,6 +24,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 TIMER = "certbot.timer"
 # A change of the DNS may take minutes to be seen.
 PATIENCE = 900
+# Plugins for the DNS that wait until a change is there, and find their credentials themselves.
+WITHOUT_OPTIONS = ("route53",)
 # Of what certbot says when it fails, what holds for every failure.
 BESIDE_THE_POINT = re.compile(r"^(Saving debug log|Ask for help|Some challenges have failed|Hint:|$)")
 
@@ -62,10 +64,9 @@ def issue(app: str, names: Sequence[str], terms: Terms, notes: Notes) -> str:
 
 
 def delete(app: str, notes: Notes) -> None:
-    """Forget the certificate of an app, if it is ours. It isn't revoked. Raises OSError."""
-    if app not in notes.asked:
-        return
-    if exists(app) and (fault := _run("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))):
+    """Forget the certificate of an app, if it is ours, and what is noted of it. It isn't revoked. Raises OSError."""
+    words = ("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))
+    if app in notes.asked and exists(app) and (fault := _run(*words)):
         raise OSError(fault)
     notes.forget(app)
     if not notes.asked:
@@ -94,6 +95,8 @@ def _words(app: str, names: Sequence[str], terms: Terms) -> list[str]:
 
 def _by_dns(terms: Terms) -> list[str]:
     option = f"--dns-{terms.dns_plugin}"
+    if terms.dns_plugin in WITHOUT_OPTIONS:
+        return [option]
     credentials = [f"{option}-credentials", DNS_CREDENTIALS] if os.path.exists(DNS_CREDENTIALS) else []
     return [option, *credentials, f"{option}-propagation-seconds", str(terms.dns_seconds)]
 
@@ -107,17 +110,26 @@ def _run(*words: str) -> str:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"certbot has not ended after {PATIENCE} s"
-    return "" if done.returncode == 0 else reason(done.stderr or done.stdout) or f"certbot failed ({done.returncode})"
+    if done.returncode == 0:
+        return ""
+    return reason(done.stdout, done.stderr) or f"certbot failed ({done.returncode})"
 
 
-def reason(said: str) -> str:
-    """Certbot's own words, without those that it always says. Where the CA has told what it met, that."""
-    lines = [line.strip() for line in said.splitlines()]
+def reason(printed: str, complained: str) -> str:
+    """Certbot's own words, without those that it always says. Where the CA has told what it met, that.
+
+    It prints what the CA has told, and complains of the rest.
+    """
     told = [
         f"{domain}: {detail}"
-        for domain, detail in re.findall(r"(?:Domain|Identifier): *(\S+)\n *Type: .*\n *Detail: *(.*)", said)
+        for domain, detail in re.findall(r"(?:Domain|Identifier): *(\S+)\n *Type: .*\n *Detail: *(.*)", printed)
     ]
-    return "; ".join(told) or " ".join(line for line in lines if not BESIDE_THE_POINT.match(line))
+    return "; ".join(told) or _to_the_point(complained) or _to_the_point(printed)
+
+
+def _to_the_point(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines()]
+    return " ".join(line for line in lines if not BESIDE_THE_POINT.match(line))
 
 
 def _environment() -> Mapping[str, str]:

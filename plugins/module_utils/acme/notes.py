@@ -27,6 +27,10 @@ class Notes:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return cls(path)
 
+    def apps(self) -> list[str]:
+        """All of which anything is remembered: what failed may not be ours."""
+        return sorted({*self.asked, *self.failed})
+
     def ask(self, app: str) -> None:
         """Remember that certbot is asked. Before it is, or a lineage would be nobody's after a cut. Raises OSError."""
         self.asked = sorted({*self.asked, app})

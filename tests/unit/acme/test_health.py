@@ -1,0 +1,119 @@
+"""What status.yml says of certificates that come from a CA."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme import health
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.renewal import not_served
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import WEBROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ACME_NOTES, pem_file
+
+from fake_nginx import Nginx
+from lineages import Certbots
+
+SYSTEMCTL = """\
+#!/bin/sh
+cd {folder}
+case "$*" in
+    "show --property=Result --value certbot.service") cat result ;;
+    "show --property=InvocationID --value certbot.service") echo 0a1b ;;
+    "is-active certbot.timer") cat timer ;;
+esac
+"""
+JOURNALCTL = """\
+#!/bin/sh
+case "$*" in *_SYSTEMD_INVOCATION_ID=0a1b) cat {folder}/journal ;; esac
+"""
+JOURNAL = """\
+Failed to renew certificate web-shop-2 with error: of another
+Failed to renew certificate {name} with error: Some challenges have failed.
+All renewals failed. The following certificates could not be renewed:
+"""
+
+
+class Host:
+    """One that serves shop by ACME and blog by plain HTTP, and its systemd, which says what a test wants."""
+
+    def __init__(self, folder: Path, certbots: Certbots) -> None:
+        self.nginx, self.certbots, self.folder = Nginx(folder), certbots, folder / "bin"
+        self.nginx.deploy(shop=f"root {WEBROOT};\n", blog="")
+        self.notes.ask("shop")
+        self.folder.mkdir()
+        for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+            (self.folder / name).write_text(text.format(folder=self.folder))
+            (self.folder / name).chmod(0o755)
+        self.says(result="success", timer="active", journal="")
+        self.renew()
+
+    @property
+    def notes(self) -> Notes:
+        return Notes.read(self.nginx.root / ACME_NOTES)
+
+    def says(self, **texts: str) -> None:
+        for name, text in texts.items():
+            (self.folder / name).write_text(f"{text}\n")
+
+    def renew(self, days: float = 60, *, is_served: bool = True) -> None:
+        pem = self.certbots.renew("shop", days=days)
+        if is_served:
+            (self.nginx.root / "tls").mkdir(exist_ok=True)
+            (self.nginx.root / pem_file("shop")).write_text(pem)
+
+    def faults(self) -> Mapping[str, str]:
+        return health.failed_certificates(self.nginx.ours(), self.nginx)
+
+
+@pytest.fixture
+def host(tmp_path: Path, certbots: Certbots, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    for function in (lineage, not_served):
+        monkeypatch.setattr(health, function.__name__, functools.partial(function, certbots=certbots.folder))
+    return Host(tmp_path, certbots)
+
+
+def test_one_that_is_as_it_should_be_isnt_told(host: Host) -> None:
+    assert host.faults() == {}
+
+
+def test_without_apps_by_acme_nobody_is_asked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.nginx.take_off("shop")
+    monkeypatch.setattr(health.subprocess, "run", None)
+    assert host.faults() == {}
+
+
+@pytest.mark.parametrize(
+    ("happened", "told"),
+    [
+        (lambda host: host.notes.note("shop", "no address"), "no address"),
+        (lambda host: host.notes.forget("shop"), "certbot has none; deploy again (site.yml)"),
+        (lambda host: host.certbots.settings("shop").unlink(), "certbot has none; deploy again (site.yml)"),
+        (lambda host: host.renew(is_served=False), "it was renewed, and nginx doesn't serve the new one"),
+        (lambda host: host.renew(days=17), "it should have been renewed by now; see journalctl -u certbot.service"),
+        (lambda host: host.says(timer="inactive"), "it won't be renewed: certbot.timer doesn't run"),
+        (
+            lambda host: host.says(result="exit-code", journal=JOURNAL.format(name="web-shop")),
+            "it can't be renewed: Some challenges have failed.",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_of_its_app(host: Host, happened: Any, told: str) -> None:
+    happened(host)
+    faults = host.faults()
+    assert list(faults) == ["shop"]
+    assert faults["shop"].startswith(told)
+
+
+def test_of_a_run_that_went_well_or_of_another_certificate_nothing_is_told(host: Host) -> None:
+    host.says(journal=JOURNAL.format(name="web-shop"))
+    assert host.faults() == {}
+    host.says(result="exit-code", journal=JOURNAL.format(name="web-wiki"))
+    assert host.faults() == {}
