@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,67 +23,11 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     with_own_digest,
 )
 
+from directives import Directive, deep, parsed, those, values
 from rendered import Rendered, base_files, rendered
 
-# A directive: its words, and what stands in its braces.
-Directive = tuple[list[str], list[Any]]
-
-TOKEN = re.compile(r"""\s+|\#[^\n]*|(?P<mark>[;{}])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s;{}"'#]+)""")
 # What the server block consisted of that this one grew from.
 ORIGINAL = ["listen", "server_name", "client_max_body_size", "access_log", "uwsgi_pass", "include"]
-
-
-def parsed(text: str) -> list[Directive]:
-    """The tree of directives. Fails where nginx would: a brace or semicolon too many or too few."""
-    tokens = list(_tokens(text))
-    tree = _block(tokens, is_inner=False)
-    assert tokens == []
-    return tree
-
-
-def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    position = 0
-    while position < len(text):
-        match = TOKEN.match(text, position)
-        assert match, text[position : position + 40]
-        position = match.end()
-        if match.lastgroup:
-            yield match.lastgroup, match[match.lastgroup]
-
-
-def _block(tokens: list[tuple[str, str]], is_inner: bool) -> list[Directive]:
-    directives: list[Directive] = []
-    words: list[str] = []
-    while tokens:
-        kind, word = tokens.pop(0)
-        if kind != "mark":
-            words.append(word)
-        elif word == "}":
-            assert is_inner, "a brace too many"
-            assert words == [], f"no semicolon after {words}"
-            return directives
-        else:
-            assert words, f"nothing before {word}"
-            directives.append((words, _block(tokens, is_inner=True) if word == "{" else []))
-            words = []
-    assert not is_inner, "a brace too few"
-    assert words == [], f"no semicolon after {words}"
-    return directives
-
-
-def those(block: list[Directive], *beginning: str) -> list[Directive]:
-    """The directives of a block that begin with these words."""
-    return [directive for directive in block if directive[0][: len(beginning)] == list(beginning)]
-
-
-def values(block: list[Directive], name: str) -> list[list[str]]:
-    return [words[1:] for words, _inner in those(block, name)]
-
-
-def deep(block: list[Directive]) -> Iterator[list[str]]:
-    for words, inner in block:
-        yield words
-        yield from deep(inner)
 
 
 def is_for_probes(block: list[Directive]) -> bool:

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.status import status_of
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import status_of_hosts, status_report
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import (
+    certificate_faults,
+    status_of_hosts,
+    status_report,
+)
 
 from project import PROJECT
 from world import World, change, deploy
@@ -61,3 +65,21 @@ def test_the_page_names_every_key_of_the_json(host: dict[str, Any]) -> None:
     (app,), (one,) = told["apps"], told["hosts"]
     assert {*told, *app, *one} | {key for entry in app["last"] for key in entry} <= named
     assert "stats_socket" not in app
+
+
+def test_a_certificate_that_isnt_as_it_should_be_is_told(host: dict[str, Any]) -> None:
+    failed = {"shop": "no address", "wiki": "it won't be renewed"}
+    host["nginx_reported"]["failed_certificates"] = failed
+    told = status_of_hosts([host])
+    lines = status_report(told).splitlines()
+    assert "one shop: CERTIFICATE no address" in lines
+    assert "one wiki: CERTIFICATE it won't be renewed" in lines
+    assert json.loads(status_report(told, "json"))["hosts"][0]["failed_certificates"] == failed
+
+
+def test_a_run_ends_with_a_line_for_each_of_them() -> None:
+    assert certificate_faults({}) == ""
+    assert certificate_faults({"shop": "no address", "wiki": "too many"}).splitlines() == [
+        "shop: its certificate isn't as it should be: no address",
+        "wiki: its certificate isn't as it should be: too many",
+    ]
