@@ -83,6 +83,10 @@ class Asked:
         for name, text in (("code", str(code)), ("stdout", out), ("stderr", err)):
             (self.folder / name).write_text(text)
 
+    def place(self, name: str) -> Path:
+        """Where on this host lies what a constant names."""
+        return self.folder.parent / f"etc/{name.lower()}"
+
     @property
     def words(self) -> list[str]:
         words = self.folder / "words"
@@ -95,11 +99,12 @@ class Asked:
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    made = Asked(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{made.folder}:{os.environ['PATH']}")
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     for name in ("WEBROOT", "CA_BUNDLE", "DNS_CREDENTIALS", "CERTBOT_DROP_IN"):
-        monkeypatch.setattr(tested, name, str(tmp_path / f"etc/{name.lower()}"))
-    return Asked(tmp_path / "bin")
+        monkeypatch.setattr(tested, name, str(made.place(name)))
+    return made
 
 
 @pytest.fixture
@@ -125,9 +130,9 @@ def test_names_are_proven_by_http(asked: Asked, notes: Notes) -> None:
         "certonly --non-interactive --agree-tos --no-eff-email --email ops@shop.test "
         f"--server {DIRECTORY} --cert-name web-shop --domain shop.test --domain a.shop.test "
         "--force-renewal --renew-with-new-domains --break-my-certs --no-directory-hooks "
-        f"--webroot --webroot-path {tested.WEBROOT}"
+        f"--webroot --webroot-path {asked.place('WEBROOT')}"
     )
-    assert Path(tested.WEBROOT, BELOW).is_dir()
+    assert (asked.place("WEBROOT") / BELOW).is_dir()
     assert Notes.read(notes.path).asked == ["shop"]
 
 
@@ -136,9 +141,9 @@ def test_or_by_dns(asked: Asked, notes: Notes, has_credentials: bool) -> None:
     """Nobody is asked first: a wildcard leads nowhere."""
     credentials = []
     if has_credentials:
-        Path(tested.DNS_CREDENTIALS).parent.mkdir()
-        Path(tested.DNS_CREDENTIALS).write_text("token = x")
-        credentials = ["--dns-cloudflare-credentials", tested.DNS_CREDENTIALS]
+        asked.place("DNS_CREDENTIALS").parent.mkdir()
+        asked.place("DNS_CREDENTIALS").write_text("token = x")
+        credentials = ["--dns-cloudflare-credentials", str(asked.place("DNS_CREDENTIALS"))]
     assert issue("shop", ["*.shop.invalid"], BY_DNS, notes) == ""
     how = asked.words[asked.words.index("--no-directory-hooks") + 1 :]
     assert how == ["--dns-cloudflare", *credentials, "--dns-cloudflare-propagation-seconds", "9"]
@@ -153,9 +158,9 @@ def test_route53_waits_of_itself_and_knows_no_option(asked: Asked, notes: Notes)
 def test_another_ca_is_trusted_only_where_it_is_given(asked: Asked, notes: Notes) -> None:
     assert issue("shop", ["shop.test"], BY_HTTP, notes) == ""
     assert asked.trusted == ""
-    Path(tested.CA_BUNDLE).write_text("a certificate")
+    asked.place("CA_BUNDLE").write_text("a certificate")
     assert issue("shop", ["shop.test"], BY_HTTP, notes) == ""
-    assert asked.trusted == tested.CA_BUNDLE
+    assert asked.trusted == str(asked.place("CA_BUNDLE"))
 
 
 def test_a_name_that_leads_elsewhere_is_never_told_to_the_ca(
@@ -215,7 +220,7 @@ def test_one_that_doesnt_end_is_told(asked: Asked, notes: Notes, monkeypatch: py
 def test_one_of_ours_is_deleted_and_with_the_last_what_all_needed(
     asked: Asked, notes: Notes, certbots: Certbots
 ) -> None:
-    drop_in = Path(tested.CERTBOT_DROP_IN)
+    drop_in = asked.place("CERTBOT_DROP_IN")
     drop_in.parent.mkdir()
     for app in ("shop", "wiki"):
         assert issue(app, [f"{app}.test"], BY_HTTP, notes) == ""
@@ -223,9 +228,9 @@ def test_one_of_ours_is_deleted_and_with_the_last_what_all_needed(
     (asked.folder / "words").unlink()
     delete("shop", notes)
     assert asked.words == ["delete", "--non-interactive", "--cert-name", "web-shop"]
-    assert Path(tested.WEBROOT).exists()
+    assert asked.place("WEBROOT").exists()
     delete("wiki", notes)
-    assert not Path(tested.WEBROOT).exists()
+    assert not asked.place("WEBROOT").exists()
     assert not drop_in.parent.exists()
     assert not notes.path.exists()
 

@@ -86,7 +86,7 @@ def test_one_that_is_as_it_should_be_isnt_told(host: Host) -> None:
 
 def test_without_apps_by_acme_nobody_is_asked(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.nginx.take_off("shop")
-    monkeypatch.setattr(health.subprocess, "run", None)
+    monkeypatch.setattr("subprocess.run", None)
     assert host.faults() == {}
 
 
