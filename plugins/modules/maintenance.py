@@ -35,7 +35,8 @@ app: {description: The app's name., type: str, returned: success}
 OPTIONS: dict[str, dict[str, Any]] = {
     "app": {"type": "str", "default": ""},
     "state": {"type": "str", "choices": ["on", "off"], "required": True},
-    "let_pass": {"type": "list", "elements": "str", "default": []},
+    # Ansible takes its name for a password's.
+    "let_pass": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "page": {"type": "str", "default": ""},
     **LEASE_OPTION,
 }

@@ -80,6 +80,6 @@ def test_a_certificate_that_isnt_as_it_should_be_is_told(host: dict[str, Any]) -
 def test_a_run_ends_with_a_line_for_each_of_them() -> None:
     assert certificate_faults({}) == ""
     assert certificate_faults({"shop": "no address", "wiki": "too many"}).splitlines() == [
-        "shop: its certificate isn't as it should be: no address",
-        "wiki: its certificate isn't as it should be: too many",
+        "shop: couldn't get its certificate: no address",
+        "wiki: couldn't get its certificate: too many",
     ]

@@ -13,8 +13,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     WrongValue,
     absolute_path,
     account,
-    any_text,
     below_run,
+    credentials,
     dns_plugin,
     email,
     file_path,
@@ -91,7 +91,7 @@ class Agreement:
         default="",
         metadata=key(
             email,
-            "the address that it writes to when something is wrong; by giving it you agree to its terms",
+            "the address of your account there; by giving it you agree to the CA's terms",
             carried=False,
         ),
     )
@@ -113,7 +113,7 @@ class Agreement:
     )
     acme_dns_credentials: str = field(
         default="",
-        metadata=key(any_text, "the text of that plugin's file of credentials; vault it; never shown", carried=False),
+        metadata=key(credentials, "the text of that plugin's credentials file; vault it; never shown", carried=False),
     )
     acme_dns_seconds: int = field(
         default=60,

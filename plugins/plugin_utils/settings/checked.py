@@ -209,7 +209,7 @@ def _acme_faults(settings: Settings) -> Iterator[str]:
         try:
             x509.load_pem_x509_certificates(settings.ca_bundle())
         except OSError as error:
-            yield f"web_acme_ca_bundle: can't be read: {error.strerror or error}"
+            yield f"web_acme_ca_bundle: {agreed.acme_ca_bundle} can't be read: {error.strerror or error}"
         except ValueError:
             yield "web_acme_ca_bundle: must be a file of certificates in PEM ('-----BEGIN CERTIFICATE-----')"
 

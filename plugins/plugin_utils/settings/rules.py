@@ -187,7 +187,7 @@ https_url = text(
 )
 email = text(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "an e-mail address (ops@example.com)")
 dns_plugin = text(r"[a-z0-9]+", "the name of one of certbot's plugins for the DNS (cloudflare, route53, rfc2136)")
-any_text = text(r"[^\0]*", "a text")
+credentials = text(r"[^\0]*=[^\0]*|", "the text of the plugin's file (dns_cloudflare_api_token = …), not its path")
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
 account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
 below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")

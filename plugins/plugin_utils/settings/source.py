@@ -162,9 +162,12 @@ def _static_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
 def _page_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
     """nginx would send its own pages, and say nothing."""
     pages = f"{app.static_folder}/{app.error_pages}"
-    page = re.compile(rf"{re.escape(pages)}/(error|[45]\d\d)\.html")
+    page = re.compile(rf"{re.escape(pages)}/(error|(?!503)[45]\d\d)\.html")
     if app.error_pages and not any(map(page.fullmatch, files)):
-        yield f"has 'error_pages': there is neither error.html nor a page like 404.html in {str(folder / pages)!r}"
+        yield (
+            f"has 'error_pages': there is neither error.html nor a page like 404.html in {str(folder / pages)!r}; "
+            "put one there, or name another folder of the static folder"
+        )
 
 
 def quoted(path: str) -> str:

@@ -35,7 +35,11 @@ def test_an_address_to_write_to_is_enough(workshop: Workshop) -> None:
             {**GIVEN, "web_acme_dns_credentials": "token = hunter2"},
             "web_acme_dns_credentials: is set, but web_acme_dns_plugin isn't",
         ),
-        (["shop.test"], {**GIVEN, "web_acme_ca_bundle": "gone.pem"}, "web_acme_ca_bundle: can't be read: No such file"),
+        (
+            ["shop.test"],
+            {**GIVEN, "web_acme_ca_bundle": "gone.pem"},
+            "web_acme_ca_bundle: gone.pem can't be read: No such file",
+        ),
         (["shop.test"], {**GIVEN, "web_acme_ca_bundle": "empty.pem"}, "web_acme_ca_bundle: must be a file of"),
         (["shop.test"], {**GIVEN, "web_acme_ca_bundle": "broken.pem"}, "web_acme_ca_bundle: must be a file of"),
     ],
@@ -79,10 +83,10 @@ def test_the_terms_are_what_was_given(workshop: Workshop) -> None:
 
 
 def test_an_app_is_served_by_https_and_by_http_while_it_waits(workshop: Workshop) -> None:
-    site = workshop.item(by_acme(hsts=300), **GIVEN)["site"]
+    site = workshop.item(by_acme(), **GIVEN)["site"]
     waiting = site["waiting"]
-    assert (site["scheme"], site["port"], site["hsts"], site["is_waiting"]) == ("https", 443, 300, False)
-    assert (waiting["scheme"], waiting["port"], waiting["hsts"], waiting["is_waiting"]) == ("http", 80, 0, True)
+    assert (site["scheme"], site["port"], site["is_waiting"]) == ("https", 443, False)
+    assert (waiting["scheme"], waiting["port"], waiting["is_waiting"]) == ("http", 80, True)
 
 
 # --- Several hosts ------------------------------------------------------------------------------------------------

@@ -64,11 +64,11 @@ def test_a_static_folder_publishes_no_code(workshop: Workshop) -> None:
 
 @pytest.mark.parametrize("page", ["error.html", "404.html", "502.html"])
 def test_error_pages_are_there_if_they_are_named(workshop: Workshop, page: str) -> None:
-    for other in ("errors/404.html", "static/404.html", "static/errors/50x.html", "static/errors/en/404.html"):
+    for other in ("errors/404.html", "static/404.html", "static/errors/503.html", "static/errors/en/404.html"):
         workshop.write(f"shop/{other}", "")
     assert workshop.problem(app(error_pages="errors")) == (
         "web_apps: 'shop' has 'error_pages': there is neither error.html nor a page like 404.html in "
-        f"'{workshop.source}/static/errors'"
+        f"'{workshop.source}/static/errors'; put one there, or name another folder of the static folder"
     )
     workshop.write(f"shop/static/errors/{page}", "")
     assert workshop.problems(app(error_pages="errors")) == []

@@ -304,7 +304,10 @@ def test_the_proxy_protocol_needs_somebody_who_speaks_it(workshop: Workshop) -> 
 
 
 def test_of_a_wrong_secret_nothing_is_shown(workshop: Workshop) -> None:
-    assert workshop.problem(app(), web_acme_dns_credentials=["hunter2"]) == "web_acme_dns_credentials: must be a text"
+    for value in (["hunter2"], {"a": "hunter2"}, "tls/hunter2.ini"):
+        told = workshop.problem(app(), web_acme_dns_credentials=value)
+        assert told.startswith("web_acme_dns_credentials: must be the text of the plugin's file")
+        assert "hunter2" not in told
 
 
 def test_every_agreement_has_a_wrong_value_in_the_table() -> None:
