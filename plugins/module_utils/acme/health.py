@@ -35,7 +35,8 @@ def _fault(app: str, notes: Notes, system: System, said: str, *, is_behind: bool
         return "certbot has none; deploy again (site.yml)"
     if is_behind:
         return "it was renewed, and nginx doesn't serve the new one; deploy again (site.yml)"
-    complaint = _complaint(app, said)
+    # What it has got since then has settled the matter.
+    complaint = _complaint(app, said) if found.since < _began() else ""
     if complaint:
         return f"it can't be renewed: {complaint}"
     if found.is_old(system):
@@ -51,6 +52,12 @@ def _said() -> str:
         return ""
     run = _asked("systemctl", "show", "--property=InvocationID", "--value", SERVICE).strip()
     return _asked("journalctl", "--no-pager", "--output=cat", f"_SYSTEMD_INVOCATION_ID={run}") if run else ""
+
+
+def _began() -> float:
+    """When certbot's last run by its timer began, in seconds since 1970; 0 if there was none."""
+    said = _asked("systemctl", "show", "--timestamp=unix", "--property=ExecMainStartTimestamp", "--value", SERVICE)
+    return float(said.strip().removeprefix("@") or 0)
 
 
 def _complaint(app: str, said: str) -> str:

@@ -24,11 +24,15 @@ def lineage_name(app: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Lineage:
-    """`pem` is the key, the certificate and those that sign it; `directory` the URL of the CA that it came from."""
+    """`pem` is the key, the certificate and those that sign it; `directory` the URL of the CA that it came from.
+
+    `since` is when certbot got it, in seconds since 1970.
+    """
 
     certificate: Certificate
     directory: str
     pem: str
+    since: float
 
     def is_as_wanted(self, names: Sequence[str], directory: str, system: System) -> bool:
         """Whether it needs nothing but certbot's timer."""
@@ -54,7 +58,7 @@ def lineage(system: System, app: str, certbots: Path = CERTBOTS) -> Lineage | No
     if certificate is None:
         return None
     pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
-    return Lineage(certificate, found[1] if found else "", pem)
+    return Lineage(certificate, found[1] if found else "", pem, chain.lstat().st_mtime)
 
 
 def _settings(app: str, certbots: Path) -> Path:

@@ -24,6 +24,7 @@ SYSTEMCTL = """\
 cd {folder}
 case "$*" in
     "show --property=Result --value certbot.service") cat result ;;
+    "show --timestamp=unix --property=ExecMainStartTimestamp --value certbot.service") cat began ;;
     "show --property=InvocationID --value certbot.service") echo 0a1b ;;
     "is-active certbot.timer") cat timer ;;
 esac
@@ -50,7 +51,8 @@ class Host:
         for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
             (self.folder / name).write_text(text.format(folder=self.folder))
             (self.folder / name).chmod(0o755)
-        self.says(result="success", timer="active", journal="")
+        # Its last run began when all that a test does is past.
+        self.says(result="success", timer="active", journal="", began="@32503680000")
         self.renew()
 
     @property
@@ -116,4 +118,9 @@ def test_of_a_run_that_went_well_or_of_another_certificate_nothing_is_told(host:
     host.says(journal=JOURNAL.format(name="web-shop"))
     assert host.faults() == {}
     host.says(result="exit-code", journal=JOURNAL.format(name="web-wiki"))
+    assert host.faults() == {}
+
+
+def test_what_it_has_got_since_settles_a_failed_renewal(host: Host) -> None:
+    host.says(result="exit-code", journal=JOURNAL.format(name="web-shop"), began="@1")
     assert host.faults() == {}
