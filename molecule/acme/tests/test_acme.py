@@ -142,7 +142,7 @@ def test_names_that_lead_elsewhere_are_told_before_the_ca_is_asked(story: Server
     story.app["server_names"] = [*wanted, *ASTRAY]
     story.say("deployed all the same")
     told = [f"{name} {fault}" for name, fault in ASTRAY.items()]
-    assert_red(story.run(), "uwsgi-flask: its certificate isn't as it should be: ", *told)
+    assert_red(story.run(), "uwsgi-flask: couldn't get its certificate: ", *told)
     assert pebble.heard() == heard
     assert "deployed all the same" in ask(story.https_port, "/", NAME, is_secure=True)[2]
     assert_red(story.run("status.yml"), "uwsgi-flask: CERTIFICATE ", *told)
@@ -162,7 +162,7 @@ def test_a_ca_that_doesnt_answer(story: Server, pebble: Pebble) -> None:
     with story.load() as load:
         failed = story.run()
     report("a CA that doesn't answer", load, reloads_nginx=True)
-    assert_red(failed, "uwsgi-flask: its certificate isn't as it should be: ", "Connection refused")
+    assert_red(failed, "uwsgi-flask: couldn't get its certificate: ", "Connection refused")
     assert_red(story.run("status.yml"), "uwsgi-flask: CERTIFICATE ")
     assert shown(story, pebble) == before
     pebble.answers(True)
