@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -56,9 +57,11 @@ def main() -> None:
         for app, names in given["apps"].items():
             try:
                 fault = issue(app, names, terms, notes)
-                notes.note(app, fault)
             except OSError as error:
                 fault = str(error)
+            # On a full disk, the run alone tells.
+            with contextlib.suppress(OSError):
+                notes.note(app, fault)
             if fault:
                 failed[app] = fault
         if len(failed) < len(given["apps"]):

@@ -164,7 +164,8 @@ def app_name(value: Any) -> str:
 
 
 host_name = text(
-    r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\]",
+    # The lengths are the DNS's (RFC 1035, 2.3.4).
+    r"(?=.{1,253}$)(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:]+\]",
     "a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)",
 )
 dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")

@@ -64,6 +64,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("server_names", ["ok.test", "a b"], f'{HOST}; "a b" isn\'t'),
     ("server_names", ["SHOP.test"], f'{HOST}; "SHOP.test" isn\'t'),
     ("server_names", ["shop.test:8080"], f'{HOST}; "shop.test:8080" isn\'t'),
+    ("server_names", [f"{'a' * 64}.test"], f'{HOST}; "{"a" * 64}.test" isn\'t'),
     ("server_names", ["-shop.test"], f'{HOST}; "-shop.test" isn\'t'),
     ("server_names", ["shop..test"], f'{HOST}; "shop..test" isn\'t'),
     ("server_names", ["shop.*"], f'{HOST}; "shop.*" isn\'t'),
