@@ -85,7 +85,10 @@ class ActionModule(ActionBase):
             result["changed"] = True
             for name in ("diff", "warnings", "saved"):
                 result[name] = [*before.get(name, []), *result.get(name, [])]
-        return {**result, "failed_certificates": answer["failed_apps"]}
+        still = dict.fromkeys(
+            result.get("uncertified", []), "it was got, and isn't as wanted; see certbot certificates"
+        )
+        return {**result, "failed_certificates": {**still, **answer["failed_apps"]}}
 
     def _send(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         return dict(self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars))

@@ -11,6 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot impor
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ACME_NOTES, ROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 DOCUMENTATION = r"""
 module: acme
@@ -53,10 +54,10 @@ def main() -> None:
     )
     failed = {}
     with held(module):
-        notes = Notes.read(ROOT / ACME_NOTES)
+        system, notes = System(), Notes.read(ROOT / ACME_NOTES)
         for app, names in given["apps"].items():
             try:
-                fault = issue(app, names, terms, notes)
+                fault = issue(system, app, names, terms, notes)
             except OSError as error:
                 fault = str(error)
             # On a full disk, the run alone tells.

@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot import delete
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.choice import best
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
@@ -175,21 +176,20 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
 def _take_certificates(
     module: AnsibleModule, files: dict[str, str], ours: Ours, notes: Notes, system: System
 ) -> list[str]:
-    """Put what certbot has into the files. The apps for which it has none, or one that isn't as it should be.
+    """Put certificates into the files. The apps for which certbot has none, or one that isn't as it should be.
 
-    While it has none, an app is served as it was: with the certificate that it has, or by plain HTTP.
+    Such an app is served with the best that there is, or by plain HTTP.
     """
     given, missing = module.params, []
     for app, wanted in given["acme"].items():
         found = lineage(system, app) if app in notes.asked else None
-        place = ROOT / pem_file(app)
-        if found:
-            files[pem_file(app)] = found.pem
-        elif pem_file(app) in ours.files and place.is_file():
-            files[pem_file(app)] = place.read_text()
+        is_well = found is not None and found.is_as_wanted(wanted["names"], given["acme_directory"], system)
+        pem = found.pem if found and is_well else best(system, ours, app, wanted["names"], found)
+        if pem:
+            files[pem_file(app)] = pem
         else:
             files[site_file(app)] = wanted["waiting"]
-        if not found or not found.is_as_wanted(wanted["names"], given["acme_directory"], system):
+        if not is_well:
             missing.append(app)
         elif app in notes.failed and not module.check_mode:
             # What couldn't be had isn't wanted any more.
@@ -204,7 +204,12 @@ def _forget(module: AnsibleModule, notes: Notes) -> None:
         return
     unused = {app for app in given["apps"] if app not in given["acme"]} | {*given["absent"]}
     for app in [app for app in notes.apps() if app in unused or given["state"] == "absent"]:
-        delete(app, notes)
+        try:
+            delete(System(), app, notes)
+        except OSError as error:
+            if given["state"] != "present":
+                raise
+            module.warn(f"{app}: certbot still has its certificate, and the next run tries again: {error}")
     if given["state"] == "absent":
         with contextlib.suppress(OSError):
             (ROOT / KEPT).rmdir()

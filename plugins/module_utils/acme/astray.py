@@ -10,6 +10,9 @@ import errno
 import http.client
 import secrets
 import socket
+import ssl
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 PORT = 80
 BELOW = ".well-known/acme-challenge"
 ANSWER_SECONDS = 5.0
+# A proxy may lead it to HTTPS, and the CA follows.
+REDIRECTS = (301, 302, 303, 307, 308)
 # What a host without IPv6 says of an address that others reach.
 NO_WAY_FROM_HERE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -53,10 +58,13 @@ def astray(name: str, mark: str) -> str:
 def _fault(address: str, name: str, mark: str) -> str:
     connection = http.client.HTTPConnection(address, PORT, timeout=ANSWER_SECONDS)
     try:
-        connection.request("GET", f"/{BELOW}/{mark}", headers={"Host": name, "Connection": "close"})
+        path = f"/{BELOW}/{mark}"
+        connection.request("GET", path, headers={"Host": name, "Connection": "close"})
         answer = connection.getresponse()
-        # A proxy may lead it to HTTPS, and the CA follows.
-        is_well = answer.status in (301, 302, 307, 308) or answer.read(100).decode(errors="replace") == mark
+        if answer.status in REDIRECTS:
+            is_well = _is_behind(urllib.parse.urljoin(f"http://{name}{path}", answer.headers["Location"] or ""), mark)
+        else:
+            is_well = answer.read(100).decode(errors="replace") == mark
         return "" if is_well else f"where another server answers ({answer.status}); let it lead to this host"
     except OSError as error:
         if error.errno in NO_WAY_FROM_HERE:
@@ -66,3 +74,14 @@ def _fault(address: str, name: str, mark: str) -> str:
         return "where something else than a web server answers; let it lead to this host"
     finally:
         connection.close()
+
+
+def _is_behind(url: str, mark: str) -> bool:
+    """Whether it is found where a redirect leads to. As the CA does, any certificate is taken."""
+    if not url.startswith(("http://", "https://")):
+        return False
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS, context=ssl._create_unverified_context()) as answer:
+            return bool(answer.read(100).decode(errors="replace") == mark)
+    except (OSError, http.client.HTTPException):
+        return False

@@ -12,7 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.astray import astray, left
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import exists, lineage_name
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import (
+    Lineage,
+    lineage,
+    lineage_name,
+    parts,
+    set_aside,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
@@ -20,10 +26,13 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     CERTBOT_DROP_IN,
     DNS_CREDENTIALS,
 )
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 TIMER = "certbot.timer"
 # A change of the DNS may take minutes to be seen.
 PATIENCE = 900
+# Seconds for which certbot changes the links of a lineage at most.
+MOMENT = 2.0
 # Plugins for the DNS that wait until a change is there, and find their credentials themselves.
 WITHOUT_OPTIONS = ("route53",)
 # Of what certbot says when it fails, what holds for every failure.
@@ -44,30 +53,46 @@ class Terms:
     asks_first: bool = True
 
 
-def issue(app: str, names: Sequence[str], terms: Terms, notes: Notes) -> str:
+def issue(system: System, app: str, names: Sequence[str], terms: Terms, notes: Notes) -> str:
     """Get a certificate for all names of an app in place of the one that is there. Why it failed, or "".
 
     Raises OSError.
     """
-    if app not in notes.asked and exists(app):
+    if app not in notes.asked and parts(app):
         name = lineage_name(app)
         return (
             f"certbot has a certificate {name} already, which isn't ours; remove it: certbot delete --cert-name {name}"
         )
     notes.ask(app)
+    # Certbot would take what isn't whole for somebody else's, and get another certificate with each run.
+    if not (lineage(system, app) or _after_a_while(system, app)):
+        set_aside(app)
     with left(Path(WEBROOT)) as mark:
         if terms.asks_first and not terms.dns_plugin:
             faults = [fault for name in names if (fault := astray(name, mark))]
             if faults:
                 return "; ".join(faults)
-        return _run(*_words(app, names, terms))
+        fault = _run(*_words(app, names, terms))
+    found = lineage(system, app)
+    if not fault and not (found and found.is_as_wanted(names, terms.directory, system)):
+        return f"certbot says that it has got one, and {lineage_name(app)} isn't it; see certbot certificates"
+    return fault
 
 
-def delete(app: str, notes: Notes) -> None:
+def _after_a_while(system: System, app: str) -> Lineage | None:
+    """The lineage of an app, once certbot's timer isn't just replacing it."""
+    if parts(app):
+        system.sleep(MOMENT)
+    return lineage(system, app)
+
+
+def delete(system: System, app: str, notes: Notes) -> None:
     """Forget the certificate of an app, if it is ours, and what is noted of it. It isn't revoked. Raises OSError."""
-    words = ("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))
-    if app in notes.asked and exists(app) and (fault := _run(*words)):
-        raise OSError(fault)
+    if app in notes.asked:
+        words = ("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))
+        if lineage(system, app) and (fault := _run(*words)):
+            raise OSError(fault)
+        set_aside(app)
     notes.forget(app)
     if not notes.asked:
         shutil.rmtree(WEBROOT, ignore_errors=True)

@@ -32,7 +32,7 @@ def _fault(app: str, notes: Notes, system: System, said: str, *, is_behind: bool
     if app in notes.failed:
         return notes.failed[app]
     if found is None:
-        return "certbot has none; deploy again (site.yml)"
+        return "certbot has none, or none that is whole; deploy again (site.yml)"
     if is_behind:
         return "it was renewed, and nginx doesn't serve the new one; deploy again (site.yml)"
     # What it has got since then has settled the matter.

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import Certificate, read
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import make_directory
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import Certificate, fits, read
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 CERTBOTS = Path("/etc/letsencrypt")
+# What of it wasn't whole. It may hold keys.
+KEPT = Path("/var/backups/letsencrypt-broken")
 # Certbot renews when a third of a certificate's time is left. With less than this, it has tried in vain for a while:
 # 20 days of 90.
 LITTLE_LEFT = 2 / 9
@@ -43,22 +47,37 @@ class Lineage:
         return self.certificate.share_left(system.today()) < LITTLE_LEFT
 
 
-def exists(app: str, certbots: Path = CERTBOTS) -> bool:
-    return _settings(app, certbots).exists()
+def parts(app: str, certbots: Path = CERTBOTS) -> list[Path]:
+    """All that is there of a lineage, whole or not: after a cut, certbot takes what is left for somebody else's."""
+    name = lineage_name(app)
+    every = (_settings(app, certbots), certbots / "live" / name, certbots / "archive" / name)
+    return [path for path in every if os.path.lexists(path)]
 
 
 def lineage(system: System, app: str, certbots: Path = CERTBOTS) -> Lineage | None:
-    """The lineage of an app; None if there is none, or certbot is just replacing it. Raises OSError."""
+    """The lineage of an app; None if there is none that is whole, or certbot is just replacing it. Raises OSError."""
     settings, live = _settings(app, certbots), certbots / "live" / lineage_name(app)
     key, chain = live / "privkey.pem", live / "fullchain.pem"
     if not settings.is_file() or not key.is_file() or not chain.is_file() or _number(key) != _number(chain):
         return None
     certificate = read(system, chain)
     found = re.search(r"^server = (\S+)$", settings.read_text(), re.MULTILINE)
-    if certificate is None:
+    if certificate is None or not found or not fits(system, key, chain):
         return None
     pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
-    return Lineage(certificate, found[1] if found else "", pem, chain.lstat().st_mtime)
+    return Lineage(certificate, found[1], pem, chain.lstat().st_mtime)
+
+
+def set_aside(app: str, certbots: Path = CERTBOTS, kept: Path = KEPT) -> None:
+    """Keep what is left of a lineage that isn't whole where certbot doesn't meet it. Raises OSError."""
+    for path in parts(app, certbots):
+        place, number = kept / path.relative_to(certbots), 1
+        while os.path.lexists(place):
+            number += 1
+            place = place.with_name(f"{path.name}~{number}")
+        make_directory(kept, 0o700)
+        make_directory(place.parent, 0o700)
+        shutil.move(path, place)
 
 
 def _settings(app: str, certbots: Path) -> Path:

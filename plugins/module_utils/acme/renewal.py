@@ -10,11 +10,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import CERTBOTS, lineage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import CERTBOTS, Lineage, lineage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK, WAIT_SECONDS, Busy, flock
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import renewed
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import read
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
@@ -43,8 +44,14 @@ def not_served(ours: Ours, system: System, certbots: Path = CERTBOTS) -> Mapping
         app: fresh.pem
         for app, fresh in found.items()
         # One that has none yet gets it by a deploy, with other server blocks.
-        if fresh and (place := ours.root / pem_file(app)).is_file() and place.read_text() != fresh.pem
+        if fresh and (place := ours.root / pem_file(app)).is_file() and _is_newer(system, fresh, place)
     }
+
+
+def _is_newer(system: System, fresh: Lineage, place: Path) -> bool:
+    """Whether it was got after what is served: a backup of certbot's may have been brought back."""
+    there = read(system, place)
+    return place.read_text() != fresh.pem and (there is None or fresh.certificate.begins >= there.begins)
 
 
 def serve(root: Path, system: System, certbots: Path = CERTBOTS) -> list[str]:

@@ -48,6 +48,10 @@ class Certificate:
         """Whole days; less than 0 if it has expired."""
         return (self.expires - now).days
 
+    def covered(self, names: Sequence[str]) -> list[str]:
+        """Those of these names that it is for: a star stands for one label."""
+        return [name for name in names if name in self.names or f"*.{name.partition('.')[2]}" in self.names]
+
     def share_left(self, now: datetime.datetime) -> float:
         """The part of its time that is left, from 1 to 0."""
         return (self.expires - now) / (self.expires - self.begins)
@@ -63,6 +67,12 @@ def read(system: System, path: Path) -> Certificate | None:
     names = re.findall(r"(?:DNS|IP Address):([^,\s]+)", said)
     begins, expires = (datetime.datetime.fromisoformat(found[when]) for when in ("notBefore", "notAfter"))
     return Certificate(sorted(names), found["subject"].strip(), found["issuer"].strip(), begins, expires)
+
+
+def fits(system: System, key: Path, certificate: Path) -> bool:
+    """Whether a private key is the one of the first certificate of a file."""
+    code, public = system.openssl("pkey", "-in", str(key), "-pubout")
+    return code == 0 and system.openssl("x509", "-in", str(certificate), "-noout", "-pubkey") == (0, public)
 
 
 def self_signed(system: System, path: Path, names: Sequence[str]) -> str:

@@ -51,12 +51,15 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     webroot: Path
     always: tuple[int, str] | None = None
+    location = ""
 
     def do_GET(self) -> None:
         place = self.webroot / self.path.lstrip("/")
         there = (200, place.read_text()) if place.is_file() else (404, "nothing here")
         status, text = self.always or there
         self.send_response(status)
+        if self.location:
+            self.send_header("Location", self.location)
         self.end_headers()
         self.wfile.write(text.encode())
 
@@ -72,8 +75,8 @@ class Mail(socketserver.BaseRequestHandler):
         self.request.sendall(b"220 mail.test ready\r\n")
 
 
-def answering(webroot: Path, always: tuple[int, str] | None = None) -> type[Answer]:
-    return type("Answering", (Answer,), {"webroot": webroot, "always": always})
+def answering(webroot: Path, always: tuple[int, str] | None = None, location: str = "") -> type[Answer]:
+    return type("Answering", (Answer,), {"webroot": webroot, "always": always, "location": location})
 
 
 def test_a_name_that_leads_here_is_well(tmp_path: Path, port: int) -> None:
@@ -83,9 +86,16 @@ def test_a_name_that_leads_here_is_well(tmp_path: Path, port: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_so_is_one_that_is_led_elsewhere_because_the_ca_follows(tmp_path: Path, port: int, status: int) -> None:
-    with listening(port, answering(tmp_path, (status, ""))):
-        assert astray(HERE, "mark") == ""
+def test_the_ca_follows_a_redirect_and_so_is_it_followed(tmp_path: Path, port: int, status: int) -> None:
+    with http.server.ThreadingHTTPServer((HERE, 0), answering(tmp_path)) as behind, left(tmp_path) as mark:
+        threading.Thread(target=behind.serve_forever, args=(0.01,)).start()
+        location = f"http://{HERE}:{behind.server_port}/{BELOW}/{mark}"
+        with listening(port, answering(tmp_path, (status, ""), location)):
+            assert astray(HERE, mark) == ""
+        for elsewhere in (f"{location}x", "file:///etc/hostname", ""):
+            with listening(port, answering(tmp_path, (status, ""), elsewhere)):
+                assert f"where another server answers ({status})" in astray(HERE, mark)
+        behind.shutdown()
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])

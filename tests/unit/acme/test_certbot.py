@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme import certbot as tested
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.astray import BELOW
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot import Terms, delete, issue
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import exists
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage, parts, set_aside
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 from lineages import DIRECTORY, Certbots
 
+SYSTEM = System()
+WANTED = SimpleNamespace(is_as_wanted=lambda *_of_what: True)
 BY_HTTP = Terms(DIRECTORY, "ops@shop.test", asks_first=False)
 BY_DNS = Terms(DIRECTORY, "ops@shop.test", "cloudflare", 9)
 # What it says before and after whatever it says.
@@ -70,6 +76,8 @@ class Asked:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # Whether certbot has then what was wanted.
+        self.gets = True
         folder.mkdir()
         self.answer(0)
         program = folder / "certbot"
@@ -108,9 +116,18 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 
 @pytest.fixture
-def certbots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certbots:
+def certbots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Asked) -> Certbots:
+    """What is there besides what `asked` gets."""
     made = Certbots(tmp_path)
-    monkeypatch.setattr(tested, "exists", functools.partial(exists, certbots=made.folder))
+
+    def found(system: System, app: str) -> Any:
+        return WANTED if asked.gets and "certonly" in asked.words else lineage(system, app, made.folder)
+
+    monkeypatch.setattr(tested, "lineage", found)
+    monkeypatch.setattr(tested, "MOMENT", 0.0)
+    monkeypatch.setattr(tested, "parts", functools.partial(parts, certbots=made.folder))
+    aside = functools.partial(set_aside, certbots=made.folder, kept=tmp_path / "kept")
+    monkeypatch.setattr(tested, "set_aside", aside)
     return made
 
 
@@ -125,7 +142,7 @@ def notes(tmp_path: Path, certbots: Certbots) -> Notes:
 
 
 def test_names_are_proven_by_http(asked: Asked, notes: Notes) -> None:
-    assert issue("shop", ["shop.test", "a.shop.test"], BY_HTTP, notes) == ""
+    assert issue(SYSTEM, "shop", ["shop.test", "a.shop.test"], BY_HTTP, notes) == ""
     assert " ".join(asked.words) == (
         "certonly --non-interactive --agree-tos --no-eff-email --email ops@shop.test "
         f"--server {DIRECTORY} --cert-name web-shop --domain shop.test --domain a.shop.test "
@@ -144,22 +161,22 @@ def test_or_by_dns(asked: Asked, notes: Notes, has_credentials: bool) -> None:
         asked.place("DNS_CREDENTIALS").parent.mkdir()
         asked.place("DNS_CREDENTIALS").write_text("token = x")
         credentials = ["--dns-cloudflare-credentials", str(asked.place("DNS_CREDENTIALS"))]
-    assert issue("shop", ["*.shop.invalid"], BY_DNS, notes) == ""
+    assert issue(SYSTEM, "shop", ["*.shop.invalid"], BY_DNS, notes) == ""
     how = asked.words[asked.words.index("--no-directory-hooks") + 1 :]
     assert how == ["--dns-cloudflare", *credentials, "--dns-cloudflare-propagation-seconds", "9"]
 
 
 def test_route53_waits_of_itself_and_knows_no_option(asked: Asked, notes: Notes) -> None:
     """Certbot fails with one that it doesn't know."""
-    assert issue("shop", ["shop.test"], Terms(DIRECTORY, "ops@shop.test", "route53", 9), notes) == ""
+    assert issue(SYSTEM, "shop", ["shop.test"], Terms(DIRECTORY, "ops@shop.test", "route53", 9), notes) == ""
     assert asked.words[-1] == "--dns-route53"
 
 
 def test_another_ca_is_trusted_only_where_it_is_given(asked: Asked, notes: Notes) -> None:
-    assert issue("shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
     assert asked.trusted == ""
     asked.place("CA_BUNDLE").write_text("a certificate")
-    assert issue("shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
     assert asked.trusted == str(asked.place("CA_BUNDLE"))
 
 
@@ -168,9 +185,9 @@ def test_a_name_that_leads_elsewhere_is_never_told_to_the_ca(
 ) -> None:
     monkeypatch.setattr(tested, "astray", lambda name, _mark: "" if name == "a.test" else f"{name} is astray")
     terms = Terms(DIRECTORY, "ops@shop.test")
-    assert issue("shop", ["a.test", "b.test", "c.test"], terms, notes) == "b.test is astray; c.test is astray"
+    assert issue(SYSTEM, "shop", ["a.test", "b.test", "c.test"], terms, notes) == "b.test is astray; c.test is astray"
     assert asked.words == []
-    assert issue("shop", ["a.test"], terms, notes) == ""
+    assert issue(SYSTEM, "shop", ["a.test"], terms, notes) == ""
     assert asked.words
 
 
@@ -178,9 +195,9 @@ def test_a_certificate_that_isnt_ours_is_neither_replaced_nor_removed(
     asked: Asked, notes: Notes, certbots: Certbots
 ) -> None:
     certbots.renew("shop")
-    fault = issue("shop", ["shop.test"], BY_HTTP, notes)
+    fault = issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes)
     assert "web-shop already, which isn't ours; remove it: certbot delete --cert-name web-shop" in fault
-    delete("shop", notes)
+    delete(SYSTEM, "shop", notes)
     assert (asked.words, notes.path.exists()) == ([], False)
 
 
@@ -193,10 +210,31 @@ def test_one_that_a_run_asked_for_before_it_was_cut_off_is_ours(
     with monkeypatch.context() as patch:
         patch.setattr(tested, "_run", cut)
         with pytest.raises(KeyboardInterrupt):
-            issue("shop", ["shop.test"], BY_HTTP, notes)
+            issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes)
     certbots.renew("shop")
-    assert issue("shop", ["shop.test"], BY_HTTP, Notes.read(notes.path)) == ""
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, Notes.read(notes.path)) == ""
     assert asked.words[0] == "certonly"
+
+
+@pytest.mark.parametrize("left", ["renewal/web-shop.conf", "archive/web-shop", "live/web-shop/privkey.pem"])
+def test_what_is_left_of_one_is_set_aside_or_certbot_would_make_another_beside_it(
+    asked: Asked, notes: Notes, certbots: Certbots, tmp_path: Path, left: str
+) -> None:
+    """With another name, which nobody would find, and again with each run."""
+    certbots.renew("shop")
+    notes.ask("shop")
+    path = certbots.folder / left
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert parts("shop", certbots.folder) == []
+    assert len([path for path in (tmp_path / "kept").rglob("*") if path.name.startswith("web-shop")]) >= 2
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
+
+
+def test_one_that_isnt_as_wanted_is_a_failure_whatever_certbot_says(asked: Asked, notes: Notes) -> None:
+    asked.gets = False
+    told = issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes)
+    assert told == "certbot says that it has got one, and web-shop isn't it; see certbot certificates"
 
 
 # --- What it answers ----------------------------------------------------------------------------------------------
@@ -205,13 +243,13 @@ def test_one_that_a_run_asked_for_before_it_was_cut_off_is_ours(
 @pytest.mark.parametrize(("out", "err", "reason"), SAID)
 def test_a_failure_is_told_in_one_line(asked: Asked, notes: Notes, out: str, err: str, reason: str) -> None:
     asked.answer(1, out, err)
-    assert issue("shop", ["shop.test"], BY_HTTP, notes) == reason
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == reason
 
 
 def test_one_that_doesnt_end_is_told(asked: Asked, notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tested, "PATIENCE", 0.2)
     (asked.folder / "certbot").write_text("#!/bin/sh\nexec sleep 9\n")
-    assert issue("shop", ["shop.test"], BY_HTTP, notes) == "certbot has not ended after 0.2 s"
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == "certbot has not ended after 0.2 s"
 
 
 # --- Told to forget one -------------------------------------------------------------------------------------------
@@ -223,13 +261,13 @@ def test_one_of_ours_is_deleted_and_with_the_last_what_all_needed(
     drop_in = asked.place("CERTBOT_DROP_IN")
     drop_in.parent.mkdir()
     for app in ("shop", "wiki"):
-        assert issue(app, [f"{app}.test"], BY_HTTP, notes) == ""
+        assert issue(SYSTEM, app, [f"{app}.test"], BY_HTTP, notes) == ""
         certbots.renew(app)
     (asked.folder / "words").unlink()
-    delete("shop", notes)
+    delete(SYSTEM, "shop", notes)
     assert asked.words == ["delete", "--non-interactive", "--cert-name", "web-shop"]
     assert asked.place("WEBROOT").exists()
-    delete("wiki", notes)
+    delete(SYSTEM, "wiki", notes)
     assert not asked.place("WEBROOT").exists()
     assert not drop_in.parent.exists()
     assert not notes.path.exists()
@@ -237,16 +275,16 @@ def test_one_of_ours_is_deleted_and_with_the_last_what_all_needed(
 
 def test_one_that_certbot_never_got_is_only_forgotten(asked: Asked, notes: Notes) -> None:
     notes.ask("shop")
-    delete("shop", notes)
+    delete(SYSTEM, "shop", notes)
     assert asked.words == []
     assert not notes.path.exists()
 
 
 def test_of_one_that_never_was_ours_no_fault_outlasts_its_app(asked: Asked, notes: Notes, certbots: Certbots) -> None:
     certbots.renew("shop")
-    notes.note("shop", issue("shop", ["shop.test"], BY_HTTP, notes))
+    notes.note("shop", issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes))
     assert notes.apps() == ["shop"]
-    delete("shop", notes)
+    delete(SYSTEM, "shop", notes)
     assert asked.words == []
     assert not notes.path.exists()
 
@@ -256,5 +294,5 @@ def test_one_that_certbot_doesnt_delete_stays_ours(asked: Asked, notes: Notes, c
     certbots.renew("shop")
     asked.answer(1, err="no")
     with pytest.raises(OSError, match="no"):
-        delete("shop", notes)
+        delete(SYSTEM, "shop", notes)
     assert Notes.read(notes.path).asked == ["shop"]

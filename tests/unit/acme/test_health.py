@@ -96,8 +96,11 @@ def test_without_apps_by_acme_nobody_is_asked(host: Host, monkeypatch: pytest.Mo
     ("happened", "told"),
     [
         (lambda host: host.notes.note("shop", "no address"), "no address"),
-        (lambda host: host.notes.forget("shop"), "certbot has none; deploy again (site.yml)"),
-        (lambda host: host.certbots.settings("shop").unlink(), "certbot has none; deploy again (site.yml)"),
+        (lambda host: host.notes.forget("shop"), "certbot has none, or none that is whole; deploy again"),
+        (
+            lambda host: host.certbots.settings("shop").unlink(),
+            "certbot has none, or none that is whole; deploy again",
+        ),
         (lambda host: host.renew(is_served=False), "it was renewed, and nginx doesn't serve the new one"),
         (lambda host: host.renew(days=17), "it should have been renewed by now; see journalctl -u certbot.service"),
         (lambda host: host.says(timer="inactive"), "it won't be renewed: certbot.timer doesn't run"),

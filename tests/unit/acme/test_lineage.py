@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import Lineage, exists, lineage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import Lineage, lineage, parts
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 from lineages import DIRECTORY, Certbots
@@ -15,15 +15,15 @@ def had(certbots: Certbots) -> Lineage | None:
 
 def test_it_is_what_certbots_links_lead_to(certbots: Certbots) -> None:
     assert had(certbots) is None
-    assert not exists("shop", certbots.folder)
+    assert parts("shop", certbots.folder) == []
     certbots.renew("shop")
     pem = certbots.renew("shop", "shop.test", "a.shop.test")
     found = had(certbots)
     assert found
     assert (found.pem, found.directory) == (pem, DIRECTORY)
     assert found.certificate.names == ["a.shop.test", "shop.test"]
-    assert exists("shop", certbots.folder)
-    assert not exists("sho", certbots.folder)
+    assert len(parts("shop", certbots.folder)) == 3
+    assert parts("sho", certbots.folder) == []
 
 
 @pytest.mark.parametrize("kind", ["privkey", "fullchain"])
