@@ -77,6 +77,11 @@ def test_sees_what_was_done_by_hand(server: Server, name: str) -> None:
 
 
 def test_all_is_well_again(server: Server) -> None:
+    """Once a run has let nginx load what was changed and changed back: until then, nobody knows what it runs."""
+    (told,) = status(server)["hosts"]
+    assert ["changed back" in line for line in told["nginx_drift"]] == [True]
+    run = server.run()
+    assert (run.code, run.changed) == (0, 1), run.output[-3000:]
     told = status(server)
     assert (told["apps"][0]["drift"], told["hosts"][0]["nginx_drift"]) == ([], [])
 
