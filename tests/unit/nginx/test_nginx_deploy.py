@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import exchange
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import aim, exchange
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import drift
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, DEFAULT_SITE
@@ -347,6 +347,16 @@ def test_what_is_written_just_before_it_would_be_replaced_stays(nginx: Nginx, mo
     with pytest.raises(Rejected, match="was changed by somebody else just now"):
         nginx.deploy(shop="listen 81;")
     assert conf.read_text() == text
+
+
+def test_a_place_that_is_used_no_longer_is_cleared(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    nginx.deploy()
+    former = nginx.drop_in
+    monkeypatch.setattr(aim, "FORMER", (str(former),))
+    nginx.drop_in = former.with_name("00-web.conf")
+    nginx.deploy()
+    assert (former.exists(), nginx.drop_in.exists()) == (False, True)
+    assert nginx.wanted().is_live()
 
 
 def test_a_name_of_any_bytes_is_no_fault(nginx: Nginx) -> None:
