@@ -41,9 +41,10 @@ def rounds(inventory: Path, count: int, folder: Path, copying: Path) -> dict[str
     source = folder / "app"
     shutil.copytree(ROOT / "uwsgi-flask", source, ignore=shutil.ignore_patterns("tests", "__pycache__"))
     page = source / "templates/base.html"
-    app = {"name": "uwsgi-flask", "source": str(source), "server_names": ["localhost", "127.0.0.1"], "static_url": "/"}
+    app = {"name": "uwsgi-flask", "source": str(source), "server_names": ["127.0.0.1"], "static_url": "/"}
     settings = folder / "settings.json"
-    settings.write_text(json.dumps({"web_apps": [app]}))
+    # The demo has secrets for its other app.
+    settings.write_text(json.dumps({"web_apps": [app], "web_app_secrets": {}}))
     copying.write_text(PLAY + "".join(map(TASK.format, range(COPIES))))
     own = f"-e@{settings}"
     run(inventory, ROOT / "site.yml", own)
@@ -54,7 +55,7 @@ def rounds(inventory: Path, count: int, folder: Path, copying: Path) -> dict[str
             (f"{COPIES} copy tasks", copying, ()),
             ("a changed template", ROOT / "site.yml", (own,)),
             ("nothing to do", ROOT / "site.yml", (own,)),
-            ("a rollback", ROOT / "rollback.yml", ()),
+            ("a rollback", ROOT / "rollback.yml", ("-eapp=uwsgi-flask",)),
         ):
             taken.setdefault(what, []).append(run(inventory, playbook, *words))
     return taken
