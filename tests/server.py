@@ -26,6 +26,14 @@ PROJECT = Path(__file__).parents[1]
 # Time enough for a slow machine; a run that hangs is a fault of its own.
 RUN_SECONDS = 240
 TOKEN = "scenario-token"
+# The response headers that every answer carries unless the app or its settings say otherwise.
+SAFE = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "SAMEORIGIN",
+    "referrer-policy": "strict-origin-when-cross-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "content-security-policy": "base-uri 'self'; frame-ancestors 'self'; object-src 'none'",
+}
 # Molecule asks for colours, which would stand between the words that tests look for.
 PLAIN = {name: value for name, value in os.environ.items() if name not in ("ANSIBLE_FORCE_COLOR", "PY_COLORS")}
 

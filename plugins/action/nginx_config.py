@@ -53,11 +53,7 @@ class ActionModule(ActionBase):
         arguments |= {
             "files": {**texts(renderer, sites, web), **own_ca(renderer, terms)},
             "certificates": json.dumps(certificates),
-            "self_signed": {
-                site["app"]["name"]: site["app"]["server_names"]
-                for site in sites
-                if site["app"]["tls"] == "self_signed"
-            },
+            "self_signed": {app["name"]: app["server_names"] for app in apps if app["tls"] == "self_signed"},
             "apps": [app["name"] for app in apps],
             "user": web["nginx_user"],
             **_acme(renderer, sites, web, terms),

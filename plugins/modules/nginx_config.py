@@ -150,7 +150,7 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
     if edits is not None:
         module.warn("a run that was cut off had left a configuration that nginx doesn't run; the one before is back")
     if module.params["state"] != "present" and not ours.exists():
-        _forget(module, notes)
+        _forget(module, notes, system)
         return {"changed": False, "rejected": "", "saved": [], "uncertified": []}
     uncertified = _take_certificates(module, files, ours, notes, system)
     configuration = Configuration(ROOT, ours, _aim(module, files, ours, system), system)
@@ -160,7 +160,7 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
         configuration.test()
     elif not is_live:
         configuration.apply()
-    _forget(module, notes)
+    _forget(module, notes, system)
     # That nginx.conf and the distribution's site are replaced is what this is for.
     saved = [*(edits or []), *configuration.saved.values()]
     for copy in [copy for copy in saved if copy not in (ours.kept / MAIN, ours.kept / DEFAULT_SITE)]:
@@ -197,7 +197,7 @@ def _take_certificates(
     return missing
 
 
-def _forget(module: AnsibleModule, notes: Notes) -> None:
+def _forget(module: AnsibleModule, notes: Notes, system: System) -> None:
     """Let certbot forget the certificates that nothing uses any more. Raises OSError."""
     given = module.params
     if module.check_mode:
@@ -205,7 +205,7 @@ def _forget(module: AnsibleModule, notes: Notes) -> None:
     unused = {app for app in given["apps"] if app not in given["acme"]} | {*given["absent"]}
     for app in [app for app in notes.apps() if app in unused or given["state"] == "absent"]:
         try:
-            delete(System(), app, notes)
+            delete(system, app, notes)
         except OSError as error:
             if given["state"] != "present":
                 raise

@@ -16,7 +16,7 @@ from cryptography import x509
 from testinfra.host import Host
 
 from authority import Authority
-from server import Server, ask, report
+from server import SAFE, Server, ask, report
 
 NAME = "flask.test"
 # How an app sees who asks, and by which URL it would be found.
@@ -39,13 +39,6 @@ def mirror() -> flask.Response:
 def fails() -> str:
     raise RuntimeError
 """
-SAFE = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "SAMEORIGIN",
-    "referrer-policy": "strict-origin-when-cross-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "content-security-policy": "base-uri 'self'; frame-ancestors 'self'; object-src 'none'",
-}
 FORGED = {
     "X-Forwarded-Proto": "gopher",
     "X-Forwarded-For": "203.0.113.9",

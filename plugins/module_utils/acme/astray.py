@@ -16,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, make_directory
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 
 # Where every CA asks, by plain HTTP (RFC 8555, 8.3).
 PORT = 80
@@ -32,8 +32,6 @@ NO_WAY_FROM_HERE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, 
 def left(webroot: Path) -> Iterator[str]:
     """Something to ask for, where certbot will put the CA's: its name, which is its content too. Raises OSError."""
     mark = secrets.token_hex(16)
-    for folder in (webroot, webroot / ".well-known", webroot / BELOW):
-        make_directory(folder)
     path = webroot / BELOW / mark
     try:
         OwnedFile(path, mark).put()
