@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import is_covered
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 # Browsers take none that is valid for longer, and a deploy makes a new one in good time.
@@ -49,8 +50,8 @@ class Certificate:
         return (self.expires - now).days
 
     def covered(self, names: Sequence[str]) -> list[str]:
-        """Those of these names that it is for: a star stands for one label."""
-        return [name for name in names if name in self.names or f"*.{name.partition('.')[2]}" in self.names]
+        """Those of these names that it is for."""
+        return [name for name in names if is_covered(name, self.names)]
 
     def share_left(self, now: datetime.datetime) -> float:
         """The part of its time that is left, from 1 to 0."""

@@ -6,6 +6,7 @@ import datetime
 import itertools
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import is_covered
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -50,7 +51,7 @@ def _certificate_faults(certificates: Sequence[x509.Certificate], names: Sequenc
             yield f"'tls_certificate': {whose} isn't valid before {begins}; look at this machine's clock"
     covered = _names(certificates[0])
     for name in names:
-        if not any(_covers(pattern, name) for pattern in covered):
+        if not is_covered(name, covered):
             listed = ", ".join(covered) or "no name at all"
             yield f"'tls_certificate': isn't for {name}, only for {listed}; get one for all of 'server_names'"
 
@@ -80,10 +81,3 @@ def _names(certificate: x509.Certificate) -> list[str]:
         *(name.lower() for name in names.get_values_for_type(x509.DNSName)),
         *(f"[{address}]" if ":" in address else address for address in addresses),
     ]
-
-
-def _covers(pattern: str, name: str) -> bool:
-    """Whether a name of a certificate covers one of an app: a star stands for one label, and only for the first."""
-    if pattern == name:
-        return True
-    return pattern.startswith("*.") and not name.startswith("*.") and pattern[2:] == name.partition(".")[2]
