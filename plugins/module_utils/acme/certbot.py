@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.astray import astray, left
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.dns import WITHOUT_OPTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import (
     Lineage,
     lineage,
@@ -33,8 +34,6 @@ TIMER = "certbot.timer"
 PATIENCE = 900
 # Seconds for which certbot changes the links of a lineage at most.
 MOMENT = 2.0
-# Plugins for the DNS that wait until a change is there, and find their credentials themselves.
-WITHOUT_OPTIONS = ("route53",)
 # Of what certbot says when it fails, what holds for every failure.
 BESIDE_THE_POINT = re.compile(r"^(Saving debug log|Ask for help|Some challenges have failed|Hint:|$)")
 
@@ -119,11 +118,12 @@ def _words(app: str, names: Sequence[str], terms: Terms) -> list[str]:
 
 
 def _by_dns(terms: Terms) -> list[str]:
-    option = f"--dns-{terms.dns_plugin}"
+    # Not --dns-gandi: certbot has such a word only for the plugins that it comes with.
+    option, plugin = f"--dns-{terms.dns_plugin}", ["--authenticator", f"dns-{terms.dns_plugin}"]
     if terms.dns_plugin in WITHOUT_OPTIONS:
-        return [option]
+        return plugin
     credentials = [f"{option}-credentials", DNS_CREDENTIALS] if os.path.exists(DNS_CREDENTIALS) else []
-    return [option, *credentials, f"{option}-propagation-seconds", str(terms.dns_seconds)]
+    return [*plugin, *credentials, f"{option}-propagation-seconds", str(terms.dns_seconds)]
 
 
 def _run(*words: str) -> str:

@@ -163,13 +163,13 @@ def test_or_by_dns(asked: Asked, notes: Notes, has_credentials: bool) -> None:
         credentials = ["--dns-cloudflare-credentials", str(asked.place("DNS_CREDENTIALS"))]
     assert issue(SYSTEM, "shop", ["*.shop.invalid"], BY_DNS, notes) == ""
     how = asked.words[asked.words.index("--no-directory-hooks") + 1 :]
-    assert how == ["--dns-cloudflare", *credentials, "--dns-cloudflare-propagation-seconds", "9"]
+    assert how == ["--authenticator", "dns-cloudflare", *credentials, "--dns-cloudflare-propagation-seconds", "9"]
 
 
 def test_route53_waits_of_itself_and_knows_no_option(asked: Asked, notes: Notes) -> None:
     """Certbot fails with one that it doesn't know."""
     assert issue(SYSTEM, "shop", ["shop.test"], Terms(DIRECTORY, "ops@shop.test", "route53", 9), notes) == ""
-    assert asked.words[-1] == "--dns-route53"
+    assert asked.words[-2:] == ["--authenticator", "dns-route53"]
 
 
 def test_another_ca_is_trusted_only_where_it_is_given(asked: Asked, notes: Notes) -> None:
