@@ -10,15 +10,16 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    LETS_ENCRYPT,
     WrongValue,
     absolute_path,
     account,
+    acme_directory,
     below_run,
     credentials,
     dns_plugin,
     email,
     file_path,
-    https_url,
     networks,
     port,
     whole,
@@ -82,9 +83,11 @@ class Agreement:
         ),
     )
     acme_directory: str = field(
-        default="https://acme-v02.api.letsencrypt.org/directory",
+        default=LETS_ENCRYPT,
         metadata=key(
-            https_url, "the CA that apps with `tls: acme` get their [certificates](https.md#acme) from", carried=False
+            acme_directory,
+            "the CA that apps with `tls: acme` get their [certificates](https.md#acme) from",
+            carried=False,
         ),
     )
     acme_email: str = field(

@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     list_of,
     one_of,
     python_name,
+    relative_folder,
     relative_path,
     shell_lines,
     source_path,
@@ -114,7 +115,7 @@ class App:
     static_folder: str = field(
         default="static",
         metadata=key(
-            relative_path,
+            relative_folder,
             "folder that nginx serves itself, a path inside the source; public, so keep code out of it",
         ),
     )
@@ -129,7 +130,7 @@ class App:
     error_pages: str = field(
         default="",
         metadata=key(
-            relative_path,
+            relative_folder,
             "folder in the static folder with [your own pages](error-pages.md) of the errors that nginx makes itself",
             carried=False,
         ),

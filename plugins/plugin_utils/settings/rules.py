@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from collections.abc import Callable
@@ -21,6 +22,13 @@ SYSTEM_NAMES = """
 
     candidate web-acme web-apps web-build web-probe
 """
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+# What people write for a way to get a certificate, besides what resembles the right word.
+TRIED_FOR_TLS = {
+    "acme": ("true", "on", "yes", "letsencrypt", "lets-encrypt", "lets_encrypt", "certbot", "auto"),
+    "off": ("none", "no", "disabled"),
+}
 
 
 class WrongValue(Exception):
@@ -69,15 +77,25 @@ def one_of(*words: str) -> Rule:
 
     def rule(value: Any) -> str:
         if value not in words:
-            raise WrongValue(f"must be one of {', '.join(words)}")
+            near = difflib.get_close_matches(value, words, n=1) if isinstance(value, str) else []
+            raise WrongValue(f"must be one of {', '.join(words)}{_meant(near)}")
         return str(value)
 
     return rule
 
 
+def _meant(words: list[str]) -> str:
+    return f"; did you mean {words[0]!r}?" if words else ""
+
+
 def tls_way(value: Any) -> str:
-    """How a site gets its certificate. YAML reads a bare `off` as false."""
-    way: str = one_of("off", "self_signed", "files", "acme")("off" if value is False else value)
+    """How a site gets its certificate. YAML reads a bare `off` as false, and `on` as true."""
+    ways = ("off", "self_signed", "files", "acme")
+    tried = str(value).lower() if isinstance(value, str | bool) else ""
+    meant = [way for way, words in TRIED_FOR_TLS.items() if tried in words]
+    if meant:
+        raise WrongValue(f"must be one of {', '.join(ways)}{_meant(meant)}")
+    way: str = one_of(*ways)("off" if value is False else value)
     return way
 
 
@@ -131,13 +149,23 @@ def networks(value: Any) -> list[str]:
         try:
             network = ipaddress.ip_network(item if isinstance(item, str) else "")
         except ValueError:
-            raise WrongValue(f"must be a list of addresses or networks (10.0.0.0/8); {shown(item)} isn't one") from None
+            wrong = f"must be a list of addresses or networks (10.0.0.0/8); {shown(item)} isn't one"
+            raise WrongValue(f"{wrong}{_its_network(item)}") from None
         if network.prefixlen == 0:
             raise WrongValue(f"must not list everybody; {network} is every address")
         found.append(str(network if network.num_addresses > 1 else network.network_address))
     if len(set(found)) < len(found):
         raise WrongValue("must list each address or network once")
     return found
+
+
+def _its_network(item: Any) -> str:
+    """The network of `10.20.0.1/16`, which is an address in it."""
+    try:
+        network = ipaddress.ip_interface(item if isinstance(item, str) else "").network
+    except ValueError:
+        return ""
+    return f"; its network is {network}" if network.prefixlen else ""
 
 
 def shell_lines(value: Any) -> list[str]:
@@ -170,10 +198,23 @@ host_name = text(
 )
 dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")
 python_name = text(r"[A-Za-z_]\w*", "a Python name (app)")
-relative_path = text(
+inner_path = text(
     r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w.+@-]+(/[\w.+@-]+)*",
     "a path inside the source, without '..'",
 )
+
+
+def relative_path(value: Any) -> str:
+    """A path inside the source; `./requirements.txt` is the same as without the dot."""
+    path: str = inner_path(value.removeprefix("./") if isinstance(value, str) else value)
+    return path
+
+
+def relative_folder(value: Any) -> str:
+    """A folder inside the source, which may end in '/'."""
+    return relative_path(value.removesuffix("/") if isinstance(value, str) else value)
+
+
 # Not a URL: what is deployed is what stands on this machine's disk.
 source_path = text(r"(?!.*://)[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
 url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
@@ -186,9 +227,41 @@ file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the play
 https_url = text(
     r"https://[\w.:\[\]-]+(/[\w.~/-]*)?", "a URL that begins with https:// (https://ca.example.com/directory)"
 )
+
+
+def acme_directory(value: Any) -> str:
+    """The URL at which a CA says how it is asked."""
+    try:
+        url: str = https_url(value)
+    except WrongValue as error:
+        word = value.lower() if isinstance(value, str) else ""
+        if "staging" in word:
+            raise WrongValue(f"{error}; that of Let's Encrypt's staging environment is {STAGING}") from None
+        if word in ("letsencrypt", "lets_encrypt", "production"):
+            raise WrongValue(f"{error}; without one it is Let's Encrypt's") from None
+        raise
+    return url
+
+
 email = text(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", "an e-mail address (ops@example.com)")
 dns_plugin = text(r"[a-z0-9]+", "the name of one of certbot's plugins for the DNS (cloudflare, route53, rfc2136)")
-credentials = text(r"[^\0]*=[^\0]*|", "the text of the plugin's file (dns_cloudflare_api_token = …), not its path")
+# Google's file is JSON.
+credentials_text = text(
+    r"[^\0]*=[^\0]*|\s*\{[^\0]*\}\s*|", "the text of the plugin's file (dns_cloudflare_api_token = …), not its path"
+)
+
+
+def credentials(value: Any) -> str:
+    """What stands in the file of one of certbot's plugins."""
+    if isinstance(value, dict):
+        raise WrongValue(
+            "must be the text of the plugin's file (dns_cloudflare_api_token = …), not a dictionary; write '|' after "
+            "the colon, and below it a line 'name = value' for each"
+        )
+    told: str = credentials_text(value)
+    return told
+
+
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
 account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
 below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")

@@ -71,9 +71,17 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("server_names", ["_"], f'{HOST}; "_" isn\'t'),
     ("server_names", ["~^x$"], f'{HOST}; "~^x$" isn\'t'),
     ("server_names", ["a.test", "a.test"], "must list each of its host names once; 'a.test' appears twice"),
-    ("tls", "yes", TLS),
-    ("tls", True, TLS),
+    ("tls", True, f"{TLS}; did you mean 'acme'?"),
+    *(
+        ("tls", value, f"{TLS}; did you mean 'acme'?")
+        for value in ("on", "yes", "letsencrypt", "certbot", "lets-encrypt")
+    ),
+    *(("tls", value, f"{TLS}; did you mean 'self_signed'?") for value in ("self-signed", "selfsigned")),
+    ("tls", "file", f"{TLS}; did you mean 'files'?"),
+    ("tls", "none", f"{TLS}; did you mean 'off'?"),
     ("tls", "", TLS),
+    ("tls", 1, TLS),
+    ("tls", ["acme"], TLS),
     ("tls_certificate", 5, FILE),
     ("tls_certificate", "a\nb", FILE),
     ("tls_key", "", FILE),
@@ -102,7 +110,10 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("static_folder", ".", INSIDE),
     ("static_folder", "..", INSIDE),
     ("static_folder", "static/../..", INSIDE),
-    ("static_folder", "static/", INSIDE),
+    ("static_folder", "/", INSIDE),
+    ("static_folder", "./", INSIDE),
+    ("static_folder", "static//", INSIDE),
+    ("static_folder", "././static", INSIDE),
     ("static_folder", "", INSIDE),
     ("error_pages", "/errors", INSIDE),
     ("error_pages", "../errors", INSIDE),
@@ -137,6 +148,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("health_successes", 0, whole(1, 100)),
     ("keep_releases", 1, whole(2, 100)),
     ("state", "gone", "must be one of present, absent"),
+    ("state", "absnt", "must be one of present, absent; did you mean 'absent'?"),
     ("state", True, "must be one of present, absent"),
     ("purge", "no", YES_OR_NO),
 ]
@@ -167,6 +179,19 @@ def test_some_are_named_without_the_value(workshop: Workshop, key: str, value: A
 
 def test_every_key_has_a_wrong_value_in_a_table() -> None:
     assert {key for key, _value, _remedy in WRONG_VALUES + WRONG_UNSEEN} == set(meanings(App))
+
+
+@pytest.mark.parametrize("key", ["static_folder", "error_pages"])
+def test_a_folder_is_the_same_however_it_is_written(workshop: Workshop, key: str) -> None:
+    workshop.write("shop/pages/style.css", "")
+    workshop.write("shop/static/pages/404.html", "")
+    for written in ("pages", "pages/", "./pages", "./pages/"):
+        assert workshop.item(app(**{key: written}))["app"][key] == "pages"
+        assert workshop.id(app(**{key: written})) == workshop.id(app(**{key: "pages"}))
+
+
+def test_a_file_of_the_source_may_begin_with_a_dot_and_a_slash(workshop: Workshop) -> None:
+    assert workshop.item(app(requirements="./requirements.txt"))["app"]["requirements"] == "requirements.txt"
 
 
 # --- What may reach a configuration file --------------------------------------------------------------------------
@@ -232,6 +257,8 @@ def test_every_text_key_is_tried() -> None:
 # --- What the roles must agree on ---------------------------------------------------------------------------------
 
 ACCOUNT = "must be the name of a user or group other than root (www)"
+NETWORKS = "must be a list of addresses or networks (10.0.0.0/8)"
+STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 ABSOLUTE = "must be an absolute path without '..', no '/' at its end (/opt)"
 BELOW_RUN = "must be /run or a path below it, no '/' at its end"
 WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
@@ -258,9 +285,11 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
         for variable in ("web_trusted_proxies", "web_health_clients")
         for value, told in (
             ("10.0.0.1", "must be a list of addresses or networks (10.0.0.0/8, 2001:db8::7)"),
-            (["lb"], 'must be a list of addresses or networks (10.0.0.0/8); "lb" isn\'t one'),
-            (["10.0.0.1/8"], 'must be a list of addresses or networks (10.0.0.0/8); "10.0.0.1/8" isn\'t one'),
-            ([7], "must be a list of addresses or networks (10.0.0.0/8); 7 isn't one"),
+            (["lb"], f'{NETWORKS}; "lb" isn\'t one'),
+            (["10.20.0.1/16"], f'{NETWORKS}; "10.20.0.1/16" isn\'t one; its network is 10.20.0.0/16'),
+            (["2001:db8::7/32"], f'{NETWORKS}; "2001:db8::7/32" isn\'t one; its network is 2001:db8::/32'),
+            (["0.0.0.7/0"], f'{NETWORKS}; "0.0.0.7/0" isn\'t one'),
+            ([7], f"{NETWORKS}; 7 isn't one"),
             (["::/0"], "must not list everybody; ::/0 is every address"),
             (["10.0.0.1", "10.0.0.1/32"], "must list each address or network once"),
         )
@@ -271,8 +300,21 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
         for value in ("yes", 1, None)
     ),
     *(
-        ("web_acme_directory", value, "must be a URL that begins with https:// (https://ca.example.com/directory)")
-        for value in ("ca.test/dir", "letsencrypt", "", None)
+        (
+            "web_acme_directory",
+            value,
+            f"must be a URL that begins with https:// (https://ca.example.com/directory){hint}",
+        )
+        for value, hint in (
+            ("ca.test/dir", ""),
+            ("", ""),
+            (None, ""),
+            *(
+                (word, f"; that of Let's Encrypt's staging environment is {STAGING}")
+                for word in ("staging", "le_staging")
+            ),
+            *((word, "; without one it is Let's Encrypt's") for word in ("letsencrypt", "production")),
+        )
     ),
     *(("web_acme_email", value, "must be an e-mail address (ops@example.com)") for value in ("ops", "", None)),
     *(
@@ -315,6 +357,13 @@ def test_of_a_wrong_secret_nothing_is_shown(workshop: Workshop) -> None:
         told = workshop.problem(app(), web_acme_dns_credentials=value)
         assert told.startswith("web_acme_dns_credentials: must be the text of the plugin's file")
         assert "hunter2" not in told
+
+
+def test_credentials_in_a_dictionary_belong_into_a_text(workshop: Workshop) -> None:
+    assert workshop.problem(app(), web_acme_dns_credentials={"dns_x_token": "hunter2"}) == (
+        "web_acme_dns_credentials: must be the text of the plugin's file (dns_cloudflare_api_token = …), not a "
+        "dictionary; write '|' after the colon, and below it a line 'name = value' for each"
+    )
 
 
 def test_every_agreement_has_a_wrong_value_in_the_table() -> None:
