@@ -27,6 +27,7 @@ def by_acme(settings: dict[str, Any], **changes: Any) -> dict[str, Any]:
         **settings,
         "web_apps": [{**shop, "tls": "acme", "hsts": 300, **changes}, wiki],
         "web_acme_email": "a@b.test",
+        "web_acme_directory": "https://ca.test/directory",
     }
 
 

@@ -27,9 +27,8 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
     """Or the rest would say nothing of a new one: a line of each template is in some file."""
     others = base_files({**settings, "web_trusted_proxies": ["10.0.0.7"], "web_health_clients": ["10.0.0.7"]})
     others |= own_ca(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
-    by_acme = rendered(
-        {**settings, "web_apps": [{**settings["web_apps"][0], "tls": "acme"}], "web_acme_email": "a@b.test"}
-    )
+    from_a_ca = {"web_acme_email": "a@b.test", "web_acme_directory": "https://ca.test/directory"}
+    by_acme = rendered({**settings, **from_a_ca, "web_apps": [{**settings["web_apps"][0], "tls": "acme"}]})
     everything = "".join([*(text for _name, text in every_file([*apps, *by_acme], base)), *others.values()])
     for path in PROJECT.glob("roles/*/templates/*"):
         fixed = [line for line in path.read_text().splitlines() if "{" not in line and len(line) > 20]

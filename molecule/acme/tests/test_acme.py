@@ -228,7 +228,7 @@ def test_given_up_again(story: Server, pebble: Pebble) -> None:
 @pytest.mark.parametrize(
     ("app", "web", "told"),
     [
-        ({}, {"web_acme_email": ""}, "web_acme_email: is not set, but an app has 'tls: acme'"),
+        ({}, {"web_acme_email": ""}, 'web_acme_email: is "", but it must be an e-mail address'),
         ({"server_names": ["192.0.2.7"]}, {}, "192.0.2.7 in 'server_names': a CA proves names alone"),
         ({"server_names": ["*.flask.test"]}, {}, "*.flask.test in 'server_names': a wildcard is proven by DNS"),
     ],

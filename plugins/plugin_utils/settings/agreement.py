@@ -151,18 +151,19 @@ def variables() -> list[str]:
     return [PREFIX + agreed.name for agreed in dataclasses.fields(Agreement)]
 
 
-def parse_agreement(given: Mapping[str, Any], problems: list[str]) -> Agreement:
+def parse_agreement(given: Mapping[str, Any], problems: list[str]) -> tuple[Agreement, frozenset[str]]:
     """The agreement from variables by their full names; a default where one isn't set.
 
-    What is wrong is added to `problems`, and the default taken in its place.
+    What is wrong is added to `problems`, and the default taken in its place. Beside that the names of these variables.
     """
-    values = {}
+    values, refused = {}, set()
     for agreed in dataclasses.fields(Agreement):
         variable = PREFIX + agreed.name
         if variable in given:
             try:
                 values[agreed.name] = agreed.metadata["rule"](given[variable])
             except WrongValue as error:
+                refused.add(variable)
                 quoted = "" if agreed.name in HIDDEN else f"is {shown(given[variable])}, but it "
                 problems.append(f"{variable}: {quoted}{error}")
-    return Agreement(**values)
+    return Agreement(**values), frozenset(refused)

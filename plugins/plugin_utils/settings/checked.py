@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_DIGITS, AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.acme import account_faults, name_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import parse_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import Fault, standing
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     clashes,
     items_of,
@@ -21,7 +24,6 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
-from cryptography import x509
 
 # A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
 SOCKET_PATH_BYTES = 103
@@ -57,9 +59,13 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a person wrote, checked. `apps` are all; those of this run are `chosen`, a few of them `restarted`."""
+    """What a person wrote, checked. `apps` are all; those of this run are `chosen`, a few of them `restarted`.
+
+    `refused` are the variables that have a default in the agreement in place of what was written.
+    """
 
     agreement: Agreement
+    refused: frozenset[str]
     apps: list[App]
     secrets: dict[str, dict[str, str]]
     base: str
@@ -68,18 +74,26 @@ class Settings:
     read: Callable[[Path], bytes]
 
     def path(self, given: str) -> Path:
-        return Path(os.path.abspath(os.path.join(self.base, given)))
+        """Where a path leads that a person wrote; `~` is their home."""
+        return Path(os.path.abspath(os.path.join(self.base, os.path.expanduser(given))))
 
     def folder(self, app: App) -> Path:
         return self.path(app.folder)
 
     def certificate(self, app: App) -> tuple[bytes, bytes]:
         """A person's own certificate and its key. Raises OSError."""
-        return self.read(self.path(app.tls_certificate)), self.read(self.path(app.tls_key))
+        return self.content(app.tls_certificate), self.content(app.tls_key)
 
     def ca_bundle(self) -> bytes:
         """The certificates that certbot trusts. Raises OSError."""
-        return self.read(self.path(self.agreement.acme_ca_bundle))
+        return self.content(self.agreement.acme_ca_bundle)
+
+    def content(self, given: str) -> bytes:
+        """What a file holds. Raises OSError."""
+        path = self.path(given)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        return self.read(path)
 
     def present(self) -> list[App]:
         return [app for app in self.apps if app.name in self.chosen and app.is_present()]
@@ -88,7 +102,9 @@ class Settings:
         return [app for app in self.apps if app.name in self.chosen and not app.is_present()]
 
     def proven_here(self) -> list[str]:
-        """Names for which a CA asks this host."""
+        """Names for which a CA asks this host; none while it isn't known how."""
+        if "web_acme_dns_plugin" in self.refused:
+            return []
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
         return [name for app in by_http for name in app.server_names]
 
@@ -100,7 +116,7 @@ class Settings:
 def parse(request: Request) -> tuple[Settings, list[str]]:
     """The settings, and everything that is wrong with them, a line for each problem."""
     problems: list[str] = []
-    agreement = parse_agreement(request.variables, problems)
+    agreement, refused = parse_agreement(request.variables, problems)
     given = request.variables.get("web_apps")
     if given is None or given == []:
         state = "is empty" if "web_apps" in request.variables else "is not set"
@@ -109,15 +125,18 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
     items = items_of(given, problems)
     names = names_of(items)
     found = [parse_app(item, number, problems) for number, item in enumerate(items, start=1)]
-    apps = [app for app in found if app is not None]
+    apps = [app for app, _wrong in found if app is not None]
+    wrong_keys = {app.name: wrong for app, wrong in found if app is not None}
     problems += clashes(items)
     environments = {app.name: app.environment for app in apps}
     chosen = _chosen("app", request.app, names, problems) or names
-    deployed = [app.name for app in apps if app.name in chosen and app.is_present()]
+    gone = [app.name for app in apps if not app.is_present()]
+    deployed = [name for name in names if name in chosen and name not in gone]
     restarted = _chosen("restart", request.restart, deployed, problems)
     secrets = parse_secrets(request.variables.get("web_app_secrets", {}), environments, names, problems)
     settings = Settings(
         agreement=agreement,
+        refused=refused,
         apps=apps,
         secrets=secrets,
         base=request.base,
@@ -125,7 +144,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         restarted=restarted,
         read=request.read,
     )
-    problems += _faults(settings)
+    problems += _faults(settings, wrong_keys)
     return settings, problems
 
 
@@ -144,17 +163,12 @@ def _chosen(option: str, given: Any, names: Sequence[str], problems: list[str]) 
     return chosen
 
 
-def _faults(settings: Settings) -> Iterator[str]:
-    """What is wrong with an app beyond its own keys."""
-    if settings.agreement.http_port == settings.agreement.https_port:
-        yield f"web_https_port: is {settings.agreement.https_port}, as web_http_port is; nginx needs one for each"
-    if settings.agreement.proxy_protocol and not settings.agreement.trusted_proxies:
-        yield "web_proxy_protocol: is true, but web_trusted_proxies is empty; list the proxies that speak it"
-    if any(app.tls == "acme" for app in settings.present()):
-        yield from _acme_faults(settings)
+def _faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """What is wrong beyond each key and variable by itself. `wrong_keys` are those that were refused, by app."""
+    yield from standing(_shared_faults(settings), settings.refused)
     for app in settings.present():
-        for fault in _tls_faults(settings, app):
-            yield f"web_apps: '{app.name}' has {fault}"
+        for line in standing(_tls_faults(settings, app), settings.refused | wrong_keys[app.name]):
+            yield f"web_apps: '{app.name}' has {line}"
         for fault in source_faults(app, settings.folder(app)):
             yield f"web_apps: '{app.name}' {fault}"
     for app in settings.apps:
@@ -165,53 +179,44 @@ def _faults(settings: Settings) -> Iterator[str]:
             )
 
 
-def _tls_faults(settings: Settings, app: App) -> Iterator[str]:
+def _shared_faults(settings: Settings) -> Iterator[Fault]:
+    agreed = settings.agreement
+    if agreed.http_port == agreed.https_port:
+        same = f"web_https_port: is {agreed.https_port}, as web_http_port is; nginx needs one for each"
+        yield Fault(same, ("web_http_port", "web_https_port"))
+    if agreed.proxy_protocol and not agreed.trusted_proxies:
+        nobody = "web_proxy_protocol: is true, but web_trusted_proxies is empty; list the proxies that speak it"
+        yield Fault(nobody, ("web_trusted_proxies",))
+    if any(app.tls == "acme" for app in settings.present()):
+        yield from account_faults(agreed, settings.ca_bundle)
+
+
+def _tls_faults(settings: Settings, app: App) -> Iterator[Fault]:
     given = {"tls_certificate": app.tls_certificate, "tls_key": app.tls_key}
     if app.hsts and app.tls == "off" and not settings.agreement.trusted_proxies:
-        yield (
+        yield Fault(
             "'hsts' without 'tls': browsers would ask by HTTPS, and nobody would answer; set 'tls' too, or "
-            "web_trusted_proxies if a proxy in front ends TLS"
+            "web_trusted_proxies if a proxy in front ends TLS",
+            ("tls", "web_trusted_proxies"),
         )
     if app.tls == "acme":
-        yield from _name_faults(app, settings.agreement)
+        yield from name_faults(app, settings.agreement)
     if app.tls != "files":
-        yield from (f"'{name}', which needs 'tls: files'" for name, path in given.items() if path)
+        yield from (Fault(f"'{name}', which needs 'tls: files'", ("tls",)) for name, path in given.items() if path)
         return
     missing = [name for name, path in given.items() if not path]
     if missing:
-        yield f"'tls: files', which needs the key '{missing[0]}' too"
+        yield Fault(f"'tls: files', which needs the key '{missing[0]}' too", (missing[0],))
         return
-    try:
-        chain, key = settings.certificate(app)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        yield f"'tls: files', but a file can't be read: {error.strerror or error}{where}"
-        return
-    yield from certificate_faults(chain, key, app.server_names)
-
-
-def _name_faults(app: App, agreed: Agreement) -> Iterator[str]:
-    """Names that no CA gives a certificate for, as it is asked."""
-    for name in app.server_names:
-        if name.startswith("[") or name.replace(".", "").isdigit():
-            yield f"'tls: acme' and {name} in 'server_names': a CA proves names alone; use 'files'"
-        elif name.startswith("*.") and not agreed.acme_dns_plugin:
-            yield f"'tls: acme' and {name} in 'server_names': a wildcard is proven by DNS; set web_acme_dns_plugin"
-
-
-def _acme_faults(settings: Settings) -> Iterator[str]:
-    agreed = settings.agreement
-    if not agreed.acme_email:
-        yield "web_acme_email: is not set, but an app has 'tls: acme'; give the address that the CA may write to"
-    if agreed.acme_dns_credentials and not agreed.acme_dns_plugin:
-        yield "web_acme_dns_credentials: is set, but web_acme_dns_plugin isn't; name the plugin that they are for"
-    if agreed.acme_ca_bundle:
+    found = {}
+    for name, path in given.items():
         try:
-            x509.load_pem_x509_certificates(settings.ca_bundle())
+            found[name] = settings.content(path)
         except OSError as error:
-            yield f"web_acme_ca_bundle: {agreed.acme_ca_bundle} can't be read: {error.strerror or error}"
-        except ValueError:
-            yield "web_acme_ca_bundle: must be a file of certificates in PEM ('-----BEGIN CERTIFICATE-----')"
+            yield Fault(f"'{name}': {str(settings.path(path))!r} can't be read: {error.strerror or error}", (name,))
+    if len(found) == len(given):
+        lines = certificate_faults(found["tls_certificate"], found["tls_key"], app.server_names)
+        yield from (Fault(line, tuple(given)) for line in lines)
 
 
 def _longest_socket(app: AppLayout) -> str:

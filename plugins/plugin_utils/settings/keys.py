@@ -1,11 +1,27 @@
-"""Dataclasses whose fields are what a person may set: default, rule, meaning, and whether a running app carries it."""
+"""Dataclasses whose fields are what a person may set: default, rule, meaning, and whether a running app carries it.
+
+And what is wrong with several of them together.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import Rule
+
+
+class Fault(NamedTuple):
+    """What is wrong with settings that are right by themselves, and which: keys of an app, and variables."""
+
+    line: str
+    rests_on: tuple[str, ...]
+
+
+def standing(faults: Iterable[Fault], refused: frozenset[str]) -> Iterator[str]:
+    """The lines of those that rest on no setting that was refused: defaults stand in for these, which nobody wrote."""
+    return (fault.line for fault in faults if refused.isdisjoint(fault.rests_on))
 
 
 def key(rule: Rule, means: str, *, carried: bool = True) -> dict[str, Any]:

@@ -35,9 +35,9 @@ def names_of(items: Given) -> list[str]:
     return [str(item["name"]) for item in items if isinstance(item.get("name"), str)]
 
 
-def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App | None:
+def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tuple[App | None, frozenset[str]]:
     """The app, what is wrong with it added to `problems`, with defaults in place of wrong values; None if those hide
-    what its source is. `number` counts from 1."""
+    what its source is. Beside it the keys of these values. `number` counts from 1."""
     called = shown_name(given["name"]) if given.get("name") and isinstance(given["name"], str) else f"item {number}"
     unknown = [name for name in given if name not in FIELDS]
     problems += [
@@ -55,7 +55,8 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App
                 wrong.add(str(name))
                 quoted = "" if name in NEVER_SHOWN or isinstance(value, Mapping) else f": {shown(value)}"
                 problems.append(f"web_apps: {called} has {name!r}{quoted}, but it {error}")
-    return None if "name" not in values or wrong & LEADS_TO_SOURCE else App(**values)
+    is_known = "name" in values and not wrong & LEADS_TO_SOURCE
+    return App(**values) if is_known else None, frozenset(wrong)
 
 
 def _missing(given: Mapping[str, Any]) -> Iterator[str]:
