@@ -296,8 +296,8 @@ def test_one_that_cant_be_used_is_refused_before_any_host_is_touched(story: Serv
     for changed, told in (
         (authority.make(NAME, "*.flask.test", days=-1), "expired on"),
         (authority.make("other.test"), f"isn't for {NAME}, only for other.test"),
-        ({**good, "tls_key": good["tls_certificate"]}, "'tls_key': must be a private key in PEM"),
-        ({**good, "tls_key": "/nowhere"}, "a file can't be read: there is no such file (/nowhere)"),
+        ({**good, "tls_key": good["tls_certificate"]}, "'tls_key': is a certificate; name the file of its private key"),
+        ({**good, "tls_key": "/nowhere"}, "'tls_key': '/nowhere' can't be read: there is no such file"),
     ):
         story.app |= changed
         run = story.run()

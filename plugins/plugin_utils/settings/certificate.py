@@ -11,12 +11,19 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+# There are several kinds of keys (RSA, EC, ENCRYPTED).
+PRIVATE_KEY = b"PRIVATE KEY-----"
+
 
 def certificate_faults(chain: bytes, key: bytes, names: Sequence[str]) -> Iterator[str]:
     """What is wrong with a certificate (PEM, the host's own first, then those that sign it) and its key, a line each.
 
     Each line names the setting that leads to the file, and the remedy.
     """
+    if swapped := _swapped(chain, key):
+        yield swapped
+        return
     try:
         certificates = x509.load_pem_x509_certificates(chain)
     except ValueError:
@@ -38,6 +45,17 @@ def certificate_faults(chain: bytes, key: bytes, names: Sequence[str]) -> Iterat
         yield "'tls_certificate': is in the wrong order; the host's own certificate must come first, then its issuers"
     else:
         yield from _certificate_faults(certificates, names)
+
+
+def _swapped(chain: bytes, key: bytes) -> str:
+    """Which file holds what belongs into the other. Both may be in one."""
+    is_key = PRIVATE_KEY in chain and CERTIFICATE not in chain
+    is_certificate = CERTIFICATE in key and PRIVATE_KEY not in key
+    if is_key and is_certificate:
+        return "'tls_certificate': is a private key, and 'tls_key' is a certificate; swap the two"
+    if is_key:
+        return "'tls_certificate': is a private key; name the file of the certificate"
+    return "'tls_key': is a certificate; name the file of its private key" if is_certificate else ""
 
 
 def _certificate_faults(certificates: Sequence[x509.Certificate], names: Sequence[str]) -> Iterator[str]:

@@ -91,6 +91,9 @@ def _sha256(path: str, stamp: tuple[int, int, int]) -> str:
 
 def source_faults(app: App, folder: Path) -> Iterator[str]:
     """What is wrong with the app's source, as the ends of sentences that begin with the app. Digests nothing."""
+    if folder.is_file():
+        yield f"has 'source': {str(folder)!r} is a file; give the folder that it is in"
+        return
     if not folder.is_dir():
         yield f"has 'source': there is no folder {str(folder)!r}; give one, relative to the playbook or absolute"
         return
@@ -111,6 +114,8 @@ def source_faults(app: App, folder: Path) -> Iterator[str]:
     if app.requirements in files:
         for fault in requirements.faults(folder / app.requirements, app.require_hashes):
             yield f"has 'requirements': {fault}"
+    elif (folder / app.requirements).is_dir():
+        yield f"has 'requirements': {str(folder / app.requirements)!r} is a folder; name one file"
     # What is there but isn't readable, a link to nothing or the like has been named already.
     elif not os.path.lexists(folder / app.requirements):
         missing = f"there is no file {app.requirements!r} in {str(folder)!r}; an empty file is enough"

@@ -22,6 +22,12 @@ def test_the_source_is_there(workshop: Workshop) -> None:
     )
 
 
+def test_a_file_is_no_source(workshop: Workshop) -> None:
+    assert workshop.problem(app(source="shop/flask_wsgi.py")) == (
+        f"web_apps: 'shop' has 'source': '{workshop.source}/flask_wsgi.py' is a file; give the folder that it is in"
+    )
+
+
 def test_the_source_of_an_absent_app_may_be_gone(workshop: Workshop) -> None:
     assert workshop.problems({"name": "old-shop", "state": "absent"}) == []
 
@@ -233,6 +239,12 @@ def test_the_requirements_are_there(workshop: Workshop) -> None:
     assert workshop.problem(app(requirements="req.txt")) == (
         f"web_apps: 'shop' has 'requirements': there is no file 'req.txt' in '{workshop.source}'; "
         "an empty file is enough"
+    )
+
+
+def test_a_folder_of_requirements_is_refused(workshop: Workshop) -> None:
+    assert workshop.problem(app(requirements="static")) == (
+        f"web_apps: 'shop' has 'requirements': '{workshop.source}/static' is a folder; name one file"
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import ipaddress
-from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -90,6 +91,10 @@ def test_a_leaf_alone_is_a_chain_too(workshop: Workshop) -> None:
         (SITE.pem, "no PEM", (), "'tls_key': must be a private key in PEM"),
         (SITE.pem, SITE.key_pem(b"secret"), (), "'tls_key': has a passphrase, which nginx can't ask for"),
         (SITE.pem + MIDDLE.pem, ROOT.key_pem(), (), "'tls_key': doesn't fit 'tls_certificate'"),
+        (SITE.key_pem(), SITE.pem, (), "'tls_certificate': is a private key, and 'tls_key' is a certificate; swap the"),
+        (SITE.key_pem(), SITE.key_pem(), (), "'tls_certificate': is a private key; name the file of the certificate"),
+        (SITE.key_pem(b"secret"), SITE.key_pem(), (), "'tls_certificate': is a private key; name the file"),
+        (SITE.pem, SITE.pem, (), "'tls_key': is a certificate; name the file of its private key"),
         (MIDDLE.pem + SITE.pem, SITE.key_pem(), (), "'tls_certificate': is in the wrong order"),
         (SITE.pem + ROOT.pem + MIDDLE.pem, SITE.key_pem(), (), "'tls_certificate': is in the wrong order"),
         (SITE.pem, SITE.key_pem(), ("other.test",), "isn't for other.test, only for shop.test, *.shop.test"),
@@ -126,11 +131,27 @@ def test_names_in_the_subject_alone_count_for_nothing(workshop: Workshop) -> Non
     assert "only for no name at all" in workshop.problem(files(workshop, bare.pem, bare.key_pem()))
 
 
-def test_files_that_arent_there(workshop: Workshop, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["tls_certificate", "tls_key"])
+def test_a_file_that_isnt_there(workshop: Workshop, key: str) -> None:
+    told = workshop.problem({**files(workshop, SITE.pem, SITE.key_pem()), key: "gone.pem"})
+    gone = str(workshop.folder / "gone.pem")
+    assert told == f"web_apps: 'shop' has '{key}': {gone!r} can't be read: No such file or directory"
+
+
+@pytest.mark.parametrize("key", ["tls_certificate", "tls_key"])
+def test_a_folder_isnt_called_missing(workshop: Workshop, key: str) -> None:
     given = files(workshop, SITE.pem, SITE.key_pem())
-    told = workshop.problem({**given, "tls_key": "gone.key"})
-    assert "'tls: files', but a file can't be read: No such file or directory" in told
-    assert str(workshop.folder / "gone.key") in told
+    told = workshop.problem({**given, key: "shop"})
+    assert told == f"web_apps: 'shop' has '{key}': {str(workshop.source)!r} can't be read: it is a folder"
+
+
+def test_a_path_may_begin_in_ones_home(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(workshop.folder))
+    given = {**files(workshop, SITE.pem, SITE.key_pem()), "tls_certificate": "~/site.pem", "tls_key": "~/site.key"}
+    request = workshop.request({**given, "source": "~/shop"}, web_acme_ca_bundle="~/site.pem")
+    settings, problems = parse(dataclasses.replace(request, base="/nowhere"))
+    assert problems == []
+    assert settings.ca_bundle() == SITE.pem.encode()
 
 
 @pytest.mark.parametrize(
