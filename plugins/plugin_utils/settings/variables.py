@@ -6,7 +6,7 @@ import difflib
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,23 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import STAGING
 
 OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
+# What people try, and what there is instead. Only what nobody would call a variable of their own.
+_CERTBOT = "web_(acme|certbot|lets_?encrypt)"
+_IN_AN_APP = "is a key of each app in web_apps"
+TRIED = {
+    f"{_CERTBOT}_(staging|test|use_staging)": f"set web_acme_directory to {STAGING}",
+    f"{_CERTBOT}_(e?mail|contact|account|account_email)": "did you mean 'web_acme_email'?",
+    f"{_CERTBOT}_(directory|directory_url|server|url|ca)": "did you mean 'web_acme_directory'?",
+    f"({_CERTBOT}|web)_dns_plugin": "did you mean 'web_acme_dns_plugin'?",
+    f"({_CERTBOT}|web)_dns_credentials": "did you mean 'web_acme_dns_credentials'?",
+    f"{_CERTBOT}|web_(tls|ssl|https)": f"'tls' {_IN_AN_APP}",
+    "web_(tls|ssl)_cert(ificate)?": f"'tls_certificate' {_IN_AN_APP}",
+    "web_(tls|ssl)_(private_)?key": f"'tls_key' {_IN_AN_APP}",
+    "web_hsts": f"'hsts' {_IN_AN_APP}",
+}
 # What a person chooses for one run: -e app=shop -e restart=shop.
 CHOICES = ("app", "restart")
 # As Ansible takes them for files of variables.
@@ -114,13 +129,18 @@ def misspelt(names: Iterable[str], project: str) -> list[str]:
         *own_variables(),
         *(name for home in homes for name in re.findall(r"^(\w+):", home.read_text(encoding="utf-8"), re.MULTILINE)),
     ]
+    instead = {name: _instead(name, known) for name in sorted({*names} - {*known}) if OURS.match(name)}
+    return [f"{name}: nothing reads this variable; {remedy}" for name, remedy in instead.items() if remedy]
+
+
+def _instead(name: str, known: Sequence[str]) -> str:
+    """What there is in place of a variable that isn't ours; "" if it resembles none."""
+    for tried, remedy in TRIED.items():
+        if re.fullmatch(tried, name):
+            return remedy
     # Names begin alike, so only those count that are very near.
-    near = {
-        name: difflib.get_close_matches(name, known, n=1, cutoff=0.84)
-        for name in sorted({*names} - {*known})
-        if OURS.match(name)
-    }
-    return [f"{name}: nothing reads this variable; did you mean {found[0]!r}?" for name, found in near.items() if found]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.84)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 # --- Where they may be set ------------------------------------------------------------------------------------------

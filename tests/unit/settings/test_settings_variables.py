@@ -56,8 +56,51 @@ def test_a_misspelt_variable_is_named_with_what_was_meant(name: str, meant: str)
     assert misspelt([name], str(PROJECT)) == [f"{name}: nothing reads this variable; did you mean '{meant}'?"]
 
 
+STAGING = "set web_acme_directory to https://acme-staging-v02.api.letsencrypt.org/directory"
+
+
 @pytest.mark.parametrize(
-    "name", ["web_zebra", "web_hosts", "shop_web_apps", "nginx_extra", "apps", "web", "uwsgi_flask_path"]
+    ("name", "instead"),
+    [
+        *((name, STAGING) for name in ("web_acme_staging", "web_letsencrypt_staging", "web_certbot_staging")),
+        *(
+            (name, "did you mean 'web_acme_email'?")
+            for name in ("web_letsencrypt_email", "web_certbot_email", "web_acme_contact", "web_acme_mail")
+        ),
+        *((name, "did you mean 'web_acme_directory'?") for name in ("web_acme_server", "web_letsencrypt_url")),
+        *((name, "did you mean 'web_acme_dns_plugin'?") for name in ("web_certbot_dns_plugin", "web_dns_plugin")),
+        *(
+            (f"web_{key}", f"{key!r} is a key of each app in web_apps")
+            for key in ("tls", "hsts", "tls_key", "tls_certificate")
+        ),
+        *((name, "'tls' is a key of each app in web_apps") for name in ("web_ssl", "web_https", "web_letsencrypt")),
+        ("web_ssl_certificate", "'tls_certificate' is a key of each app in web_apps"),
+    ],
+)
+def test_what_people_try_is_answered_with_what_there_is(name: str, instead: str) -> None:
+    assert misspelt([name], str(PROJECT)) == [f"{name}: nothing reads this variable; {instead}"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "web_name",
+        "web_state",
+        "web_staging",
+        "web_domain",
+        "web_email",
+        "web_headers",
+        "web_server_names",
+        "shop_tls",
+        "tls",
+        "web_zebra",
+        "web_hosts",
+        "shop_web_apps",
+        "nginx_extra",
+        "apps",
+        "web",
+        "uwsgi_flask_path",
+    ],
 )
 def test_others_are_somebody_elses(name: str) -> None:
     assert misspelt([name], str(PROJECT)) == []
@@ -93,6 +136,15 @@ def test_a_variable_that_cant_be_rendered(workshop: Workshop, variable: str, tem
     assert line.startswith(f"{variable}: can't be read: {reason}")
     assert len(line.splitlines()) == 1
     assert "hunter2" not in line
+
+
+def test_a_folder_isnt_called_missing(workshop: Workshop) -> None:
+    """Ansible's own reader doesn't tell the two apart."""
+    given = {"web_apps": [app(tls="files", tls_certificate="shop", tls_key="gone")]}
+    assert told(workshop, given) == [
+        f"web_apps: 'shop' has 'tls_certificate': '{workshop.source}' can't be read: it is a folder",
+        f"web_apps: 'shop' has 'tls_key': '{workshop.folder}/gone' can't be read: there is no such file",
+    ]
 
 
 def test_all_of_them_are_named(workshop: Workshop) -> None:
