@@ -19,7 +19,7 @@ class Certbots:
         self.authority = Authority(folder / "authority")
         self.made: dict[str, int] = {}
 
-    def renew(self, app: str, *names: str, days: float = 60) -> str:
+    def renew(self, app: str, *names: str, days: float = 60, authenticator: str = "webroot") -> str:
         """A new certificate for an app in place of the one that it has: the key and the chain."""
         archive, live = self.folder / f"archive/web-{app}", self.folder / f"live/web-{app}"
         for folder in (archive, live, self.folder / "renewal"):
@@ -30,7 +30,8 @@ class Certbots:
             shutil.copy(made, archive / f"{kind}{number}.pem")
             self.lead(app, kind, number)
         self.settings(app).write_text(
-            f"version = 4.0.0\nprivkey = {live}/privkey.pem\n[renewalparams]\nserver = {DIRECTORY}\n"
+            f"version = 4.0.0\nprivkey = {live}/privkey.pem\n[renewalparams]\nauthenticator = {authenticator}\n"
+            f"server = {DIRECTORY}\n"
         )
         return "".join((archive / f"{kind}{number}.pem").read_text() for kind in ("privkey", "fullchain"))
 

@@ -107,6 +107,7 @@ def _acme(
             for item in waiting
         },
         "acme_directory": terms["directory"],
+        "acme_dns_plugin": terms["dns_plugin"],
         "dns_secret": terms["dns_secret"],
         "renewal_hook": base64.b64encode(renewal_hook()).decode(),
     }

@@ -78,6 +78,7 @@ options:
     type: dict
     default: {}
   acme_directory: {description: URL of the CA's directory; the action plugin sets it., type: str, default: ""}
+  acme_dns_plugin: {description: "Certbot's plugin that names are proven with; set there too.", type: str, default: ""}
   renewal_hook: {description: "What certbot runs after a renewal, in Base64; set there too.", type: str, default: ""}
   dns_secret: {description: "What certbot's plugin for the DNS needs; set there too.", type: str, default: ""}
   user: {description: "nginx's own user; the action plugin sets it.", type: str, default: www-data}
@@ -112,6 +113,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "self_signed": {"type": "dict", "default": {}},
     "acme": {"type": "dict", "default": {}},
     "acme_directory": {"type": "str", "default": ""},
+    "acme_dns_plugin": {"type": "str", "default": ""},
     "renewal_hook": {"type": "str", "default": ""},
     "dns_secret": {"type": "str", "default": "", "no_log": True},
     "user": {"type": "str", "default": "www-data"},
@@ -183,7 +185,8 @@ def _take_certificates(
     given, missing = module.params, []
     for app, wanted in given["acme"].items():
         found = lineage(system, app) if app in notes.asked else None
-        is_well = found is not None and found.is_as_wanted(wanted["names"], given["acme_directory"], system)
+        wish = (wanted["names"], given["acme_directory"], given["acme_dns_plugin"])
+        is_well = found is not None and found.is_as_wanted(*wish, system)
         pem = found.pem if found and is_well else best(system, ours, app, wanted["names"], found)
         if pem:
             files[pem_file(app)] = pem

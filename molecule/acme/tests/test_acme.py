@@ -9,10 +9,12 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 
+from nameserver import ADDRESS, FOLDER, SECRET, Nameserver
 from pebble import Pebble
 from server import Run, Server, ask, report
 
 NAME, ALSO, INNER, SHOP = "flask.test", "www.flask.test", "inner.test", "shop.flask.test"
+WILD = ["*.wild.test", "wild.test"]
 # Names that can't be proven here, each with what is wrong.
 ASTRAY = {
     "nowhere.test": "has no address; add an A or AAAA record",
@@ -34,8 +36,14 @@ LEFT = f"{OURS} /etc/systemd/system/certbot.service.d /var/lib/web-acme /etc/ngi
 
 
 @pytest.fixture(scope="module")
-def pebble(installed: Server, tmp_path_factory: pytest.TempPathFactory) -> Pebble:
-    return Pebble(installed, tmp_path_factory.mktemp("pebble"), LEADS_TO)
+def nameserver(installed: Server) -> Nameserver:
+    return Nameserver(installed, LEADS_TO)
+
+
+@pytest.fixture(scope="module")
+def pebble(installed: Server, nameserver: Nameserver, tmp_path_factory: pytest.TempPathFactory) -> Pebble:
+    assert nameserver
+    return Pebble(installed, tmp_path_factory.mktemp("pebble"), LEADS_TO, f"-dnsserver {ADDRESS}:53")
 
 
 @pytest.fixture(scope="module")
@@ -203,12 +211,43 @@ def test_proven_while_closed_for_maintenance_and_beside_a_certificate_of_others(
     assert_green(story)
 
 
+def test_a_wildcard_is_proven_by_dns_and_its_secret_shows_nowhere(
+    story: Server, pebble: Pebble, nameserver: Nameserver
+) -> None:
+    by_http = shown(story, pebble)
+    story.web |= nameserver.settings()
+    story.others = [{**story.app, "name": "inner", "server_names": WILD}]
+    with nameserver.watched():
+        run = story.run("site.yml", "-vvv", "--diff")
+        assert run.code == 0, run.output[-6000:]
+        first = shown(story, pebble, "a.wild.test")
+        assert shown(story, pebble) != by_http, "its renewal is by DNS too from now on"
+        assert renew(story) == "success"
+    certificate = shown(story, pebble, "a.wild.test")
+    assert names(first) == names(certificate) == WILD
+    assert shown(story, pebble, "wild.test") == certificate != first
+    assert_settled(story)
+    assert shown(story, pebble, "a.wild.test") == certificate
+    assert_green(story)
+    # What could show it was asked for, and is there.
+    assert '"dns_secret": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in run.output
+    assert nameserver.secret not in run.output
+    seen = nameserver.command_lines()
+    assert {"certonly", "--dns-rfc2136-credentials", "renew"} <= {*seen.split()}
+    assert nameserver.secret not in seen
+    theirs = [f"{FOLDER}/acme.key 600 bind", f"{SECRET} 600 root"]
+    assert nameserver.written() == sorted([*theirs, "/etc/letsencrypt/web-dns.ini 600 root"])
+
+
 def foreign_files(story: Server) -> str:
     return story.sh("cd /etc/letsencrypt && sha256sum renewal/foreign.conf archive/foreign/*")
 
 
 def test_given_up_again(story: Server, pebble: Pebble) -> None:
-    foreign, serials = foreign_files(story), [shown(story, pebble, name).serial_number for name in (NAME, INNER)]
+    foreign, serials = (
+        foreign_files(story),
+        [shown(story, pebble, name).serial_number for name in (NAME, "a.wild.test")],
+    )
     story.others = [{"name": "inner", "state": "absent"}]
     story.deploy()
     story.others = []

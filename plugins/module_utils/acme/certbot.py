@@ -73,7 +73,7 @@ def issue(system: System, app: str, names: Sequence[str], terms: Terms, notes: N
                 return "; ".join(faults)
         fault = _run(*_words(app, names, terms))
     found = lineage(system, app)
-    if not fault and not (found and found.is_as_wanted(names, terms.directory, system)):
+    if not fault and not (found and found.is_as_wanted(names, terms.directory, terms.dns_plugin, system)):
         return f"certbot says that it has got one, and {lineage_name(app)} isn't it; see certbot certificates"
     return fault
 

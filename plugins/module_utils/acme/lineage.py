@@ -30,17 +30,23 @@ def lineage_name(app: str) -> str:
 class Lineage:
     """`pem` is the key, the certificate and those that sign it; `directory` the URL of the CA that it came from.
 
-    `since` is when certbot got it, in seconds since 1970.
+    `authenticator` is how certbot proves the names, by its own word; `since` when it got it, in seconds since 1970.
     """
 
     certificate: Certificate
     directory: str
+    authenticator: str
     pem: str
     since: float
 
-    def is_as_wanted(self, names: Sequence[str], directory: str, system: System) -> bool:
-        """Whether it needs nothing but certbot's timer."""
-        return self.certificate.names == sorted(names) and self.directory == directory and not self.is_old(system)
+    def is_as_wanted(self, names: Sequence[str], directory: str, dns_plugin: str, system: System) -> bool:
+        """Whether it needs nothing but certbot's timer, which proves the names as they were proven at first."""
+        return (
+            self.certificate.names == sorted(names)
+            and self.directory == directory
+            and self.authenticator == (f"dns-{dns_plugin}" if dns_plugin else "webroot")
+            and not self.is_old(system)
+        )
 
     def is_old(self, system: System) -> bool:
         """Whether certbot should have renewed it long ago."""
@@ -61,11 +67,11 @@ def lineage(system: System, app: str, certbots: Path = CERTBOTS) -> Lineage | No
     if not settings.is_file() or not key.is_file() or not chain.is_file() or _number(key) != _number(chain):
         return None
     certificate = read(system, chain)
-    found = re.search(r"^server = (\S+)$", settings.read_text(), re.MULTILINE)
-    if certificate is None or not found or not fits(system, key, chain):
+    said = dict(re.findall(r"^(server|authenticator) = (\S+)$", settings.read_text(), re.MULTILINE))
+    if certificate is None or "server" not in said or not fits(system, key, chain):
         return None
     pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
-    return Lineage(certificate, found[1], pem, chain.lstat().st_mtime)
+    return Lineage(certificate, said["server"], said.get("authenticator", ""), pem, chain.lstat().st_mtime)
 
 
 def set_aside(app: str, certbots: Path = CERTBOTS, kept: Path = KEPT) -> None:

@@ -36,10 +36,13 @@ def served(ours: Ours) -> list[str]:
     return [app for app, path in blocks.items() if path.is_file() and WEBROOT in path.read_text(errors="replace")]
 
 
-def not_served(ours: Ours, system: System, certbots: Path = CERTBOTS) -> Mapping[str, str]:
+def lineages(ours: Ours, notes: Notes, system: System, certbots: Path = CERTBOTS) -> Mapping[str, Lineage | None]:
+    """What certbot has for each app that it serves; nothing counts that it wasn't asked for. Raises OSError."""
+    return {app: lineage(system, app, certbots) if app in notes.asked else None for app in served(ours)}
+
+
+def not_served(ours: Ours, found: Mapping[str, Lineage | None], system: System) -> Mapping[str, str]:
     """By app the key and certificates that certbot has, and nginx hasn't. Raises OSError."""
-    asked = Notes.read(ours.root / ACME_NOTES).asked
-    found = {app: lineage(system, app, certbots) for app in served(ours) if app in asked}
     return {
         app: fresh.pem
         for app, fresh in found.items()
@@ -58,7 +61,7 @@ def serve(root: Path, system: System, certbots: Path = CERTBOTS) -> list[str]:
     """Let nginx serve what certbot has renewed. The apps that it was for. Raises Rejected and OSError."""
     ours = Ours.read(root)
     settle(root, system, ours)
-    fresh = not_served(ours, system, certbots)
+    fresh = not_served(ours, lineages(ours, Notes.read(root / ACME_NOTES), system, certbots), system)
     if fresh:
         Configuration(root, ours, renewed(ours, {pem_file(app): pem for app, pem in fresh.items()}), system).apply()
     return list(fresh)

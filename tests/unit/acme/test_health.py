@@ -10,23 +10,26 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme import health
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.renewal import not_served
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.renewal import lineages
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ACME_NOTES, pem_file
 
 from fake_nginx import Nginx
 from lineages import Certbots
 
+# As systemctl answers, in an order of its own.
 SYSTEMCTL = """\
 #!/bin/sh
 cd {folder}
+echo asked >> times
 case "$*" in
-    "show --property=Result --value certbot.service") cat result ;;
-    "show --timestamp=unix --property=ExecMainStartTimestamp --value certbot.service") cat began ;;
-    "show --property=InvocationID --value certbot.service") echo 0a1b ;;
-    "is-active certbot.timer") cat timer ;;
+    "show --timestamp=unix --property="*" certbot.service certbot.timer")
+        echo "Result=$(cat result)"
+        echo "ExecMainStartTimestamp=$(cat began)"
+        printf '%s\\n' Id=certbot.service ActiveState=inactive InvocationID=0a1b ""
+        printf '%s\\n' Result=success Id=certbot.timer "ActiveState=$(cat timer)" InvocationID=ffff
+        ;;
 esac
 """
 JOURNALCTL = """\
@@ -77,12 +80,22 @@ class Host:
 def host(tmp_path: Path, certbots: Certbots, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    for function in (lineage, not_served):
-        monkeypatch.setattr(health, function.__name__, functools.partial(function, certbots=certbots.folder))
+    monkeypatch.setattr(health, "lineages", functools.partial(lineages, certbots=certbots.folder))
     return Host(tmp_path, certbots)
 
 
 def test_one_that_is_as_it_should_be_isnt_told(host: Host) -> None:
+    assert host.faults() == {}
+
+
+def test_systemctl_is_asked_once_whatever_the_apps_are(host: Host) -> None:
+    host.nginx.deploy(shop=f"root {WEBROOT};\n", wiki=f"root {WEBROOT};\n")
+    assert list(host.faults()) == ["wiki"]
+    assert (host.folder / "times").read_text() == "asked\n"
+
+
+def test_a_host_that_has_never_renewed_has_nothing_to_complain_of(host: Host) -> None:
+    host.says(began="")
     assert host.faults() == {}
 
 

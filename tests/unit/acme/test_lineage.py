@@ -68,4 +68,14 @@ def test_names_ca_and_time_left_decide_whether_it_is_as_wanted(
     certbots.renew("shop", "shop.test", "a.test", days=days)
     found = had(certbots)
     assert found
-    assert found.is_as_wanted(names, directory, System()) is is_as_wanted
+    assert found.is_as_wanted(names, directory, "", System()) is is_as_wanted
+
+
+@pytest.mark.parametrize(("authenticator", "plugin"), [("webroot", ""), ("dns-cloudflare", "cloudflare")])
+def test_one_that_would_be_renewed_in_another_way_isnt(certbots: Certbots, authenticator: str, plugin: str) -> None:
+    """Certbot's timer would ask on a port that was closed since, or with credentials that aren't there any more."""
+    certbots.renew("shop", "shop.test", authenticator=authenticator)
+    found = had(certbots)
+    assert found
+    wanted = {given: found.is_as_wanted(["shop.test"], DIRECTORY, given, System()) for given in ("", "cloudflare", "a")}
+    assert wanted == {given: given == plugin for given in wanted}
