@@ -12,15 +12,24 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_D
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import parse_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
+    missing_variables,
+    parse_secrets,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
+    DEFAULTS,
     clashes,
     items_of,
     names_of,
     parse_app,
+    parse_defaults,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import (
+    nearest,
+    shown_name,
+    without_credentials,
+)
 from cryptography import x509
 
 # A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
@@ -90,7 +99,7 @@ class Settings:
     def proven_here(self) -> list[str]:
         """Names for which a CA asks this host."""
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
-        return [name for app in by_http for name in app.server_names]
+        return [name for app in by_http for name in app.every_name()]
 
     def layout(self, app: App) -> AppLayout:
         agreed = self.agreement
@@ -108,14 +117,15 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         given = []
     items = items_of(given, problems)
     names = names_of(items)
-    found = [parse_app(item, number, problems) for number, item in enumerate(items, start=1)]
+    defaults = parse_defaults(request.variables.get(DEFAULTS, {}), problems)
+    found = [parse_app(item, number, problems, defaults) for number, item in enumerate(items, start=1)]
     apps = [app for app in found if app is not None]
     problems += clashes(items)
     environments = {app.name: app.environment for app in apps}
     chosen = _chosen("app", request.app, names, problems) or names
     deployed = [app.name for app in apps if app.name in chosen and app.is_present()]
     restarted = _chosen("restart", request.restart, deployed, problems)
-    secrets = parse_secrets(request.variables.get("web_app_secrets", {}), environments, names, problems)
+    secrets = parse_secrets(request.variables, environments, names, problems)
     settings = Settings(
         agreement=agreement,
         apps=apps,
@@ -126,7 +136,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         read=request.read,
     )
     problems += _faults(settings)
-    return settings, problems
+    return settings, [without_credentials(problem) for problem in problems]
 
 
 def _chosen(option: str, given: Any, names: Sequence[str], problems: list[str]) -> list[str]:
@@ -153,9 +163,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     if any(app.tls == "acme" for app in settings.present()):
         yield from _acme_faults(settings)
     for app in settings.present():
-        for fault in _tls_faults(settings, app):
-            yield f"web_apps: '{app.name}' has {fault}"
-        for fault in source_faults(app, settings.folder(app)):
+        for fault in _app_faults(settings, app):
             yield f"web_apps: '{app.name}' {fault}"
     for app in settings.apps:
         if len(longest := _longest_socket(settings.layout(app))) > SOCKET_PATH_BYTES:
@@ -163,6 +171,16 @@ def _faults(settings: Settings) -> Iterator[str]:
                 f"web_apps: '{app.name}' has a name too long for a socket: "
                 f"{longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
             )
+
+
+def _app_faults(settings: Settings, app: App) -> Iterator[str]:
+    for fault in _tls_faults(settings, app):
+        yield f"has {fault}"
+    if app.redirect_names and app.server_names and app.server_names[0].startswith("*."):
+        yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
+    secrets = settings.secrets.get(app.name, {})
+    yield from missing_variables(app.required_environment, app.environment, secrets)
+    yield from source_faults(app, settings.folder(app))
 
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[str]:
@@ -187,12 +205,12 @@ def _tls_faults(settings: Settings, app: App) -> Iterator[str]:
         where = f" ({error.filename})" if error.filename else ""
         yield f"'tls: files', but a file can't be read: {error.strerror or error}{where}"
         return
-    yield from certificate_faults(chain, key, app.server_names)
+    yield from certificate_faults(chain, key, app.every_name())
 
 
 def _name_faults(app: App, agreed: Agreement) -> Iterator[str]:
     """Names that no CA gives a certificate for, as it is asked."""
-    for name in app.server_names:
+    for name in app.every_name():
         if name.startswith("[") or name.replace(".", "").isdigit():
             yield f"'tls: acme' and {name} in 'server_names': a CA proves names alone; use 'files'"
         elif name.startswith("*.") and not agreed.acme_dns_plugin:

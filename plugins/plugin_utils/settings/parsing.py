@@ -8,14 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import names_only
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import is_required
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown, shown_name
 
 # Keys without which nothing can be said of the source.
-LEADS_TO_SOURCE = {"name", "source", "module", "requirements", "require_hashes", "static_folder", "state"}
+LEADS_TO_SOURCE = {
+    *("name", "source", "module", "callable", "chdir", "requirements", "require_hashes", "static_folder", "state"),
+}
 # Keys whose values are never shown: people put there what others need not see.
 NEVER_SHOWN = {"environment", "before_live", "after_live"}
+# What every app has for itself.
+ITS_OWN = ("name", "server_names", "redirect_names", "source", "ref", "package", "state", "purge")
+DEFAULTS = "web_app_defaults"
 
 FIELDS = {field.name: field for field in dataclasses.fields(App)}
 
@@ -35,9 +41,59 @@ def names_of(items: Given) -> list[str]:
     return [str(item["name"]) for item in items if isinstance(item.get("name"), str)]
 
 
-def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App | None:
+@dataclasses.dataclass(frozen=True)
+class Defaults:
+    """What all apps share: values by key, and the keys whose values were wrong, which are told once."""
+
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    wrong: frozenset[str] = frozenset()
+
+    def with_own(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """An app's item, completed. Of dictionaries both have, each key counts for itself."""
+        if given.get("state") == "absent":
+            return dict(given)
+        whole = {**self.values, **given}
+        for name, shared in self.values.items():
+            if isinstance(shared, Mapping) and isinstance(given.get(name), Mapping):
+                whole[name] = {**shared, **given[name]}
+        return whole
+
+
+def parse_defaults(given: Any, problems: list[str]) -> Defaults:
+    """`web_app_defaults`, what is wrong with it added to `problems`."""
+    if not isinstance(given, Mapping):
+        problems.append(f"{DEFAULTS}: must be a dictionary of keys of an app (processes: 4)")
+        return Defaults()
+    shareable = [name for name in FIELDS if name not in ITS_OWN]
+    values: dict[str, Any] = {}
+    wrong: set[str] = set()
+    for name, value in given.items():
+        if name not in shareable:
+            why = "belongs to each app itself; write it there" if name in FIELDS else ""
+            hint = f" {why}" if why else f" is an unknown key{nearest(name, shareable, 'keys')}"
+            problems.append(f"{DEFAULTS}: {shown_name(name)}{hint}")
+            wrong |= set(difflib.get_close_matches(str(name), shareable, n=1))
+            continue
+        try:
+            FIELDS[name].metadata["rule"](value)
+            values[name] = value
+        except WrongValue as error:
+            wrong.add(name)
+            problems.append(f"{DEFAULTS}: {name!r}{_quoted(name, value)}, but it {error}")
+    return Defaults(values, frozenset(wrong))
+
+
+def _quoted(name: str, value: Any) -> str:
+    return "" if name in NEVER_SHOWN or isinstance(value, Mapping) else f": {shown(value)}"
+
+
+def parse_app(
+    item: Mapping[str, Any], number: int, problems: list[str], defaults: Defaults | None = None
+) -> App | None:
     """The app, what is wrong with it added to `problems`, with defaults in place of wrong values; None if those hide
     what its source is. `number` counts from 1."""
+    defaults = defaults or Defaults()
+    given = defaults.with_own(item)
     called = shown_name(given["name"]) if given.get("name") and isinstance(given["name"], str) else f"item {number}"
     unknown = [name for name in given if name not in FIELDS]
     problems += [
@@ -46,6 +102,7 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App
     problems += [f"web_apps: {called} {fault}" for fault in _missing(given)]
     # What a misspelt key was meant for is wrong too.
     wrong = {near for it in unknown for near in difflib.get_close_matches(str(it), FIELDS, n=1)}
+    wrong |= defaults.wrong - item.keys()
     values: dict[str, Any] = {"server_names": []}
     for name, value in given.items():
         if name in FIELDS:
@@ -53,8 +110,9 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App
                 values[str(name)] = FIELDS[name].metadata["rule"](value)
             except WrongValue as error:
                 wrong.add(str(name))
-                quoted = "" if name in NEVER_SHOWN or isinstance(value, Mapping) else f": {shown(value)}"
-                problems.append(f"web_apps: {called} has {name!r}{quoted}, but it {error}")
+                if name == "environment":
+                    values["environment"] = names_only(value)
+                problems.append(f"web_apps: {called} has {name!r}{_quoted(name, value)}, but it {error}")
     return None if "name" not in values or wrong & LEADS_TO_SOURCE else App(**values)
 
 
@@ -67,7 +125,7 @@ def _missing(given: Mapping[str, Any]) -> Iterator[str]:
 
 def clashes(items: Given) -> Iterator[str]:
     """Names that two apps claim. nginx only warns of a server name that appears twice, and serves one of them."""
-    owners: dict[str, str] = {}
+    owners: dict[str, tuple[str, str]] = {}
     names: set[str] = set()
     for item in items:
         name = item.get("name")
@@ -76,12 +134,23 @@ def clashes(items: Given) -> Iterator[str]:
         if name in names:
             yield f"web_apps: the name {shown_name(name)} appears twice; each app needs a name of its own"
         names.add(name)
-        # An app that is on its way out leaves its host names to others.
-        listed = item.get("server_names") if item.get("state") != "absent" else None
-        for server_name in listed if isinstance(listed, list) else []:
-            owner = owners.setdefault(str(server_name), name)
+        for key, server_name in _claimed(item):
+            owner, owners_key = owners.setdefault(str(server_name), (name, key))
             if owner != name:
+                keys = f"'{key}'" if key == owners_key else f"'{key}' and '{owners_key}'"
                 yield (
                     f"web_apps: {shown_name(name)} and {shown_name(owner)} both have {shown_name(server_name)} in "
-                    "'server_names'; a host name leads to one app"
+                    f"{keys}; a host name leads to one app"
                 )
+            elif key != owners_key:
+                yield (
+                    f"web_apps: {shown_name(name)} has {shown_name(server_name)} in 'server_names' and in "
+                    "'redirect_names'; keep one"
+                )
+
+
+def _claimed(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The host names of an item, with the key that each stands in. One that is on its way out claims none."""
+    for key in ("server_names", "redirect_names"):
+        listed = item.get(key) if item.get("state") != "absent" else None
+        yield from ((key, name) for name in (listed if isinstance(listed, list) else []))

@@ -15,9 +15,16 @@ from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
+    SECRETS,
+    secrets_variables,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import DEFAULTS
 
 OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
+# Without its s, or with more than an underscore behind it.
+MISSPELT_SECRETS = re.compile(r"web_app_secret(?!s(_|$))")
 # What a person chooses for one run: -e app=shop -e restart=shop.
 CHOICES = ("app", "restart")
 # As Ansible takes them for files of variables.
@@ -26,7 +33,7 @@ EXTENSIONS = ("", ".yml", ".yaml", ".json")
 
 def own_variables() -> list[str]:
     """Names of all variables that the settings are read from."""
-    return ["web_apps", "web_app_secrets", *agreement.variables()]
+    return ["web_apps", DEFAULTS, SECRETS, *agreement.variables()]
 
 
 # --- Their values ---------------------------------------------------------------------------------------------------
@@ -47,7 +54,7 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
             raise OSError(errno.EACCES, _reason(error), str(path)) from error
 
     values, problems = {}, []
-    for name in [*own_variables(), *CHOICES]:
+    for name in dict.fromkeys([*own_variables(), *secrets_variables(task_vars), *CHOICES]):
         if name in task_vars:
             try:
                 values[name] = plain(render(task_vars[name]))
@@ -115,9 +122,14 @@ def misspelt(names: Iterable[str], project: str) -> list[str]:
         *(name for home in homes for name in re.findall(r"^(\w+):", home.read_text(encoding="utf-8"), re.MULTILINE)),
     ]
     # Names begin alike, so only those count that are very near.
+    words = {
+        name: re.sub("^web_app_secrets?_?", f"{SECRETS}_", name).rstrip("_")
+        for name in names
+        if MISSPELT_SECRETS.match(name)
+    }
     near = {
-        name: difflib.get_close_matches(name, known, n=1, cutoff=0.84)
-        for name in sorted({*names} - {*known})
+        name: [words[name]] if name in words else difflib.get_close_matches(name, known, n=1, cutoff=0.84)
+        for name in sorted({*names} - {*known, *secrets_variables(names)})
         if OURS.match(name)
     }
     return [f"{name}: nothing reads this variable; did you mean {found[0]!r}?" for name, found in near.items() if found]

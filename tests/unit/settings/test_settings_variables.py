@@ -68,7 +68,9 @@ def test_none_of_ours_is_taken_for_a_misspelt_one() -> None:
     defaults = [name for home in homes for name in DataLoader().load_from_file(str(home))]
     assert "nginx_worker_connections" in defaults
     assert misspelt([*own_variables(), *defaults], str(PROJECT)) == []
-    assert {f"web_{name}" for name in meanings(Agreement)} | {"web_apps", "web_app_secrets"} == set(own_variables())
+    assert {f"web_{name}" for name in meanings(Agreement)} | {"web_apps", "web_app_defaults", "web_app_secrets"} == set(
+        own_variables()
+    )
 
 
 # --- Those that can't be read -------------------------------------------------------------------------------------
