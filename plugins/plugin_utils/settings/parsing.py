@@ -69,9 +69,9 @@ def parse_defaults(given: Any, problems: list[str]) -> Defaults:
     wrong: set[str] = set()
     for name, value in given.items():
         if name not in shareable:
-            why = "belongs to each app itself; write it there" if name in FIELDS else ""
-            hint = f" {why}" if why else f" is an unknown key{nearest(name, shareable, 'keys')}"
-            problems.append(f"{DEFAULTS}: {shown_name(name)}{hint}")
+            own = f"has {name!r}, which belongs to each app itself; write it there"
+            unknown = f"has an unknown key {shown_name(name)}{nearest(name, shareable, 'keys')}"
+            problems.append(f"{DEFAULTS}: {own if name in FIELDS else unknown}")
             wrong |= set(difflib.get_close_matches(str(name), shareable, n=1))
             continue
         try:
@@ -79,7 +79,7 @@ def parse_defaults(given: Any, problems: list[str]) -> Defaults:
             values[name] = value
         except WrongValue as error:
             wrong.add(name)
-            problems.append(f"{DEFAULTS}: {name!r}{_quoted(name, value)}, but it {error}")
+            problems.append(f"{DEFAULTS}: has {name!r}{_quoted(name, value)}, but it {error}")
     return Defaults(values, frozenset(wrong))
 
 

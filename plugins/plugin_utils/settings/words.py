@@ -19,8 +19,9 @@ SECRET_LENGTH = 4
 # What stands in a name, a path, a pattern. After any other character there may be a password:
 # DATABASE_URL=postgres://u:p@db.
 _NOT_PLAIN = re.compile(r"[^\w./*-]")
+# What stands before the host in a URL. The first half also finds a password that holds a slash or an @.
+_CREDENTIALS = re.compile(r"(?<=\w)://(?!git@)([^\s'\"]*:[^\s'\"]*|[^\s'\"/@]*)@")
 # Where a URL holds a user, a password or a token, and where a setting holds its value.
-_CREDENTIALS = re.compile(r"(?<=\w)://(?!git@)[^\s'\"]*@")
 _MAY_HOLD_A_SECRET = re.compile(r"://|@|=")
 
 

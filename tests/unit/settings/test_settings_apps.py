@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import without_credentials
 
 from settings import Workshop, app
 
@@ -307,14 +308,14 @@ def test_what_is_wrong_with_them_is_told_once(workshop: Workshop) -> None:
     shareable = [key for key in meanings(App) if key not in _ITS_OWN]
     known = ", ".join(shareable)
     assert told == [
-        "web_app_defaults: 'processes': \"many\", but it must be a whole number from 1 to 512",
-        f"web_app_defaults: 'thraeds' is an unknown key; did you mean 'threads'? Known keys: {known}",
-        "web_app_defaults: 'name' belongs to each app itself; write it there",
-        "web_app_defaults: 'source' belongs to each app itself; write it there",
-        "web_app_defaults: 'server_names' belongs to each app itself; write it there",
-        "web_app_defaults: 'environment', but it must hold strings; put the value of 'TOKEN' in quotes",
-        "web_app_defaults: 'module': 5, but it must be a dotted Python name (flask_wsgi, shop.web)",
-        f"web_app_defaults: 4 is an unknown key. Known keys: {known}",
+        "web_app_defaults: has 'processes': \"many\", but it must be a whole number from 1 to 512",
+        f"web_app_defaults: has an unknown key 'thraeds'; did you mean 'threads'? Known keys: {known}",
+        "web_app_defaults: has 'name', which belongs to each app itself; write it there",
+        "web_app_defaults: has 'source', which belongs to each app itself; write it there",
+        "web_app_defaults: has 'server_names', which belongs to each app itself; write it there",
+        "web_app_defaults: has 'environment', but it must hold strings; put the value of 'TOKEN' in quotes",
+        "web_app_defaults: has 'module': 5, but it must be a dotted Python name (flask_wsgi, shop.web)",
+        f"web_app_defaults: has an unknown key 4. Known keys: {known}",
     ]
 
 
@@ -375,6 +376,19 @@ LEAKS: dict[str, dict[str, Any]] = {
     "an index beside a fault": {"web_build_environment": {"PIP_INDEX_URL": URL, "A": None}},
     "a user": {"web_user": URL},
 }
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["postgres://u:hunter2@db/shop", "https://hunter2@git.test/x", "x+y://u:hun/ter2:hunter2@h", "'s3://a:hunter2@b'"],
+)
+def test_whatever_names_a_url_doesnt_name_its_password(line: str) -> None:
+    """The last guard, for messages that quote what another program said."""
+    told = without_credentials(f"git said: {line} isn't there")
+    assert "hunter2" not in told
+    assert "(not shown)@" in told
+    for harmless in ("ssh://git@git.test/x", "https://git.test/x@v1 and a@b", "a@b.test"):
+        assert without_credentials(harmless) == harmless
 
 
 @pytest.mark.parametrize("what", LEAKS)
