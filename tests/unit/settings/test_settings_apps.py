@@ -319,6 +319,15 @@ def test_what_is_wrong_with_them_is_told_once(workshop: Workshop) -> None:
     ]
 
 
+@pytest.mark.parametrize("default", [{"module": 5}, {"modul": "x"}], ids=json.dumps)
+def test_what_a_wrong_default_hides_is_no_problem_of_each_app(workshop: Workshop, default: Any) -> None:
+    (workshop.source / "flask_wsgi.py").rename(workshop.source / "web.py")
+    assert workshop.problem(app(), web_app_defaults=default).startswith("web_app_defaults: has ")
+    told = workshop.problems(app(module="wbe"), web_app_defaults=default)
+    assert len(told) == 2
+    assert "did you mean 'web'?" in told[1]
+
+
 _ITS_OWN = {"name", "server_names", "redirect_names", "source", "state", "purge"}
 
 
