@@ -12,17 +12,16 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_D
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS, parse_defaults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     missing_variables,
     parse_secrets,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
-    DEFAULTS,
     clashes,
     items_of,
     names_of,
     parse_app,
-    parse_defaults,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import (
@@ -118,8 +117,10 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
     items = items_of(given, problems)
     names = names_of(items)
     defaults = parse_defaults(request.variables.get(DEFAULTS, {}), problems)
-    found = [parse_app(item, number, problems, defaults) for number, item in enumerate(items, start=1)]
-    apps = [app for app in found if app is not None]
+    found = [parse_app(defaults.with_own(item), number, problems) for number, item in enumerate(items, start=1)]
+    apps = [
+        app for app, item in zip(found, items, strict=True) if app is not None and not defaults.hide_source_of(item)
+    ]
     problems += clashes(items)
     environments = {app.name: app.environment for app in apps}
     chosen = _chosen("app", request.app, names, problems) or names

@@ -19,9 +19,6 @@ LEADS_TO_SOURCE = {
 }
 # Keys whose values are never shown: people put there what others need not see.
 NEVER_SHOWN = {"environment", "before_live", "after_live"}
-# What every app has for itself.
-ITS_OWN = ("name", "server_names", "redirect_names", "source", "ref", "package", "state", "purge")
-DEFAULTS = "web_app_defaults"
 
 FIELDS = {field.name: field for field in dataclasses.fields(App)}
 
@@ -41,59 +38,14 @@ def names_of(items: Given) -> list[str]:
     return [str(item["name"]) for item in items if isinstance(item.get("name"), str)]
 
 
-@dataclasses.dataclass(frozen=True)
-class Defaults:
-    """What all apps share: values by key, and the keys whose values were wrong, which are told once."""
-
-    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    wrong: frozenset[str] = frozenset()
-
-    def with_own(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """An app's item, completed. Of dictionaries both have, each key counts for itself."""
-        if given.get("state") == "absent":
-            return dict(given)
-        whole = {**self.values, **given}
-        for name, shared in self.values.items():
-            if isinstance(shared, Mapping) and isinstance(given.get(name), Mapping):
-                whole[name] = {**shared, **given[name]}
-        return whole
-
-
-def parse_defaults(given: Any, problems: list[str]) -> Defaults:
-    """`web_app_defaults`, what is wrong with it added to `problems`."""
-    if not isinstance(given, Mapping):
-        problems.append(f"{DEFAULTS}: must be a dictionary of keys of an app (processes: 4)")
-        return Defaults()
-    shareable = [name for name in FIELDS if name not in ITS_OWN]
-    values: dict[str, Any] = {}
-    wrong: set[str] = set()
-    for name, value in given.items():
-        if name not in shareable:
-            own = f"has {name!r}, which belongs to each app itself; write it there"
-            unknown = f"has an unknown key {shown_name(name)}{nearest(name, shareable, 'keys')}"
-            problems.append(f"{DEFAULTS}: {own if name in FIELDS else unknown}")
-            wrong |= set(difflib.get_close_matches(str(name), shareable, n=1))
-            continue
-        try:
-            FIELDS[name].metadata["rule"](value)
-            values[name] = value
-        except WrongValue as error:
-            wrong.add(name)
-            problems.append(f"{DEFAULTS}: has {name!r}{_quoted(name, value)}, but it {error}")
-    return Defaults(values, frozenset(wrong))
-
-
-def _quoted(name: str, value: Any) -> str:
+def quoted(name: str, value: Any) -> str:
+    """How a message shows the value of a key."""
     return "" if name in NEVER_SHOWN or isinstance(value, Mapping) else f": {shown(value)}"
 
 
-def parse_app(
-    item: Mapping[str, Any], number: int, problems: list[str], defaults: Defaults | None = None
-) -> App | None:
+def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> App | None:
     """The app, what is wrong with it added to `problems`, with defaults in place of wrong values; None if those hide
     what its source is. `number` counts from 1."""
-    defaults = defaults or Defaults()
-    given = defaults.with_own(item)
     called = shown_name(given["name"]) if given.get("name") and isinstance(given["name"], str) else f"item {number}"
     unknown = [name for name in given if name not in FIELDS]
     problems += [
@@ -102,7 +54,6 @@ def parse_app(
     problems += [f"web_apps: {called} {fault}" for fault in _missing(given)]
     # What a misspelt key was meant for is wrong too.
     wrong = {near for it in unknown for near in difflib.get_close_matches(str(it), FIELDS, n=1)}
-    wrong |= defaults.wrong - item.keys()
     values: dict[str, Any] = {"server_names": []}
     for name, value in given.items():
         if name in FIELDS:
@@ -112,7 +63,7 @@ def parse_app(
                 wrong.add(str(name))
                 if name == "environment":
                     values["environment"] = names_only(value)
-                problems.append(f"web_apps: {called} has {name!r}{_quoted(name, value)}, but it {error}")
+                problems.append(f"web_apps: {called} has {name!r}{quoted(name, value)}, but it {error}")
     return None if "name" not in values or wrong & LEADS_TO_SOURCE else App(**values)
 
 

@@ -15,12 +15,12 @@ from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     SECRETS,
     secrets_variables,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import DEFAULTS
 
 OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
 # Without its s, or with more than an underscore behind it.
