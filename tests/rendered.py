@@ -17,7 +17,7 @@ HOST = {"python": "3.13.5"}
 
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-    """One app: its settings, what the plan says of it, and its files: "ini", "conf" and each unit by its kind.
+    """One app: its settings, what the plan says of it, and its files: "ini", "wsgi", "conf" and each unit by its kind.
 
     `base` is the text of nginx's default server.
     """
@@ -56,7 +56,7 @@ def rendered(settings: dict[str, Any], **nginx: Any) -> list[Rendered]:
 def _rendered(settings: dict[str, Any], item: dict[str, Any], web: dict[str, Any], nginx: dict[str, Any]) -> Rendered:
     own = release.texts(renderer("uwsgi"), item, web)
     texts = nginx_config.texts(renderer("nginx", **nginx), [item], web)
-    own_files = {"ini": own["ini"], **own["units"], "conf": texts[site_file(item["app"]["name"])]}
+    own_files = {"ini": own["ini"], "wsgi": own["wsgi"], **own["units"], "conf": texts[site_file(item["app"]["name"])]}
     return Rendered(settings=settings, **item, files=own_files, base=texts[BASE])
 
 

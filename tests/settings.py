@@ -28,7 +28,7 @@ class Workshop:
         self.folder = folder
         self.source = folder / "shop"
         self.templates = folder / "templates"
-        self.write("shop/flask_wsgi.py", "app = None\n")
+        self.write("shop/flask_wsgi.py", "def app(environ, start_response): ...\n")
         self.write("shop/requirements.txt", "flask==3.1.3 \\\n    --hash=sha256:00  # why\n# a remark\n")
         self.write("shop/static/style.css", "")
         self.write("templates/ini.j2", "processes")

@@ -53,7 +53,9 @@ class ActionModule(ActionBase):
         arguments |= {
             "files": {**texts(renderer, sites, web), **own_ca(renderer, terms)},
             "certificates": json.dumps(certificates),
-            "self_signed": {app["name"]: app["server_names"] for app in apps if app["tls"] == "self_signed"},
+            "self_signed": {
+                site["app"]["name"]: site["site"]["names"] for site in sites if site["app"]["tls"] == "self_signed"
+            },
             "apps": [app["name"] for app in apps],
             "user": web["nginx_user"],
             **_acme(renderer, sites, web, terms),
@@ -101,7 +103,7 @@ def _acme(
     return {
         "acme": {
             item["app"]["name"]: {
-                "names": item["app"]["server_names"],
+                "names": item["site"]["names"],
                 "waiting": blocks[places.site_file(item["app"]["name"])],
             }
             for item in waiting

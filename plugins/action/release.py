@@ -75,9 +75,13 @@ class ActionModule(ActionBase):
 
 
 def texts(renderer: Renderer, item: dict[str, Any], web: dict[str, Any]) -> dict[str, Any]:
-    """Every file of a release that the app server brings: {"ini": text, "units": {kind: text}}."""
+    """Every file of a release that the app server brings: {"ini": text, "wsgi": text, "units": …}."""
     variables = {"app": item["app"], "release": item["release"], "web": web}
-    return {"ini": renderer.text("uwsgi-flask.ini.j2", **variables), "units": dict(_units(renderer, variables))}
+    return {
+        "ini": renderer.text("uwsgi-flask.ini.j2", **variables),
+        "wsgi": renderer.text("wsgi.py.j2", **variables),
+        "units": dict(_units(renderer, variables)),
+    }
 
 
 def _units(renderer: Renderer, variables: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -31,8 +31,19 @@ CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
 PARTS = ("socket", "service")
 
 
+class Described:
+    """Places that are told as plain values, to templates and to what is sent to a host."""
+
+    def describe(self) -> dict[str, Any]:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        names = [field.name for field in fields if field.name not in ("app", "prefix")]
+        names += [name for name, member in vars(type(self)).items() if isinstance(member, property)]
+        values = {name: getattr(self, name) for name in names if name != "socket_names"}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
 @dataclasses.dataclass(frozen=True)
-class AppLayout:
+class AppLayout(Described):
     """The places of one app on a host.
 
     `user` and `group` are those that the app runs as. `prefix` stands in front of every absolute path; it is empty but
@@ -163,16 +174,12 @@ class AppLayout:
     def release(self, release: str) -> ReleaseLayout:
         return ReleaseLayout(self, release)
 
-    def describe(self) -> dict[str, Any]:
-        """Every place as a plain value, for templates and for what is sent to a host."""
-        return _plain(self)
-
     def _path(self, path: str) -> Path:
         return Path(self.prefix + path)
 
 
 @dataclasses.dataclass(frozen=True)
-class ReleaseLayout:
+class ReleaseLayout(Described):
     """The places of one release of an app."""
 
     app: AppLayout
@@ -205,6 +212,11 @@ class ReleaseLayout:
     def ini(self) -> Path:
         """The app server's configuration."""
         return self.directory / f"{self.app.name}.ini"
+
+    @property
+    def wsgi(self) -> Path:
+        """Names the app for the app server."""
+        return self.directory / "wsgi.py"
 
     @property
     def environment(self) -> Path:
@@ -285,14 +297,3 @@ class ReleaseLayout:
 
     def unit_file(self, kind: str) -> Path:
         return self.app.units / self.unit(kind)
-
-    def describe(self) -> dict[str, Any]:
-        """Every place as a plain value, for templates."""
-        return _plain(self)
-
-
-def _plain(layout: Any) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(layout) if field.name not in ("app", "prefix")]
-    properties = [name for name, member in vars(type(layout)).items() if isinstance(member, property)]
-    values = {name: getattr(layout, name) for name in [*names, *properties] if name != "socket_names"}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

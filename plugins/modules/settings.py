@@ -7,8 +7,8 @@ DOCUMENTATION = r"""
 module: settings
 short_description: Check the settings of a host's apps, without a connection
 description:
-  - Reads the variables C(web_apps), C(web_app_secrets) and those that the roles agree on (C(web_user), …) as they are
-    for the host, and looks into the sources of the apps.
+  - Reads the variables C(web_apps), C(web_app_defaults), C(web_app_secrets), C(web_app_secrets_<word>) and those that
+    the roles agree on (C(web_user), …) as they are for the host, and looks into the sources of the apps.
   - It never fails. Let the playbook fail once, with the problems of all hosts.
 options:
   app:

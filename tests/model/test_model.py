@@ -173,7 +173,7 @@ class Fleet(RuleBasedStateMachine):
     def boot(self, host: str) -> None:
         self._boot(host)
 
-    @rule(host=A_HOST, app=AN_APP, what=st.sampled_from(["code", "mode", "venv", "ini", "unit", "environment"]))
+    @rule(host=A_HOST, app=AN_APP, what=st.sampled_from(["code", "mode", "venv", "ini", "wsgi", "unit", "environment"]))
     def edit_by_hand(self, host: str, app: str, what: str) -> None:
         """Something of the live release is changed, that the running instance doesn't notice."""
         live = self.world.live(host, app)
@@ -184,6 +184,7 @@ class Fleet(RuleBasedStateMachine):
                 "mode": layout.code / "flask_wsgi.py",
                 "venv": layout.virtualenv.resolve() / "bin/flask",
                 "ini": layout.ini,
+                "wsgi": layout.wsgi,
                 "unit": layout.unit_file("service"),
                 "environment": layout.environment,
             }

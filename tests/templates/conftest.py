@@ -14,6 +14,7 @@ from settings import Workshop, app
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     workshop = Workshop(tmp_path_factory.mktemp("apps"))
     workshop.write("shop/static/sorry/error.html", "")
+    workshop.write("shop/flask_wsgi.py", "def app(environ, start_response): ...\ndef create(kind, debug): ...\n")
     source = str(workshop.source)
     return {
         "web_apps": [
@@ -21,7 +22,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             app(
                 name="wiki-2", source=source, server_names=["*.wiki.test", "wiki.test"], static_url="/", processes=7,
                 threads=9, listen_queue=77, request_timeout=44, start_timeout=33, max_requests=555, max_body="8m",
-                module="flask_wsgi", callable="create", health_path="/well",
+                module="flask_wsgi", callable="create('a', debug=1)", health_path="/well",
             ),
         ],
         "web_app_secrets": {"shop": {"TOKEN": "of-the-secrets"}},

@@ -27,9 +27,19 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
     """Or the rest would say nothing of a new one: a line of each template is in some file."""
     others = base_files({**settings, "web_trusted_proxies": ["10.0.0.7"], "web_health_clients": ["10.0.0.7"]})
     others |= own_ca(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
-    from_a_ca = {"web_acme_email": "a@b.test", "web_acme_directory": "https://ca.test/directory"}
-    by_acme = rendered({**settings, **from_a_ca, "web_apps": [{**settings["web_apps"][0], "tls": "acme"}]})
-    everything = "".join([*(text for _name, text in every_file([*apps, *by_acme], base)), *others.values()])
+    first, second = settings["web_apps"]
+    more = rendered(
+        {
+            **settings,
+            "web_apps": [
+                {**first, "tls": "acme", "redirect_names": ["www.shop.test"]},
+                {**second, "server_names": ["wiki.test"], "prefix": "/w", "redirect_names": ["www.wiki.test"]},
+            ],
+            "web_acme_email": "a@b.test",
+            "web_acme_directory": "https://ca.test/directory",
+        }
+    )
+    everything = "".join([*(text for _name, text in every_file([*apps, *more], base)), *others.values()])
     for path in PROJECT.glob("roles/*/templates/*"):
         fixed = [line for line in path.read_text().splitlines() if "{" not in line and len(line) > 20]
         assert fixed, path
@@ -69,7 +79,8 @@ def test_no_value_of_the_environment_is_there(apps: list[Rendered], base: dict[s
 def test_two_apps_dont_collide(apps: list[Rendered]) -> None:
     one, two = apps
     assert one.files.keys() == two.files.keys()
-    for kind in one.files:
+    # Names the app's module alone, and no place.
+    for kind in one.files.keys() - {"wsgi"}:
         here, there = (_own(app.files[kind]) for app in apps)
         assert here, kind
         assert here & there == set(), kind

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rendered import Rendered, rendered
+from settings import Workshop
 
 # What the ini was made of that this one grew from. Each is there still, or a comment says why not.
 ORIGINAL = [
     "master", "processes", "uwsgi-socket", "chdir", "module", "callable", "pidfile", "daemonize", "check-static",
     "chown-socket", "chmod-socket", "uid", "gid", "vacuum", "die-on-term",
 ]  # fmt: skip
-GONE = {"uwsgi-socket", "pidfile", "daemonize", "check-static", "chown-socket", "chmod-socket", "uid", "gid"}
+GONE = {
+    "module",
+    "callable",
+    "uwsgi-socket",
+    "pidfile",
+    "daemonize",
+    "check-static",
+    "chown-socket",
+    "chmod-socket",
+    "uid",
+    "gid",
+}
 
 
 def directives(ini: str) -> list[tuple[str, str]]:
@@ -69,7 +82,12 @@ def test_numbers_are_numbers(made: Rendered) -> None:
 def test_it_runs_the_release_and_no_other(made: Rendered) -> None:
     ini, release = dict(directives(made.ini)), made.release
     assert (ini["chdir"], ini["virtualenv"]) == (release["code"], release["virtualenv"])
-    assert (ini["module"], ini["callable"]) == (made.app["module"], made.app["callable"])
+    assert ini["wsgi-file"] == release["wsgi"]
+    assert made.files["wsgi"].splitlines()[4:] == [
+        f"from {made.app['module']} import {release['entry']['name']}",
+        "",
+        f"application = {made.app['callable']}",
+    ]
     assert ini["add-header"] == f"X-Release: {release['id']}"
     assert "current" not in "".join(ini.values())
 
@@ -130,3 +148,20 @@ def _of(made: Rendered) -> dict[str, Any]:
     """The app's own secrets."""
     name = made.app["name"]
     return {name: made.settings["web_app_secrets"].get(name, {})}
+
+
+def test_an_app_below_a_path_is_mounted_there(settings: dict[str, Any]) -> None:
+    (made,) = rendered({"web_apps": [{**settings["web_apps"][0], "prefix": "/shop"}]})
+    ini = dict(directives(made.ini))
+    assert (ini["mount"], ini["manage-script-name"]) == (f"/shop={made.release['wsgi']}", "true")
+    assert "wsgi-file" not in ini
+
+
+def test_an_app_in_a_folder_of_its_source_runs_there(settings: dict[str, Any], tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path)
+    workshop.write("shop/src/flask_wsgi.py", "app = made()\n")
+    given = {**settings["web_apps"][0], "source": str(workshop.source), "chdir": "src", "before_live": ["true"]}
+    (made,) = rendered({"web_apps": [given]})
+    assert dict(directives(made.ini))["chdir"] == f"{made.release['code']}/src"
+    for step in ("check", "before", "after"):
+        assert f"\nWorkingDirectory={made.release['code']}/src\n" in made.unit(step)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import CONNECTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
@@ -15,6 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     MAIN,
     TLS_BASE,
     TMPFILES,
+    pem_file,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
     GENERATION,
@@ -466,3 +468,72 @@ def test_the_tree_can_be_tested_in_another_place(base: dict[str, str]) -> None:
     """Paths of nginx's own are relative, so a staged copy includes its own files and not the live ones."""
     included = [words[1] for words in deep(parsed(base["nginx.conf"])) if words[0] == "include"]
     assert included == ["modules-enabled/*.conf", "mime.types", "conf.d/*.conf", "sites-enabled/*"]
+
+
+# --- Below a path, and other names --------------------------------------------------------------------------------
+
+
+def changed(settings: dict[str, Any], number: int = 0, **changes: Any) -> Rendered:
+    """One of the two apps, with other settings."""
+    (made,) = rendered({"web_apps": [{**settings["web_apps"][number], **changes}]})
+    return made
+
+
+def test_an_app_below_a_path_has_all_of_it_there_and_nothing_outside(settings: dict[str, Any]) -> None:
+    made = changed(settings, prefix="/shop")
+    assert values(location(made, "/shop/static/"), "alias") == [[f"{made.app['public']}/"]]
+    assert values(location(made, "/shop/"), "uwsgi_pass") == [[f"unix:{made.app['live_socket']}"]]
+    assert [words for words, _inner in location(made, "/")] == [["return", "404"]]
+    assert values(location(made, "=", "/shop"), "return") == [["301", "$asked_scheme://$host$asked_port_in_host/shop/"]]
+
+
+def test_so_has_one_whose_static_files_are_at_its_root(settings: dict[str, Any]) -> None:
+    made = changed(settings, 1, prefix="/shop")
+    # `root` would look for a folder called like the prefix.
+    assert values(location(made, "/shop/"), "alias") == [[f"{made.app['public']}/"]]
+    assert values(location(made, "/shop/"), "try_files") == [["$uri", "@wiki-2"]]
+    assert values(location(made, "/shop/"), "root") == []
+    assert values(location(made, "@wiki-2"), "uwsgi_pass") == [[f"unix:{made.app['live_socket']}"]]
+
+
+def test_without_a_prefix_there_is_one_location_for_all(made: Rendered) -> None:
+    assert len(those(server(made), "location", "/")) == 1
+
+
+def blocks_for(made: Rendered, *names: str) -> list[list[Directive]]:
+    return [block for _words, block in those(parsed(made.conf), "server") if [*names] in values(block, "server_name")]
+
+
+def test_other_names_lead_to_the_first_as_the_visitor_came(settings: dict[str, Any]) -> None:
+    made = changed(settings, redirect_names=["www.shop.test", "old.test"])
+    (block,) = blocks_for(made, "www.shop.test", "old.test")
+    assert [values(inner, "return") for _words, inner in those(block, "location", "/")] == [
+        [["301", "$asked_scheme://shop.test$asked_port_in_host$request_uri"]]
+    ]
+    # The first block says by which name the app is asked.
+    assert front_of(made.conf, made.base) == {
+        "host": "shop.test",
+        "port": 80,
+        "scheme": "http",
+        "proxy_protocol": False,
+    }
+
+
+def test_by_https_they_lead_there_at_once_and_have_the_certificate(settings: dict[str, Any]) -> None:
+    made = changed(settings, redirect_names=["www.shop.test"], tls="self_signed", hsts=600)
+    blocks = blocks_for(made, "www.shop.test")
+    assert [values(block, "listen")[0][0] for block in blocks] == ["80", "443"]
+    for block in blocks:
+        assert [values(inner, "return") for _words, inner in those(block, "location", "/")] == [
+            [["301", "https://shop.test$request_uri"]]
+        ]
+        assert ["Strict-Transport-Security"] in [words[:1] for words in values(block, "add_header")]
+    assert made.conf.count(f"ssl_certificate {pem_file('shop')};") == 2
+    assert made.site["names"] == ["shop.test", "www.shop.test"]
+
+
+def test_a_ca_finds_its_answer_at_other_names_too(settings: dict[str, Any]) -> None:
+    acme = {**settings["web_apps"][0], "tls": "acme", "redirect_names": ["www.shop.test"]}
+    (made,) = rendered({"web_apps": [acme], "web_acme_email": "a@b.test"})
+    plain, _secure = blocks_for(made, "www.shop.test")
+    assert those(plain, "location", "^~", "/.well-known/acme-challenge/")

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code impo
     changes,
     environment_file,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 SOURCE = {"flask_wsgi.py": "app = 1\n", "app/__init__.py": "x = 1\n", "static/a/b.js": "js", "run.sh": "#!/bin/sh\n"}
 MODES = {
@@ -265,3 +268,51 @@ def test_where_no_release_is_described_everything_is_new(tmp_path: Path, text: s
     if text is not None:
         (tmp_path / "release.json").write_text(text)
     assert changes(tmp_path / "release.json", [["new.py", "e" * 64, True]]) == ("", f"new.py {'e' * 12}\n")
+
+
+# --- An environment file, read as systemd reads it ------------------------------------------------------------------
+
+
+QUOTED = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"\n', re.DOTALL)
+
+
+def read_by_systemd(text: str) -> dict[str, str]:
+    """The variables in an EnvironmentFile of values in double quotes, by parse_env_file_internal of systemd.
+
+    There a backslash stands for itself, but before these four, and before a newline, with which it vanishes.
+    """
+    variables, end = {}, 0
+    while end < len(text):
+        found = QUOTED.match(text, end)
+        assert found, text[end:]
+        name, value = found.groups()
+        variables[name] = re.sub(r"\\(.)", lambda it: _escaped(it[1]), value, flags=re.DOTALL)
+        end = found.end()
+    return variables
+
+
+def _escaped(one: str) -> str:
+    return one if one in '"\\`$' else "" if one == "\n" else f"\\{one}"
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [
+        ('A="a\nb"\nC="d"\n', {"A": "a\nb", "C": "d"}),
+        ('A="\\a\\$\\""\n', {"A": '\\a$"'}),
+        ('A="a\\\nb"\n', {"A": "ab"}),
+    ],
+)
+def test_the_reader_reads(text: str, variables: dict[str, str]) -> None:
+    assert read_by_systemd(text) == variables
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+        | st.text(alphabet="\\\"'`$%#;= \t\r\n{}!ab\x85\ufeff", max_size=12),
+    )
+)
+def test_every_value_arrives_as_it_is(variables: dict[str, str]) -> None:
+    assert read_by_systemd(environment_file(variables)) == variables

@@ -213,13 +213,14 @@ class TestRepair:
         assert layout.environment.stat().st_mode & 0o777 == 0o600
         assert site(world)["result"] == "unchanged"
 
-    @pytest.mark.parametrize("what", ["code", "ini", "unit", "environment", "virtualenv", "unit masked"])
+    @pytest.mark.parametrize("what", ["code", "ini", "wsgi", "unit", "environment", "virtualenv", "unit masked"])
     def test_changed_content_becomes_a_new_instance(self, world: World, machine: Machine, what: str) -> None:
         good = deploy(world)
         layout = machine.app("shop").release(good)
         path = {
             "code": layout.code / "flask_wsgi.py",
             "ini": layout.ini,
+            "wsgi": layout.wsgi,
             "unit": layout.unit_file("service"),
             "environment": layout.environment,
             "virtualenv": layout.virtualenv.resolve() / "bin/flask",

@@ -63,7 +63,11 @@ BAD: dict[str, Breakage] = {
     "missing dependency": (append("flask_wsgi.py", "\nimport no_such_module\n"), "No module named 'no_such_module'"),
     "requirement that can't be installed": (append("requirements.txt", UNKNOWN), "no-such-thing-anywhere"),
     "hash mismatch": (wrong_hash, "HASHES"),
-    "wrong callable": (setting(callable="nothing"), "has no attribute 'nothing'"),
+    "no callable": (append("flask_wsgi.py", "\ndel app\n"), "cannot import name 'app'"),
+    "a factory that nobody can see": (
+        both(append("flask_wsgi.py", "\nglobals()['make'] = lambda: app\n"), setting(callable="make")),
+        "make is a function, not an app; write make()",
+    ),
     "health 500": (both(on_health("flask.abort(500)"), setting(start_timeout=8)), "status 500"),
     "health 404": (both(on_health("flask.abort(404)"), setting(start_timeout=8)), "status 404"),
     "health hangs": (both(on_health("time.sleep(60)"), setting(start_timeout=6)), "within 6 s"),
@@ -95,11 +99,21 @@ def test_never_serves(server: Server, name: str) -> None:
     assert cause in kept
 
 
-def test_a_module_that_isnt_there_is_refused_before_the_host_is_touched(server: Server) -> None:
-    server.app["module"] = "flask_wsgy"
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("module", "flask_wsgy", "did you mean 'flask_wsgi'?"),
+        ("callable", "ap", "did you mean 'app'?"),
+        ("callable", "create_app", "is a function; write create_app()"),
+    ],
+)
+def test_what_the_code_shows_is_refused_before_the_host_is_touched(
+    server: Server, key: str, value: str, told: str
+) -> None:
+    server.app[key] = value
     run = server.run()
     assert run.code != 0
-    assert "did you mean 'flask_wsgi'?" in run.output
+    assert told in run.output
     assert "See what the host has" not in run.output
 
 

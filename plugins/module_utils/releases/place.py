@@ -53,6 +53,7 @@ class Placing:
         scripts = {step: lines for step, lines in content.scripts.items() if lines}
         return [
             OwnedFile(layout.ini, content.ini, 0o640, group),
+            OwnedFile(layout.wsgi, content.wsgi, 0o640, group),
             # systemd reads it as root for the instance; nobody else must.
             OwnedFile(layout.environment, environment_file(content.environment), 0o600),
             *(

@@ -72,6 +72,7 @@ class Content:
     require_hashes: bool
     virtualenv_key: str
     ini: str
+    wsgi: str
     units: dict[str, str]
     scripts: dict[str, list[str]]
     environment: dict[str, str]
@@ -111,6 +112,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         require_hashes=app["require_hashes"],
         virtualenv_key=release["venv_key"],
         ini=texts["ini"],
+        wsgi=texts["wsgi"],
         units=texts["units"],
         scripts={"check": [release["check"]], "before": release["hooks"]["before"], "after": release["hooks"]["after"]},
         environment={**variables["environment"], **variables["secrets"], **own},

@@ -50,7 +50,7 @@ def _plugin_faults(plugin: str, *, has_credentials: bool) -> Iterator[Fault]:
 
 def name_faults(app: App, agreed: Agreement) -> Iterator[Fault]:
     """Names that no CA gives a certificate for, as it is asked."""
-    for name in app.server_names:
+    for name in app.every_name():
         told = f"'tls: acme' and {name} in 'server_names':"
         if name.startswith("[") or name.replace(".", "").isdigit():
             yield Fault(f"{told} a CA proves names alone; use 'files'", ("server_names",))

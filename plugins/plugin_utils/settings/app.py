@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import field
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
+    app_environment,
+    variable_names,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     app_name,
@@ -15,8 +19,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     headers,
     host_name,
     list_of,
+    maybe,
     one_of,
-    python_name,
+    prefix_path,
     relative_folder,
     relative_path,
     shell_lines,
@@ -54,6 +59,22 @@ class App:
             "host names that nginx answers to for this app; `*.example.com` too",
             carried=False,
         )
+    )
+    redirect_names: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            maybe(list_of(host_name, "host names")),
+            "host names whose visitors are sent to the first of `server_names`; certificates are for these too",
+            carried=False,
+        ),
+    )
+    prefix: str = field(
+        default="",
+        metadata=key(
+            maybe(prefix_path),
+            "URL path that the app is below, such as `/shop`: `url_for` begins with it, and so do `static_url` and "
+            "`health_path`, without being told; nothing is served outside",
+        ),
     )
     tls: str = field(
         default="off",
@@ -106,7 +127,22 @@ class App:
         default="flask_wsgi",
         metadata=key(dotted_name, "Python module that holds the callable; `shop.web` for a package"),
     )
-    callable: str = field(default="app", metadata=key(python_name, "name of the Flask object in the module"))
+    callable: str = field(
+        default="app",
+        metadata=key(
+            entry,
+            "the Flask object in the module, or the function that makes it: `app`, `web.app`, `create_app()`, "
+            "`create_app('production', debug=False)`; [more](entry-points.md)",
+        ),
+    )
+    chdir: str = field(
+        default="",
+        metadata=key(
+            maybe(relative_path),
+            "folder inside the source that the module is in, and in which the app runs: `src`; the source itself if "
+            "not given",
+        ),
+    )
     requirements: str = field(
         default="requirements.txt",
         metadata=key(relative_path, "what pip installs: one file, a path inside the source; an empty file is enough"),
@@ -138,7 +174,15 @@ class App:
     environment: dict[str, str] = field(
         default_factory=dict,
         metadata=key(
-            environment, "environment variables of the app; put anything in quotes but text and whole numbers"
+            app_environment, "environment variables of the app; put anything in quotes but text and whole numbers"
+        ),
+    )
+    required_environment: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            variable_names,
+            "environment variables without which nothing is deployed; each must be in `environment` or the secrets",
+            carried=False,
         ),
     )
     before_live: list[str] = field(
@@ -212,6 +256,10 @@ class App:
     @property
     def folder(self) -> str:
         return self.source or self.name
+
+    def every_name(self) -> list[str]:
+        """All host names that lead here, those that are sent on last."""
+        return [*self.server_names, *self.redirect_names]
 
     def every_header(self) -> dict[str, str]:
         """The response headers that nginx adds where the app sends none of that name."""

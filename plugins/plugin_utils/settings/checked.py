@@ -14,7 +14,11 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.acme impo
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import parse_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS, parse_defaults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
+    missing_variables,
+    parse_secrets,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import Fault, standing
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     clashes,
@@ -23,7 +27,11 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
     parse_app,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import (
+    nearest,
+    shown_name,
+    without_credentials,
+)
 
 # A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
 SOCKET_PATH_BYTES = 103
@@ -106,7 +114,7 @@ class Settings:
         if "web_acme_dns_plugin" in self.refused:
             return []
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
-        return [name for app in by_http for name in app.server_names]
+        return [name for app in by_http for name in app.every_name()]
 
     def layout(self, app: App) -> AppLayout:
         agreed = self.agreement
@@ -124,16 +132,22 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         given = []
     items = items_of(given, problems)
     names = names_of(items)
-    found = [parse_app(item, number, problems) for number, item in enumerate(items, start=1)]
-    apps = [app for app, _wrong in found if app is not None]
-    wrong_keys = {app.name: wrong for app, wrong in found if app is not None}
+    defaults = parse_defaults(request.variables.get(DEFAULTS, {}), problems)
+    found = [parse_app(defaults.with_own(item), number, problems) for number, item in enumerate(items, start=1)]
+    known = [
+        (app, wrong)
+        for (app, wrong), item in zip(found, items, strict=True)
+        if app is not None and not defaults.hide_source_of(item)
+    ]
+    apps = [app for app, _wrong in known]
+    wrong_keys = {app.name: wrong for app, wrong in known}
     problems += clashes(items)
     environments = {app.name: app.environment for app in apps}
     chosen = _chosen("app", request.app, names, problems) or names
     gone = [app.name for app in apps if not app.is_present()]
     deployed = [name for name in names if name in chosen and name not in gone]
     restarted = _chosen("restart", request.restart, deployed, problems)
-    secrets = parse_secrets(request.variables.get("web_app_secrets", {}), environments, names, problems)
+    secrets = parse_secrets(request.variables, environments, names, problems)
     settings = Settings(
         agreement=agreement,
         refused=refused,
@@ -145,7 +159,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         read=request.read,
     )
     problems += _faults(settings, wrong_keys)
-    return settings, problems
+    return settings, [without_credentials(problem) for problem in problems]
 
 
 def _chosen(option: str, given: Any, names: Sequence[str], problems: list[str]) -> list[str]:
@@ -167,9 +181,7 @@ def _faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Ite
     """What is wrong beyond each key and variable by itself. `wrong_keys` are those that were refused, by app."""
     yield from standing(_shared_faults(settings), settings.refused)
     for app in settings.present():
-        for line in standing(_tls_faults(settings, app), settings.refused | wrong_keys[app.name]):
-            yield f"web_apps: '{app.name}' has {line}"
-        for fault in source_faults(app, settings.folder(app)):
+        for fault in _app_faults(settings, app, settings.refused | wrong_keys[app.name]):
             yield f"web_apps: '{app.name}' {fault}"
     for app in settings.apps:
         if len(longest := _longest_socket(settings.layout(app))) > SOCKET_PATH_BYTES:
@@ -189,6 +201,17 @@ def _shared_faults(settings: Settings) -> Iterator[Fault]:
         yield Fault(nobody, ("web_trusted_proxies",))
     if any(app.tls == "acme" for app in settings.present()):
         yield from account_faults(agreed, settings.ca_bundle)
+
+
+def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterator[str]:
+    """What is wrong with one app, as the ends of sentences that begin with it."""
+    for line in standing(_tls_faults(settings, app), refused):
+        yield f"has {line}"
+    if app.redirect_names and app.server_names and app.server_names[0].startswith("*."):
+        yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
+    secrets = settings.secrets.get(app.name, {})
+    yield from missing_variables(app.required_environment, app.environment, secrets)
+    yield from source_faults(app, settings.folder(app))
 
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[Fault]:
@@ -215,7 +238,7 @@ def _tls_faults(settings: Settings, app: App) -> Iterator[Fault]:
         except OSError as error:
             yield Fault(f"'{name}': {str(settings.path(path))!r} can't be read: {error.strerror or error}", (name,))
     if len(found) == len(given):
-        lines = certificate_faults(found["tls_certificate"], found["tls_key"], app.server_names)
+        lines = certificate_faults(found["tls_certificate"], found["tls_key"], app.every_name())
         yield from (Fault(line, tuple(given)) for line in lines)
 
 

@@ -14,11 +14,12 @@ from ansible._internal._datatag._tags import Origin
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import EncryptedString
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import HIDDEN, PREFIX
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import SECRETS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import masked
 
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 # Every value in these is hidden, however the file is kept.
-ALL_HIDDEN = ("web_app_secrets", *(f"{PREFIX}{name}" for name in HIDDEN))
+ALL_HIDDEN = tuple(f"{PREFIX}{name}" for name in HIDDEN)
 # Other hosts' variables, and what Ansible itself adds.
 NOT_OURS = ("hostvars", "groups", "vars", "ansible_facts")
 
@@ -37,7 +38,7 @@ def without_secrets(
 
 def _secrets(task_vars: Mapping[str, Any], render: Render) -> Iterator[str]:
     for name, value in task_vars.items():
-        if name in ALL_HIDDEN:
+        if name in ALL_HIDDEN or str(name).startswith(SECRETS[:-1]):
             yield from _texts(_rendered(value, render))
         elif name not in NOT_OURS:
             yield from _vaulted(value, render)

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import names_only
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import is_required
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown, shown_name
 
 # Keys without which nothing can be said of the source.
-LEADS_TO_SOURCE = {"name", "source", "module", "requirements", "require_hashes", "static_folder", "state"}
+LEADS_TO_SOURCE = {
+    *("name", "source", "module", "callable", "chdir", "requirements", "require_hashes", "static_folder", "state"),
+}
 # Keys whose values are never shown: people put there what others need not see.
 NEVER_SHOWN = {"environment", "before_live", "after_live"}
 
@@ -35,6 +38,11 @@ def names_of(items: Given) -> list[str]:
     return [str(item["name"]) for item in items if isinstance(item.get("name"), str)]
 
 
+def quoted(name: str, value: Any) -> str:
+    """How a message shows the value of a key."""
+    return "" if name in NEVER_SHOWN or isinstance(value, Mapping) else f": {shown(value)}"
+
+
 def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tuple[App | None, frozenset[str]]:
     """The app, what is wrong with it added to `problems`, with defaults in place of wrong values; None if those hide
     what its source is. Beside it the keys of these values. `number` counts from 1."""
@@ -53,8 +61,9 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tup
                 values[str(name)] = FIELDS[name].metadata["rule"](value)
             except WrongValue as error:
                 wrong.add(str(name))
-                quoted = "" if name in NEVER_SHOWN or isinstance(value, Mapping) else f": {shown(value)}"
-                problems.append(f"web_apps: {called} has {name!r}{quoted}, but it {error}")
+                if name == "environment":
+                    values["environment"] = names_only(value)
+                problems.append(f"web_apps: {called} has {name!r}{quoted(name, value)}, but it {error}")
     is_known = "name" in values and not wrong & LEADS_TO_SOURCE
     return App(**values) if is_known else None, frozenset(wrong)
 
@@ -68,7 +77,7 @@ def _missing(given: Mapping[str, Any]) -> Iterator[str]:
 
 def clashes(items: Given) -> Iterator[str]:
     """Names that two apps claim. nginx only warns of a server name that appears twice, and serves one of them."""
-    owners: dict[str, str] = {}
+    owners: dict[str, tuple[str, str]] = {}
     names: set[str] = set()
     for item in items:
         name = item.get("name")
@@ -77,12 +86,23 @@ def clashes(items: Given) -> Iterator[str]:
         if name in names:
             yield f"web_apps: the name {shown_name(name)} appears twice; each app needs a name of its own"
         names.add(name)
-        # An app that is on its way out leaves its host names to others.
-        listed = item.get("server_names") if item.get("state") != "absent" else None
-        for server_name in listed if isinstance(listed, list) else []:
-            owner = owners.setdefault(str(server_name), name)
+        for key, server_name in _claimed(item):
+            owner, owners_key = owners.setdefault(str(server_name), (name, key))
             if owner != name:
+                keys = f"'{key}'" if key == owners_key else f"'{key}' and '{owners_key}'"
                 yield (
                     f"web_apps: {shown_name(name)} and {shown_name(owner)} both have {shown_name(server_name)} in "
-                    "'server_names'; a host name leads to one app"
+                    f"{keys}; a host name leads to one app"
                 )
+            elif key != owners_key:
+                yield (
+                    f"web_apps: {shown_name(name)} has {shown_name(server_name)} in 'server_names' and in "
+                    "'redirect_names'; keep one"
+                )
+
+
+def _claimed(item: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The host names of an item, with the key that each stands in. One that is on its way out claims none."""
+    for key in ("server_names", "redirect_names"):
+        listed = item.get(key) if item.get("state") != "absent" else None
+        yield from ((key, name) for name in (listed if isinstance(listed, list) else []))

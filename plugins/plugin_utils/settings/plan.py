@@ -9,7 +9,6 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import identity
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
@@ -19,6 +18,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked i
     Settings,
     parse,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import CodeFile, Unreadable, code_files
 
 # Seconds. Requests end from the inside out: uWSGI first, then nginx, then systemd. So the visitor's answer and the
@@ -85,7 +86,15 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
         values = {name: value for name, value in dataclasses.asdict(app).items() if name not in APART}
         # A release that is rolled back to may take longer than the live one.
         slowest = max(app.request_timeout, int(known.get("longest_timeout", 0)))
-        site = {"read_timeout": slowest + NGINX_WAITS_LONGER, "headers": list(_headers(app)), "is_waiting": False}
+        site = {
+            "names": app.every_name(),
+            "first_name": app.server_names[0],
+            "root": f"{app.prefix}/",
+            "static_url": f"{app.prefix}{app.static_url}",
+            "read_timeout": slowest + NGINX_WAITS_LONGER,
+            "headers": list(_headers(app)),
+            "is_waiting": False,
+        }
         yield {
             "app": {**values, **settings.layout(app).describe()},
             "release": release,
@@ -142,7 +151,7 @@ def _release(
     while known.get("renew") and made == known.get("live"):
         serial += 1
         made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
-    layout = settings.layout(app).release(made)
+    layout, wanted = settings.layout(app).release(made), entry_of(app.callable)
     return {
         **layout.describe(),
         "version": version,
@@ -152,9 +161,15 @@ def _release(
         "ref": identity.ref(source),
         "files": [list(file) for file in files],
         "venv_key": identity.venv_key(app, files, minor),
-        "check": _import_check(app, layout),
+        "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},
+        "chdir": str(layout.code / app.chdir),
+        "check": import_check(layout, wanted),
         "stop_timeout": app.request_timeout + SYSTEMD_WAITS_LONGER,
-        "gate": {"path": app.health_path, "successes": app.health_successes, "deadline": app.start_timeout},
+        "gate": {
+            "path": f"{app.prefix}{app.health_path}",
+            "successes": app.health_successes,
+            "deadline": app.start_timeout,
+        },
         "drain": app.request_timeout,
         "keep": app.keep_releases,
         "hooks": {
@@ -163,12 +178,6 @@ def _release(
             "after": app.after_live,
         },
     }
-
-
-def _import_check(app: App, release: ReleaseLayout) -> str:
-    """A shell line, run in the code's folder, that fails with a traceback if the app can't be imported."""
-    importing = f'import importlib; getattr(importlib.import_module("{app.module}"), "{app.callable}")'
-    return f"exec {release.virtualenv}/bin/python -c '{importing}'"
 
 
 def deployed_by() -> str:

@@ -140,6 +140,15 @@ def list_of(rule: Rule, what: str) -> Rule:
     return check
 
 
+def maybe(rule: Rule) -> Rule:
+    """What passes `rule`, or nothing at all: an empty text or list, which is what isn't given."""
+
+    def check(value: Any) -> Any:
+        return value if value in ("", []) and isinstance(value, str | list) else rule(value)
+
+    return check
+
+
 def networks(value: Any) -> list[str]:
     """Addresses and networks, as nginx takes them; there may be none."""
     if not isinstance(value, list):
@@ -197,7 +206,6 @@ host_name = text(
     "a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)",
 )
 dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")
-python_name = text(r"[A-Za-z_]\w*", "a Python name (app)")
 inner_path = text(
     r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w.+@-]+(/[\w.+@-]+)*",
     "a path inside the source, without '..'",
@@ -221,6 +229,9 @@ url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health
 static_path = text(
     r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",
     "a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)",
+)
+prefix_path = text(
+    r"(/(?!\.)[A-Za-z0-9._~-]+)+", "a URL path that begins with '/' and doesn't end with it (/shop), without '..'"
 )
 # On this machine; what it holds is sent to the hosts.
 file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the playbook or absolute")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import requirements
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_faults
 
 # What never belongs to a release: version control, caches, somebody's virtualenv.
 NOT_CODE = (
@@ -108,7 +108,7 @@ def source_faults(app: App, folder: Path) -> Iterator[str]:
         yield f"has 'source': {Unreadable(error)}"
         return
     files.sort()
-    yield from _module_faults(app, folder, files)
+    yield from entry_faults(app.module, app.callable, app.chdir, folder, files)
     yield from _static_faults(app, folder, files)
     yield from _page_faults(app, folder, files)
     if app.requirements in files:
@@ -146,14 +146,6 @@ def _link_fault(link: os.DirEntry[str], folder: Path) -> str:
     if os.path.isdir(link.path):
         return "to a folder"
     return "" if Path(link.path).resolve().is_relative_to(folder.resolve()) else "out of the source"
-
-
-def _module_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
-    module = app.module.replace(".", "/")
-    if f"{module}.py" not in files and f"{module}/__init__.py" not in files:
-        found = [path.removesuffix(".py") for path in files if path.endswith(".py") and "/" not in path]
-        hint = nearest(app.module, found, "modules")
-        yield f"has 'module': {app.module!r}, but there is no such module in {str(folder)!r}{hint}"
 
 
 def _static_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:

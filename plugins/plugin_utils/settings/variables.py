@@ -15,6 +15,11 @@ from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
+    SECRETS,
+    secrets_variables,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import STAGING
 
@@ -33,6 +38,8 @@ TRIED = {
     "web_(tls|ssl)_(private_)?key": f"'tls_key' {_IN_AN_APP}",
     "web_hsts": f"'hsts' {_IN_AN_APP}",
 }
+# Without its s, or with more than an underscore behind it.
+MISSPELT_SECRETS = re.compile(r"web_app_secret(?!s(_|$))")
 # What a person chooses for one run: -e app=shop -e restart=shop.
 CHOICES = ("app", "restart")
 # As Ansible takes them for files of variables.
@@ -41,7 +48,7 @@ EXTENSIONS = ("", ".yml", ".yaml", ".json")
 
 def own_variables() -> list[str]:
     """Names of all variables that the settings are read from."""
-    return ["web_apps", "web_app_secrets", *agreement.variables()]
+    return ["web_apps", DEFAULTS, SECRETS, *agreement.variables()]
 
 
 # --- Their values ---------------------------------------------------------------------------------------------------
@@ -62,7 +69,7 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
             raise OSError(errno.EACCES, _reason(error), str(path)) from error
 
     values, problems = {}, []
-    for name in [*own_variables(), *CHOICES]:
+    for name in dict.fromkeys([*own_variables(), *secrets_variables(task_vars), *CHOICES]):
         if name in task_vars:
             try:
                 values[name] = plain(render(task_vars[name]))
@@ -129,7 +136,8 @@ def misspelt(names: Iterable[str], project: str) -> list[str]:
         *own_variables(),
         *(name for home in homes for name in re.findall(r"^(\w+):", home.read_text(encoding="utf-8"), re.MULTILINE)),
     ]
-    instead = {name: _instead(name, known) for name in sorted({*names} - {*known}) if OURS.match(name)}
+    unknown = sorted({*names} - {*known, *secrets_variables(names)})
+    instead = {name: _instead(name, known) for name in unknown if OURS.match(name)}
     return [f"{name}: nothing reads this variable; {remedy}" for name, remedy in instead.items() if remedy]
 
 
@@ -139,6 +147,9 @@ def _instead(name: str, known: Sequence[str]) -> str:
         if re.fullmatch(tried, name):
             return remedy
     # Names begin alike, so only those count that are very near.
+    if MISSPELT_SECRETS.match(name):
+        words = re.sub("^web_app_secrets?_?", f"{SECRETS}_", name).rstrip("_")
+        return f"did you mean {words!r}?"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.84)
     return f"did you mean {near[0]!r}?" if near else ""
 

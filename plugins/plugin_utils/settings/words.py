@@ -11,26 +11,37 @@ from typing import Any
 HIDDEN = "(not shown)"
 # A longer value isn't read but skipped, and may be a key.
 SHOWN_LENGTH = 60
+# So many names a message lists, where there may be hundreds.
+LISTED = 12
 # A shorter secret is in half of all that is printed: masking it would hide the message, not the secret.
 SECRET_LENGTH = 4
 
 # What stands in a name, a path, a pattern. After any other character there may be a password:
 # DATABASE_URL=postgres://u:p@db.
 _NOT_PLAIN = re.compile(r"[^\w./*-]")
+# What stands before the host in a URL. The first half also finds a password that holds a slash or an @.
+_CREDENTIALS = re.compile(r"(?<=\w)://(?!git@)([^\s'\"]*:[^\s'\"]*|[^\s'\"/@]*)@")
 # Where a URL holds a user, a password or a token, and where a setting holds its value.
 _MAY_HOLD_A_SECRET = re.compile(r"://|@|=")
 
 
 def shown(value: Any) -> str:
     """The value as a person recognises it. Dictionaries, long values and texts like a URL aren't shown."""
+    if _may_be_secret(value):
+        return HIDDEN
     text = json.dumps(value, default=str, ensure_ascii=False)
-    return HIDDEN if len(text) > SHOWN_LENGTH or _may_be_secret(value) else text
+    return HIDDEN if len(text) > SHOWN_LENGTH else text
 
 
 def _may_be_secret(value: Any) -> bool:
     if isinstance(value, list):
         return any(_may_be_secret(item) for item in value)
     return isinstance(value, Mapping) or bool(isinstance(value, str) and _MAY_HOLD_A_SECRET.search(value))
+
+
+def without_credentials(line: str) -> str:
+    """The line without what URLs hold before their host. `git` is the user of everybody's SSH URLs."""
+    return _CREDENTIALS.sub(f"://{HIDDEN}@", line)
 
 
 def shown_name(name: Any) -> str:
@@ -43,12 +54,13 @@ def shown_name(name: Any) -> str:
     return repr(plain if plain == name else f"{plain}…")
 
 
-def nearest(word: Any, known: Iterable[str], kind: str) -> str:
-    """What follows a word that is wrong: which of the known names is meant, and all of them."""
+def nearest(word: Any, known: Iterable[str], kind: str, listed: int = 999) -> str:
+    """What follows a word that is wrong: which of the known names is meant, and all of them, or so many."""
     names = list(known)
     near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"{hint} Known {kind}: {', '.join(names) or 'none'}"
+    more = ", …" if len(names) > listed else ""
+    return f"{hint} Known {kind}: {', '.join(names[:listed]) or 'none'}{more}"
 
 
 def masked(lines: Iterable[str], secrets: Iterable[str]) -> list[str]:

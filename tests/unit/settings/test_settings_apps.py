@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import without_credentials
 
 from settings import Workshop, app
 
@@ -81,6 +82,27 @@ def test_a_host_name_leads_to_one_app(workshop: Workshop) -> None:
     )
 
 
+def test_so_does_one_that_redirects(workshop: Workshop) -> None:
+    second = app(name="shop-2", source="shop", server_names=["b.test"], redirect_names=["shop.test", "www.test"])
+    third = app(name="shop-3", source="shop", server_names=["c.test"], redirect_names=["www.test"])
+    assert workshop.problems(app(), second, third) == [
+        (
+            "web_apps: 'shop-2' and 'shop' both have 'shop.test' in 'redirect_names' and 'server_names'; "
+            "a host name leads to one app"
+        ),
+        "web_apps: 'shop-3' and 'shop-2' both have 'www.test' in 'redirect_names'; a host name leads to one app",
+    ]
+    assert workshop.problem(app(redirect_names=["shop.test"])) == (
+        "web_apps: 'shop' has 'shop.test' in 'server_names' and in 'redirect_names'; keep one"
+    )
+
+
+def test_a_redirect_leads_to_a_name(workshop: Workshop) -> None:
+    assert workshop.problem(app(server_names=["*.shop.test"], redirect_names=["www.test"])) == (
+        "web_apps: 'shop' has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
+    )
+
+
 def test_an_absent_app_leaves_its_host_names_to_others(workshop: Workshop) -> None:
     assert workshop.problems(app(), app(name="old-shop", state="absent")) == []
 
@@ -127,6 +149,43 @@ def test_environment(workshop: Workshop, variables: Any, remedy: str) -> None:
     assert workshop.problem(app(), web_build_environment=variables) == f"web_build_environment: {remedy}"
 
 
+FOREIGN: list[tuple[str, str]] = [
+    ("PATH", "the virtualenv's programs come first as it is; write the full path of any other program"),
+    ("PYTHONHOME", "Python would leave the release's virtualenv"),
+    (
+        "PYTHONPATH",
+        "modules come from the source and its requirements; set 'chdir' for those in a folder of it",
+    ),
+    ("PYTHONSAFEPATH", "Python would not find the app"),
+    ("LD_PRELOAD", "it makes programs load other libraries; install them on the host instead"),
+    ("LD_LIBRARY_PATH", "it makes programs load other libraries; install them on the host instead"),
+]
+
+
+@pytest.mark.parametrize(("name", "why"), FOREIGN)
+def test_what_would_run_another_program_is_refused_with_the_reason(workshop: Workshop, name: str, why: str) -> None:
+    told = f"must not set '{name}': {why}"
+    assert workshop.problem(app(environment={name: "x"})) == f"web_apps: 'shop' has 'environment', but it {told}"
+    assert workshop.problem(app(), secrets={"shop": {name: "long enough"}}) == f"web_app_secrets: 'shop' {told}"
+    # A compiler that pip needs may be anywhere.
+    assert workshop.problems(app(), web_build_environment={name: "x"}) == []
+
+
+def test_a_value_is_as_long_as_linux_takes_it(workshop: Workshop) -> None:
+    for longest in ("x" * (128 * 1024 - 4), "é" * (64 * 1024 - 2)):
+        assert workshop.problems(app(environment={"A": longest})) == []
+        assert workshop.problem(app(environment={"A": longest + "x"})) == (
+            "web_apps: 'shop' has 'environment', but it must hold less than 128 KB in each value; "
+            "that of 'A' is longer: put it into a file"
+        )
+
+
+@pytest.mark.parametrize("value", ["\ud800", "\ufffe", "\ufdd0", "\U0001ffff"], ids=ascii)
+def test_what_systemd_doesnt_take_for_text_is_refused(workshop: Workshop, value: str) -> None:
+    """It would start the app without the variable, and say so in the journal alone."""
+    assert "must be text, which the value of 'A' isn't" in workshop.problem(app(environment={"A": f"x{value}"}))
+
+
 def test_any_text_is_a_good_value(workshop: Workshop) -> None:
     odd = {"A": "a; } server {\n%i $HOME \"'`#\\ é", "CR": "a\r\nb\r", "b_2": 5432, "_": ""}
     made = workshop.plan(app(environment=odd), web_build_environment=odd)
@@ -153,6 +212,140 @@ def test_an_absent_app_may_keep_its_secrets(workshop: Workshop) -> None:
     assert workshop.problems(absent, secrets={"shop": {"A": "xxxx"}}) == []
 
 
+def test_secrets_of_several_variables_are_merged_by_single_secret(workshop: Workshop) -> None:
+    """One that is different in staging doesn't drop the others."""
+    wiki = app(name="wiki", source="shop", server_names=["wiki.test"])
+    made = workshop.plan(
+        app(),
+        wiki,
+        web_app_secrets_staging={"shop": {"KEY": "of-staging"}},
+        web_app_secrets={"shop": {"KEY": "of-all-of-them", "TOKEN": "of-all"}},
+        web_app_secrets_more={"wiki": {"KEY": "of-the-wiki"}, "shop": {"KEY": "of-more", "MORE": "of-more"}},
+    )
+    assert made["secrets"] == {
+        "shop": {"KEY": "of-staging", "TOKEN": "of-all", "MORE": "of-more"},
+        "wiki": {"KEY": "of-the-wiki"},
+    }
+
+
+def test_each_of_them_is_told_by_its_own_name(workshop: Workshop) -> None:
+    told = workshop.problems(
+        app(environment={"DEBUG": "1"}),
+        web_app_secrets_a=["x"],
+        web_app_secrets_b={"shpo": {}},
+        web_app_secrets_c={"shop": {"A": None}},
+        web_app_secrets_d={"shop": {"DEBUG": "long enough"}},
+    )
+    assert told == [
+        "web_app_secrets_a: must be a dictionary with an app's name as key",
+        "web_app_secrets_b: 'shpo' is not an app; did you mean 'shop'? Known apps: shop",
+        "web_app_secrets_c: 'shop' must hold strings; put the value of 'A' in quotes",
+        "web_app_secrets_d: 'shop' sets 'DEBUG', and so does its 'environment'; keep one",
+    ]
+
+
+def test_a_variable_that_an_app_needs_must_be_there(workshop: Workshop) -> None:
+    needing = app(required_environment=["DATABASE_URL", "KEY", "A"], environment={"A": "", "DATABASE_URI": "x"})
+    assert workshop.problem(needing, secrets={"shop": {"KEY": "long enough"}}) == (
+        "web_apps: 'shop' has 'required_environment': 'DATABASE_URL' is set neither in 'environment' nor in "
+        "web_app_secrets; did you mean 'DATABASE_URI'? Known variables: A, DATABASE_URI, KEY"
+    )
+    shared = {"environment": {"KEY": "1"}}
+    good = app(required_environment=["KEY", "B"])
+    assert workshop.problems(good, web_app_defaults=shared, web_app_secrets_x={"shop": {"B": "long enough"}}) == []
+
+
+def test_what_is_wrong_isnt_also_missing(workshop: Workshop) -> None:
+    assert "put the value of 'A'" in workshop.problem(app(required_environment=["A"], environment={"A": None}))
+    told = workshop.problem(app(required_environment=["A"]), secrets={"shop": {"A": 1.5}})
+    assert told == "web_app_secrets: 'shop' must hold strings; put the value of 'A' in quotes"
+
+
+def test_an_absent_app_needs_nothing(workshop: Workshop) -> None:
+    assert workshop.problems({"name": "old", "state": "absent", "required_environment": ["A"]}) == []
+
+
+# --- What all apps share ------------------------------------------------------------------------------------------
+
+
+def test_defaults_reach_every_app_and_its_own_keys_win(workshop: Workshop) -> None:
+    shared = {
+        "processes": 7,
+        "threads": 3,
+        "environment": {"A": "shared", "B": "shared"},
+        "headers": {"X-A": "shared", "X-B": "shared"},
+        "before_live": ["shared"],
+    }
+    own = {"threads": 9, "environment": {"B": "own", "C": "own"}, "headers": {"X-B": ""}, "before_live": []}
+    made = workshop.plan(
+        app(**own), app(name="wiki", source="shop", server_names=["wiki.test"]), web_app_defaults=shared
+    )
+    shop, wiki = (item["app"] for item in made["apps"])
+    assert (shop["processes"], shop["threads"], shop["before_live"]) == (7, 9, [])
+    assert (wiki["processes"], wiki["threads"], wiki["before_live"]) == (7, 3, ["shared"])
+    assert shop["headers"] == {"X-A": "shared", "X-B": ""}
+    assert made["environments"] == {
+        "shop": {"A": "shared", "B": "own", "C": "own"},
+        "wiki": {"A": "shared", "B": "shared"},
+    }
+
+
+def test_what_is_wrong_with_them_is_told_once(workshop: Workshop) -> None:
+    told = workshop.problems(
+        app(),
+        app(name="wiki", source="shop", server_names=["wiki.test"]),
+        web_app_defaults={
+            "processes": "many",
+            "thraeds": 4,
+            "name": "x",
+            "source": "..",
+            "server_names": [],
+            "environment": {"TOKEN": 1.5},
+            "module": 5,
+            4: 5,
+        },
+    )
+    shareable = [key for key in meanings(App) if key not in _ITS_OWN]
+    known = ", ".join(shareable)
+    assert told == [
+        "web_app_defaults: has 'processes': \"many\", but it must be a whole number from 1 to 512",
+        f"web_app_defaults: has an unknown key 'thraeds'; did you mean 'threads'? Known keys: {known}",
+        "web_app_defaults: has 'name', which belongs to each app itself; write it there",
+        "web_app_defaults: has 'source', which belongs to each app itself; write it there",
+        "web_app_defaults: has 'server_names', which belongs to each app itself; write it there",
+        "web_app_defaults: has 'environment', but it must hold strings; put the value of 'TOKEN' in quotes",
+        "web_app_defaults: has 'module': 5, but it must be a dotted Python name (flask_wsgi, shop.web)",
+        f"web_app_defaults: has an unknown key 4. Known keys: {known}",
+    ]
+
+
+@pytest.mark.parametrize("default", [{"module": 5}, {"modul": "x"}], ids=json.dumps)
+def test_what_a_wrong_default_hides_is_no_problem_of_each_app(workshop: Workshop, default: Any) -> None:
+    (workshop.source / "flask_wsgi.py").rename(workshop.source / "web.py")
+    assert workshop.problem(app(), web_app_defaults=default).startswith("web_app_defaults: has ")
+    told = workshop.problems(app(module="wbe"), web_app_defaults=default)
+    assert len(told) == 2
+    assert "did you mean 'web'?" in told[1]
+
+
+_ITS_OWN = {"name", "server_names", "redirect_names", "source", "state", "purge"}
+
+
+@pytest.mark.parametrize("given", [[], None, "processes: 4", 4, [{"processes": 4}]], ids=json.dumps)
+def test_defaults_are_a_dictionary(workshop: Workshop, given: Any) -> None:
+    told = workshop.problem(app(), web_app_defaults=given)
+    assert told == "web_app_defaults: must be a dictionary of keys of an app (processes: 4)"
+
+
+def test_an_app_that_goes_has_no_defaults(workshop: Workshop) -> None:
+    assert workshop.problems({"name": "old", "state": "absent"}, web_app_defaults={"tls": "self_signed"}) == []
+
+
+def test_a_wrong_dictionary_of_an_app_is_its_own_fault(workshop: Workshop) -> None:
+    told = workshop.problem(app(environment=["A"]), web_app_defaults={"environment": {"A": "x"}})
+    assert told == "web_apps: 'shop' has 'environment', but it must be a dictionary of NAME: value"
+
+
 # --- What is never shown ------------------------------------------------------------------------------------------
 
 URL = "postgres://u:hunter2@db/shop"
@@ -173,6 +366,16 @@ LEAKS: dict[str, dict[str, Any]] = {
     "a shell line": {"app": {"before_live": "psql --password hunter2"}},
     "shell lines": {"app": {"after_live": ["psql --password hunter2", 7]}},
     "a dictionary": {"app": {"threads": {"TOKEN": "hunter2"}}},
+    "an argument": {"app": {"callable": "create_app('postgres://u:hunter2@db')"}},
+    "an argument that looks otherwise": {"app": {"callable": "create_app(password='hunter2')"}},
+    "a prefix": {"app": {"prefix": URL}},
+    "a folder": {"app": {"chdir": f"src/{URL}"}},
+    "a variable that is needed": {"app": {"required_environment": [f"DATABASE_URL={URL}"]}},
+    "a default": {"web_app_defaults": {"processes": URL}},
+    "an unknown default": {"web_app_defaults": {f"DATABASE_URL={URL}": 1}},
+    "the environment of all": {"web_app_defaults": {"environment": f"DATABASE_URL={URL}"}},
+    "all as a line": {"web_app_defaults": f"DATABASE_URL={URL}"},
+    "other secrets as a line": {"web_app_secrets_more": {"shop": f"DATABASE_URL={URL}"}},
     "secrets as a line": {"secrets": {"shop": f"DATABASE_URL={URL}"}},
     "secrets without an app": {"secrets": f"DATABASE_URL={URL}"},
     "secrets by the wrong name": {"secrets": {"shpo": {"TOKEN": "hunter2"}}},
@@ -182,6 +385,19 @@ LEAKS: dict[str, dict[str, Any]] = {
     "an index beside a fault": {"web_build_environment": {"PIP_INDEX_URL": URL, "A": None}},
     "a user": {"web_user": URL},
 }
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["postgres://u:hunter2@db/shop", "https://hunter2@git.test/x", "x+y://u:hun/ter2:hunter2@h", "'s3://a:hunter2@b'"],
+)
+def test_whatever_names_a_url_doesnt_name_its_password(line: str) -> None:
+    """The last guard, for messages that quote what another program said."""
+    told = without_credentials(f"git said: {line} isn't there")
+    assert "hunter2" not in told
+    assert "(not shown)@" in told
+    for harmless in ("ssh://git@git.test/x", "https://git.test/x@v1 and a@b", "a@b.test"):
+        assert without_credentials(harmless) == harmless
 
 
 @pytest.mark.parametrize("what", LEAKS)

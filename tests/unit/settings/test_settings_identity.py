@@ -25,7 +25,9 @@ from settings import Workshop, app
 IN_THE_RELEASE: dict[str, Any] = {
     "name": "shop-2",
     "module": "other",
-    "callable": "create_app",
+    "callable": "app.wsgi_app",
+    "chdir": "src",
+    "prefix": "/shop",
     "requirements": "other.txt",
     "require_hashes": False,
     "static_folder": "public",
@@ -44,6 +46,8 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "tls": "self_signed",
     "headers": {"X-Frame-Options": "DENY"},
     "server_names": ["b.test"],
+    "redirect_names": ["www.b.test"],
+    "required_environment": [],
     "source": "copy",
     "static_url": "/",
     "error_pages": "errors",
@@ -82,7 +86,8 @@ AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
 @pytest.fixture
 def rich(workshop: Workshop) -> Workshop:
     """A source in which all the values above make sense."""
-    workshop.write("shop/other.py", "")
+    workshop.write("shop/other.py", "app = made()\n")
+    workshop.write("shop/src/flask_wsgi.py", "app = made()\n")
     workshop.write("shop/other.txt", "")
     workshop.write("shop/public/a.css", "")
     workshop.write("shop/static/errors/404.html", "")
@@ -275,7 +280,7 @@ def test_a_virtualenv_depends_on_requirements_and_python_alone(rich: Workshop) -
     others = [app(**{key: value}) for key, value in IN_THE_RELEASE.items() if "require" not in key and key != "name"]
     assert {venv(other) for other in others} == {first}
     assert venv(python="3.13.9") == venv(secrets={"shop": {"A": "xxxx"}}) == venv(restart="shop") == first
-    rich.write("shop/flask_wsgi.py", "app = 1\n")
+    rich.write("shop/flask_wsgi.py", "app = other()\n")
     assert venv() == first
     changed = [venv(python="3.11.2"), venv(app(requirements="other.txt")), venv(app(require_hashes=False))]
     rich.write("shop/requirements.txt", "flask==3.1.2 --hash=sha256:01\n")
@@ -299,7 +304,7 @@ def test_hooks_are_remembered_by_version_environment_and_lines(rich: Workshop) -
         key(app(after_live=["flask db upgrade"])),
         key(app(requirements="other.txt")),
     ]
-    rich.write("shop/flask_wsgi.py", "app = 1\n")
+    rich.write("shop/flask_wsgi.py", "app = other()\n")
     assert len({first, *others, key()}) == 7
 
 

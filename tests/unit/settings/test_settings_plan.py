@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import cause_in
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import settings as package
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import plan as plan_room
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import code_files
 
+from project import renderer
 from settings import Workshop, app
 
 PACKAGE = Path(str(package.__file__)).parent
@@ -76,6 +80,8 @@ def test_so_has_its_release(workshop: Workshop) -> None:
     layout = AppLayout("shop").release(release["id"]).describe()
     assert {name: release[name] for name in layout} == layout
     assert {name: value for name, value in release.items() if name not in layout} == {
+        "entry": {"module": "flask_wsgi", "name": "app", "text": "app"},
+        "chdir": f"/opt/shop/releases/{release['id']}/code",
         "version": release["version"],
         "serial": 0,
         "python": "3.13",
@@ -131,14 +137,79 @@ def test_nginx_waits_for_the_slowest_release_that_may_answer(workshop: Workshop,
     assert item["site"]["read_timeout"] == nginx
 
 
-@pytest.mark.parametrize(("callable_", "ends"), [("app", 0), ("nothing", 1)])
-def test_the_import_check_fails_for_what_cant_be_imported(workshop: Workshop, callable_: str, ends: int) -> None:
+# How an app is named, its module, and the line with which the host refuses it; "" if it is taken.
+CHECKED: list[tuple[str, str, str]] = [
+    ("app", "def app(environ, start_response): ...", ""),
+    ("app", "def app(*everything): ...", ""),
+    ("app", "class Holder:\n    def __call__(self, environ, start_response): ...\napp = Holder()", ""),
+    ("web.app", "class web:\n    def app(environ, start_response): ...", ""),
+    ("make('é', debug=False)", "def make(kind, *, debug): return lambda environ, answer: (kind, debug)", ""),
+    ("app", "globals()['app'] = print", ""),
+    ("app", "from flask import Flask\napp = Flask(__name__)", ""),
+    ("app", "import nowhere\napp = nowhere.app", "ModuleNotFoundError: No module named 'nowhere'"),
+    ("app", "import sys\nsys.modules", "ImportError: cannot import name 'app' from 'flask_wsgi'"),
+    ("app", "globals()['app'] = None", "CallableError: app is of the type NoneType, which answers no requests"),
+    (
+        "app",
+        "make = lambda: 1\napp = make",
+        "CallableError: app is a function, not an app; write app() if it returns one",
+    ),
+    (
+        "web.make",
+        "class web:\n    def make(debug=True, kind=''): ...",
+        "CallableError: web.make is a function, not an app; write web.make() if it returns one",
+    ),
+    (
+        "web.app",
+        "class web:\n    async def app(scope, receive, send): ...",
+        "CallableError: web.app is an async function, and uWSGI speaks WSGI; name a Flask object",
+    ),
+    ("make(1)", "make = lambda: 1", "TypeError: <lambda>() takes 0 positional arguments but 1 was given"),
+    ("make()", "make = lambda: None", "CallableError: make() is of the type NoneType, which answers no requests"),
+    ("web.app", "class web: ...", "AttributeError: type object 'web' has no attribute 'app'"),
+]
+
+
+@pytest.mark.parametrize(("callable_", "code", "cause"), CHECKED)
+def test_the_host_looks_whether_it_is_an_app(workshop: Workshop, callable_: str, code: str, cause: str) -> None:
+    workshop.write("shop/flask_wsgi.py", f"{code}\n")
     release = workshop.item(app(callable=callable_))["release"]
+    wsgi = workshop.write("wsgi.py", wsgi_file(release))
     check = release["check"].replace(f"{release['virtualenv']}/bin/python", sys.executable)
     assert check != release["check"]
-    done = subprocess.run(["/bin/sh", "-c", check], cwd=workshop.source, capture_output=True, text=True, check=False)
-    assert done.returncode == ends, done.stderr
-    assert ("Traceback" in done.stderr) is bool(ends)
+    script = check.replace(release["wsgi"], str(wsgi))
+    done = subprocess.run(["/bin/sh", "-c", script], cwd=workshop.source, capture_output=True, text=True, check=False)
+    assert done.returncode == bool(cause), done.stderr
+    assert cause_in(done.stderr).startswith(cause)
+    assert bool(cause_in(done.stderr)) is bool(cause)
+
+
+def wsgi_file(release: dict[str, Any]) -> str:
+    return renderer("uwsgi").text("wsgi.py.j2", release=release)
+
+
+def test_what_the_app_server_runs_is_python_whatever_the_arguments(workshop: Workshop) -> None:
+    workshop.write("shop/flask_wsgi.py", "app = made()\n")
+    given = """create("it's", 'a "b"', '{{ 1 }} %i $HOME # \\n é', [1, (None,)], {'a': -1.5}, debug=not_shown)"""
+    given = given.replace("not_shown", "False")
+    text = wsgi_file(workshop.item(app(callable=f"app.{given}"))["release"])
+    tree = ast.parse(text)
+    call = tree.body[-1].value  # type: ignore[attr-defined]
+    values = [ast.literal_eval(argument) for argument in call.args]
+    assert values == ["it's", 'a "b"', "{{ 1 }} %i $HOME # \n é", [1, (None,)], {"a": -1.5}]
+    assert ast.unparse(tree.body[0]) == "from flask_wsgi import app"
+
+
+def test_an_app_runs_in_its_folder(workshop: Workshop) -> None:
+    workshop.write("shop/src/flask_wsgi.py", "app = made()\n")
+    release = workshop.item(app(chdir="src"))["release"]
+    assert release["chdir"] == f"{release['code']}/src"
+
+
+def test_a_prefix_stands_before_all_that_visitors_ask_for(workshop: Workshop) -> None:
+    item = workshop.item(app(prefix="/shop", health_path="/well"))
+    assert item["release"]["gate"]["path"] == "/shop/well"
+    assert (item["site"]["root"], item["site"]["static_url"]) == ("/shop/", "/shop/static/")
 
 
 def test_two_apps_share_nothing(workshop: Workshop) -> None:

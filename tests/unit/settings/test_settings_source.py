@@ -42,7 +42,7 @@ def test_the_module_is_there(workshop: Workshop, module: str) -> None:
 
 @pytest.mark.parametrize(("module", "path"), [("pkg", "pkg/__init__.py"), ("pkg.web", "pkg/web.py")])
 def test_the_module_may_be_in_a_package(workshop: Workshop, module: str, path: str) -> None:
-    workshop.write(f"shop/{path}", "app = None\n")
+    workshop.write(f"shop/{path}", "app = made()\n")
     assert workshop.problems(app(module=module)) == []
 
 
@@ -226,7 +226,11 @@ def test_files_are_listed_in_one_order_with_their_contents(workshop: Workshop) -
     (workshop.source / "flask_wsgi.py").chmod(0o755)
     files = code_files(str(workshop.source))
     assert [file.path for file in files] == ["flask_wsgi.py", "link.py", "requirements.txt", "static/style.css"]
-    assert files[0].sha256 == files[1].sha256 == hashlib.sha256(b"app = None\n").hexdigest()
+    assert (
+        files[0].sha256
+        == files[1].sha256
+        == hashlib.sha256((workshop.source / "flask_wsgi.py").read_bytes()).hexdigest()
+    )
     assert [file.executable for file in files] == [True, True, False, False]
 
 

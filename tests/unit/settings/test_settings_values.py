@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,11 @@ SYSTEM_NAME = "must not be a name that the system uses itself; add a word (shop-
 HOST_LIST = "must be a list of host names with at least one item"
 HOST = "must be a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)"
 MODULE = "must be a dotted Python name (flask_wsgi, shop.web)"
-CALLABLE = "must be a Python name (app)"
+CALLABLE = (
+    "must be a name or a call with plain values (app, web.app, create_app(), create_app('production', debug=False))"
+)
+PREFIX = "must be a URL path that begins with '/' and doesn't end with it (/shop), without '..'"
+VARIABLES = "must be a list of names of environment variables (- DATABASE_URL)"
 INSIDE = "must be a path inside the source, without '..'"
 FILE = "must be the path of a file, relative to the playbook or absolute"
 TLS = "must be one of off, self_signed, files, acme"
@@ -98,9 +103,53 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("module", "shop..web", MODULE),
     ("module", ["flask_wsgi"], MODULE),
     ("module", True, MODULE),
-    ("callable", "app()", CALLABLE),
-    ("callable", "a.b", CALLABLE),
     ("callable", "1a", CALLABLE),
+    ("callable", "", CALLABLE),
+    ("callable", "app app", CALLABLE),
+    ("callable", "app(", CALLABLE),
+    ("callable", "app()()", CALLABLE),
+    ("callable", "app().wsgi", CALLABLE),
+    ("callable", "app[0]", CALLABLE),
+    ("callable", "lambda: 1", CALLABLE),
+    ("callable", "make(x)", CALLABLE),
+    ("callable", "make(open('/etc/passwd'))", CALLABLE),
+    ("callable", "make(*[1])", CALLABLE),
+    ("callable", "make(f'{x}')", CALLABLE),
+    ("callable", "größe()", CALLABLE),
+    ("callable", "None", CALLABLE),
+    ("callable", "make(\n1)", CALLABLE),
+    ("callable", "app  # the app", CALLABLE),
+    ("callable", "make(**{'a': 1})", CALLABLE),
+    ("callable", True, CALLABLE),
+    ("callable", 5, CALLABLE),
+    ("callable", None, CALLABLE),
+    ("callable", ["app"], CALLABLE),
+    ("chdir", "../src", INSIDE),
+    ("chdir", "/srv", INSIDE),
+    ("chdir", "src/", INSIDE),
+    ("chdir", ".", INSIDE),
+    ("chdir", None, INSIDE),
+    ("chdir", 7, INSIDE),
+    ("prefix", "shop", PREFIX),
+    ("prefix", "/", PREFIX),
+    ("prefix", "/shop/", PREFIX),
+    ("prefix", "/a/../b", PREFIX),
+    ("prefix", "//shop", PREFIX),
+    ("prefix", None, PREFIX),
+    ("prefix", 7, PREFIX),
+    ("redirect_names", "www.shop.test", HOST_LIST),
+    ("redirect_names", None, HOST_LIST),
+    ("redirect_names", ["www shop"], f'{HOST}; "www shop" isn\'t'),
+    ("redirect_names", ["a.test", "a.test"], "must list each of its host names once; 'a.test' appears twice"),
+    ("required_environment", "DATABASE_URL", VARIABLES),
+    ("required_environment", None, VARIABLES),
+    ("required_environment", ["A", "A"], "must list each name once; 'A' appears twice"),
+    (
+        "required_environment",
+        ["A-B"],
+        "must list names of letters, digits and underscores; 'A-B' isn't one",
+    ),
+    ("required_environment", [7], "must list names of letters, digits and underscores; 7 isn't one"),
     ("requirements", "../requirements.txt", INSIDE),
     ("requirements", "a/../../b", INSIDE),
     ("requirements", "/etc/passwd", INSIDE),
@@ -161,6 +210,14 @@ WRONG_UNSEEN: list[tuple[str, Any, str]] = [
     ("after_live", {"run": "x"}, LINES),
     ("server_names", {"shop.test": True}, HOST_LIST),
     ("environment", "DATABASE_URL=x", "must be a dictionary of NAME: value"),
+    # YAML has dates, also as keys, which JSON hasn't.
+    ("server_names", [{datetime.date(2026, 1, 1): 1}], f"{HOST}; (not shown) isn't"),
+    ("callable", "make(a=1, a=2)", CALLABLE),
+    (
+        "callable",
+        "make('postgres://u:hunter2@db')",
+        "must not hold a password; make it a secret, which the function reads from os.environ",
+    ),
 ]
 
 
@@ -201,6 +258,8 @@ TEXT_KEYS: dict[str, str] = {
     "name": "a{}b",
     "module": "a{}b",
     "callable": "a{}b",
+    "chdir": "a{}b",
+    "prefix": "/a{}b",
     "requirements": "a{}b",
     "static_folder": "a{}b",
     "error_pages": "a{}b",

@@ -46,6 +46,9 @@ def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
         ("web_app", "web_apps"),
         ("web_secrets", "web_app_secrets"),
         ("web_app_secret", "web_app_secrets"),
+        ("web_app_secret_staging", "web_app_secrets_staging"),
+        ("web_app_secretsstaging", "web_app_secrets_staging"),
+        ("web_app_default", "web_app_defaults"),
         ("web_htp_port", "web_http_port"),
         ("web_build_enviroment", "web_build_environment"),
         ("web_usr", "web_user"),
@@ -110,8 +113,10 @@ def test_none_of_ours_is_taken_for_a_misspelt_one() -> None:
     homes = (PROJECT / "roles").glob("*/defaults/main.yml")
     defaults = [name for home in homes for name in DataLoader().load_from_file(str(home))]
     assert "nginx_worker_connections" in defaults
-    assert misspelt([*own_variables(), *defaults], str(PROJECT)) == []
-    assert {f"web_{name}" for name in meanings(Agreement)} | {"web_apps", "web_app_secrets"} == set(own_variables())
+    assert misspelt([*own_variables(), *defaults, "web_app_secrets_staging"], str(PROJECT)) == []
+    assert {f"web_{name}" for name in meanings(Agreement)} | {"web_apps", "web_app_defaults", "web_app_secrets"} == set(
+        own_variables()
+    )
 
 
 # --- Those that can't be read -------------------------------------------------------------------------------------
@@ -128,7 +133,7 @@ def test_none_of_ours_is_taken_for_a_misspelt_one() -> None:
         ("{{ 'hunter2' | int // 0 }}", "its template fails (ZeroDivisionError); look at each {{ … }} of it"),
     ],
 )
-@pytest.mark.parametrize("variable", ["web_apps", "web_app_secrets", "web_user", "app", "restart"])
+@pytest.mark.parametrize("variable", ["web_apps", "web_app_secrets", "web_app_secrets_x", "web_user", "app", "restart"])
 def test_a_variable_that_cant_be_rendered(workshop: Workshop, variable: str, template: str, reason: str) -> None:
     value: Any = trust_as_template(template)
     known = {"web_apps": [app()], variable: [{"name": value}] if variable == "web_apps" else value}
@@ -291,13 +296,16 @@ def test_nor_by_way_of_a_template(workshop: Workshop, vault: VaultLib, value: st
     assert "(not shown)" in str(lines)
 
 
-def test_nor_does_a_secret_in_clear_come_by_a_template(workshop: Workshop) -> None:
+@pytest.mark.parametrize("variable", ["web_app_secrets", "web_app_secrets_staging", "web_app_secret_staging"])
+def test_nor_does_a_secret_in_clear_come_by_a_template(workshop: Workshop, variable: str) -> None:
+    """However the variable is spelt."""
     known = {
-        "web_apps": [app(health_path=trust_as_template("{{ web_app_secrets.shop.TOKEN }}"))],
-        "web_app_secrets": {"shop": {"TOKEN": "hunter2"}},
+        "web_apps": [app(health_path=trust_as_template(f"{{{{ {variable}.shop.TOKEN }}}}"))],
+        variable: {"shop": {"TOKEN": "hunter2"}},
     }
-    (line,) = told(workshop, known)
+    line, *misspelt_too = told(workshop, known)
     assert line.startswith("web_apps: 'shop' has 'health_path': \"(not shown)\", but it must")
+    assert len(misspelt_too) == (variable == "web_app_secret_staging")
 
 
 def test_an_app_keeps_its_name_in_a_whole_file_that_is_encrypted(workshop: Workshop, vault: VaultLib) -> None:
