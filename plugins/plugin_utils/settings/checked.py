@@ -19,7 +19,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
     names_of,
     parse_app,
 )
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import notices, source_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin, Settling, Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
 from cryptography import x509
 
@@ -66,12 +67,15 @@ class Settings:
     chosen: list[str]
     restarted: list[str]
     read: Callable[[Path], bytes]
+    # By app, filled once: where the code of those that are present was found.
+    origins: dict[str, Origin] = dataclasses.field(default_factory=dict)
 
     def path(self, given: str) -> Path:
-        return Path(os.path.abspath(os.path.join(self.base, given)))
+        return Path(os.path.abspath(os.path.join(self.base, os.path.expanduser(given))))
 
     def folder(self, app: App) -> Path:
-        return self.path(app.folder)
+        """The folder with the app's code, wherever it comes from."""
+        return self.origins[app.name].folder
 
     def certificate(self, app: App) -> tuple[bytes, bytes]:
         """A person's own certificate and its key. Raises OSError."""
@@ -91,6 +95,12 @@ class Settings:
         """Names for which a CA asks this host."""
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
         return [name for app in by_http for name in app.server_names]
+
+    def notices(self) -> Iterator[str]:
+        """What a person may want to know of the sources, if they can be used, a line each."""
+        for app in self.present():
+            for notice in notices(app, self.origins[app.name]):
+                yield f"web_apps: '{app.name}' {notice}"
 
     def layout(self, app: App) -> AppLayout:
         agreed = self.agreement
@@ -155,7 +165,7 @@ def _faults(settings: Settings) -> Iterator[str]:
     for app in settings.present():
         for fault in _tls_faults(settings, app):
             yield f"web_apps: '{app.name}' has {fault}"
-        for fault in source_faults(app, settings.folder(app)):
+        for fault in _source_faults(settings, app):
             yield f"web_apps: '{app.name}' {fault}"
     for app in settings.apps:
         if len(longest := _longest_socket(settings.layout(app))) > SOCKET_PATH_BYTES:
@@ -163,6 +173,16 @@ def _faults(settings: Settings) -> Iterator[str]:
                 f"web_apps: '{app.name}' has a name too long for a socket: "
                 f"{longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
             )
+
+
+def _source_faults(settings: Settings, app: App) -> Iterator[str]:
+    try:
+        settling = Settling(settings.path, settings.read, settings.agreement.source_tokens)
+        settings.origins[app.name] = settling.origin(app)
+    except Unsettled as error:
+        yield str(error)
+        return
+    yield from source_faults(app, settings.origins[app.name])
 
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[str]:

@@ -13,7 +13,19 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown, shown_name
 
 # Keys without which nothing can be said of the source.
-LEADS_TO_SOURCE = {"name", "source", "module", "requirements", "require_hashes", "static_folder", "state"}
+LEADS_TO_SOURCE = {
+    "name",
+    "source",
+    "ref",
+    "source_key",
+    "sha256",
+    "exclude",
+    "module",
+    "requirements",
+    "require_hashes",
+    "static_folder",
+    "state",
+}
 # Keys whose values are never shown: people put there what others need not see.
 NEVER_SHOWN = {"environment", "before_live", "after_live"}
 

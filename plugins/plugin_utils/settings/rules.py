@@ -174,8 +174,6 @@ relative_path = text(
     r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w.+@-]+(/[\w.+@-]+)*",
     "a path inside the source, without '..'",
 )
-# Not a URL: what is deployed is what stands on this machine's disk.
-source_path = text(r"(?!.*://)[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
 url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
 static_path = text(
     r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",

@@ -63,22 +63,24 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
 
 def all_problems(
     task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[str], list[str]]:
     """Everything that is wrong with the settings of a host, a line for each problem, without any secret.
 
-    Beside that the names for which a CA asks the host.
+    Beside that the names for which a CA asks the host, and what a person may want to know of the sources.
     """
     names: list[str] = []
     proven: list[str] = []
+    told: list[str] = []
     try:
         request = request_of(task_vars, render, loader)
         names = request.names()
         settings, problems = parse(request)
         proven = settings.proven_here()
+        told = [] if problems else list(settings.notices())
     except BadSettings as error:
         problems = error.problems
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
-    return without_secrets(problems, task_vars, render, names), proven
+    return without_secrets(problems, task_vars, render, names), proven, without_secrets(told, task_vars, render, names)
 
 
 def _reason(error: BaseException) -> str:
