@@ -201,28 +201,23 @@ def test_a_key_is_for_ssh(workshop: Workshop) -> None:
 
 
 SSH_END = "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\n"
+A_KEY = "give a key that may read it as 'source_key', or load one into your agent"
+SAID = [
+    (
+        "remote: Repository not found.\nfatal: repository 'https://u:hunter2@g.test/a/' not found\n",
+        "repository 'https://(not shown)@g.test/a/' not found",
+    ),
+    (f"git@g.test: Permission denied (publickey).\r\n{SSH_END}", f"git@g.test: Permission denied (publickey); {A_KEY}"),
+    (
+        f"Host key verification failed.\r\n{SSH_END}",
+        "Host key verification failed; connect to it once by hand, because its host key is checked",
+    ),
+    ("fatal: hunter2-token is wrong\n", "(not shown) is wrong"),
+    ("", "git failed"),
+]
 
 
-@pytest.mark.parametrize(
-    ("said", "cause"),
-    [
-        (
-            "remote: Repository not found.\nfatal: repository 'https://u:hunter2@g.test/a/' not found\n",
-            "repository 'https://(not shown)@g.test/a/' not found",
-        ),
-        (
-            f"git@g.test: Permission denied (publickey).\r\n{SSH_END}",
-            "git@g.test: Permission denied (publickey); give a key that may read it as 'source_key', or load one into "
-            + "your agent",
-        ),
-        (
-            f"Host key verification failed.\r\n{SSH_END}",
-            "Host key verification failed; connect to it once by hand, because its host key is checked",
-        ),
-        ("fatal: hunter2-token is wrong\n", "(not shown) is wrong"),
-        ("", "git failed"),
-    ],
-)
+@pytest.mark.parametrize(("said", "cause"), SAID)
 def test_gits_own_words_are_told_in_one_line(said: str, cause: str) -> None:
     assert command._cause(said, [TOKEN]) == cause
 
