@@ -88,7 +88,8 @@ def test_the_same_code_by_another_name_is_noted_and_nothing_restarts(
     after = status_of(layout, registration, machine)
     assert (after["ref"], after["commit"][:7], after["live"]) == ("v2", "1a2b3c4", before["live"])
     assert (after["drift"], after["running"]) == ([], before["running"])
-    assert machine.calls == ["write release.json", "systemctl daemon-reload"]
+    written = f"write {layout.release(before['live']).description}"
+    assert machine.calls == [written, "systemctl daemon-reload"]
 
 
 @pytest.mark.parametrize(

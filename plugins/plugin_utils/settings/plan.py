@@ -154,7 +154,7 @@ def _release(
         "serial": serial,
         "python": minor,
         "source": source,
-        "ref": origin.ref,
+        "ref": origin.called(),
         "commit": origin.commit,
         "files": [list(file) for file in files],
         "venv_key": identity.venv_key(app, files, minor),

@@ -310,10 +310,12 @@ def test_hooks_are_remembered_by_version_environment_and_lines(rich: Workshop) -
 
 @pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
 def test_the_source_needs_no_git(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def run(*_words: object, **_options: object) -> None:
+    subprocess.run(["git", "init", "--quiet", workshop.source], check=True)
+
+    def popen(*_words: object, **_options: object) -> None:
         raise error
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     assert workshop.item()["release"]["ref"] == ""
 
 

@@ -72,8 +72,10 @@ class Memo:
 
     def write(self, settled: dict[str, str]) -> None:
         for old in self.path.parent.parent.iterdir():
-            if old != self.path.parent and old.stat().st_mtime < time.time() - A_DAY:
-                shutil.rmtree(old, ignore_errors=True)
+            # Another run may tidy up at the same time.
+            with contextlib.suppress(FileNotFoundError):
+                if old != self.path.parent and old.stat().st_mtime < time.time() - A_DAY:
+                    shutil.rmtree(old, ignore_errors=True)
         fresh = self.path.with_suffix(f".{os.getpid()}")
         fresh.write_text(json.dumps(settled))
         fresh.replace(self.path)

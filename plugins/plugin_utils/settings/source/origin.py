@@ -28,7 +28,7 @@ class Unsettled(Exception):
 
 
 class Origin(NamedTuple):
-    """The folder with the code. `ref` is what it is called and `commit` what it is, "" where nobody knows.
+    """The folder with the code. `ref` is what it is called and `commit` what it is in git, "" where nobody said.
 
     `is_worked_in` where the folder is somebody's own, and holds more than code.
     """
@@ -37,6 +37,10 @@ class Origin(NamedTuple):
     ref: str = ""
     commit: str = ""
     is_worked_in: bool = True
+
+    def called(self) -> str:
+        """What to call it for people. It decides nothing."""
+        return described(str(self.folder)) if self.is_worked_in else self.ref
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Settling:
             if form in (Form.ARCHIVE, Form.REMOTE_ARCHIVE):
                 return self._by_archive(source, app.sha256, form)
             folder = self.path(source)
-            return self._of_work_tree(folder, app.ref) if app.ref else Origin(folder, described(str(folder)))
+            return self._of_work_tree(folder, app.ref) if app.ref else Origin(folder)
         except GitFailed as error:
             where = source if "://" in source or form is Form.GIT else str(self.path(source))
             raise Unsettled(f"has 'source': {where}: {error}") from None
