@@ -20,6 +20,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden im
 OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
 # What a person chooses for one run: -e app=shop -e restart=shop.
 CHOICES = ("app", "restart")
+LOCKED = "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
 # As Ansible takes them for files of variables.
 EXTENSIONS = ("", ".yml", ".yaml", ".json")
 
@@ -44,7 +45,8 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
         except AnsibleError as error:
             if not path.is_file():
                 raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from error
-            raise OSError(errno.EACCES, _reason(error), str(path)) from error
+            reason = LOCKED if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
+            raise OSError(errno.EACCES, reason, str(path)) from error
 
     values, problems = {}, []
     for name in [*own_variables(), *CHOICES]:
@@ -88,7 +90,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, AnsibleUndefinedVariable | AnsibleTemplateSyntaxError):
         return " ".join(str(error).split())
     if "vault" in type(error).__name__.lower():
-        return "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
+        return LOCKED
     if error.__cause__ is not None:
         return _reason(error.__cause__)
     return f"its template fails ({type(error).__name__}); look at each {{{{ … }}}} of it"

@@ -196,6 +196,16 @@ def inline(vault: VaultLib, text: str) -> str:
     return "!vault |\n" + "\n".join(f"        {line}" for line in vault.encrypt(text).decode().splitlines())
 
 
+def test_an_encrypted_key_needs_its_password(workshop: Workshop, vault: VaultLib) -> None:
+    (workshop.folder / "key").write_bytes(vault.encrypt("-----BEGIN OPENSSH PRIVATE KEY-----\n"))
+    known = {"web_apps": [app(source="git@git.test:shop.git", source_key="key")]}
+    (line,) = told(workshop, known)
+    assert line == (
+        f"web_apps: 'shop' has 'source_key', but '{workshop.folder}/key' can't be read: it is encrypted, and can't be "
+        "decrypted; give the right --vault-password-file or --ask-vault-pass"
+    )
+
+
 WRONG = """---
 web_apps:
   - name: shop
