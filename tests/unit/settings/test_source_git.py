@@ -77,6 +77,15 @@ def test_refs_of_every_kind(workshop: Workshop, upstream: Upstream) -> None:
         assert named(workshop, source=upstream.url, ref=ref) == (ref, third)
 
 
+def test_a_short_commit_from_before_what_was_fetched(workshop: Workshop, upstream: Upstream) -> None:
+    first = upstream.git("rev-parse", "HEAD")
+    second = upstream.commit({"flask_wsgi.py": "app = 2\n"})
+    upstream.commit({"flask_wsgi.py": "app = 3\n"})
+    named(workshop, source=upstream.url, ref="main")
+    for commit in (first, second):
+        assert named(workshop, source=upstream.url, ref=commit[:8]) == (commit[:8], commit)
+
+
 def test_a_branch_and_a_tag_of_one_name_are_told_apart(workshop: Workshop, upstream: Upstream) -> None:
     first = upstream.git("rev-parse", "HEAD")
     upstream.git("tag", "x")

@@ -88,12 +88,16 @@ def test_a_token_may_have_a_user(workshop: Workshop, root: Path, pair: tuple[Pat
         assert workshop.problems(app(source=f"{server.url}/shop.git"), **told) == []
 
 
-def test_without_a_token_nobody_is_asked(workshop: Workshop, server: Server) -> None:
+def test_without_a_token_nobody_is_asked(workshop: Workshop, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = workshop.write("window", f"#!/bin/sh\ntouch {workshop.folder}/opened\necho x\n")
+    window.chmod(0o755)
+    monkeypatch.setenv("SSH_ASKPASS", str(window))
     told = workshop.problem(app(source=f"{server.url}/shop.git"))
     assert told == (
         f"web_apps: 'shop' has 'source': {server.url}/shop.git: could not read Username for '{server.url}': "
         "terminal prompts disabled; give a token in 'web_source_tokens'"
     )
+    assert not (workshop.folder / "opened").exists()
 
 
 def test_a_wrong_token_isnt_shown(workshop: Workshop, server: Server, words: list[list[str]]) -> None:
@@ -155,13 +159,24 @@ eval "$last"
 """
 
 
-@pytest.mark.parametrize("form", ["git@git.test:{0}", "ssh://git@git.test:2222{0}"])
-def test_a_key_is_lent_to_ssh(workshop: Workshop, root: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["PATH", "GIT_SSH", "GIT_SSH_COMMAND", "core.sshCommand"])
+def fake(request: pytest.FixtureRequest, workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ssh of the user's own, in each way that git finds one."""
     fake = workshop.write("bin/ssh", FAKE_SSH)
     fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("GIT_SSH_VARIANT", "ssh")
-    monkeypatch.setenv("SAFE", "1")
+    if request.param == "PATH":
+        monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    elif request.param == "core.sshCommand":
+        workshop.write("home/.gitconfig", f"[core]\n\tsshCommand = {fake}\n[safe]\n\tdirectory = *\n")
+        monkeypatch.setenv("HOME", str(workshop.folder / "home"))
+    else:
+        monkeypatch.setenv(request.param, str(fake))
+    return fake
+
+
+@pytest.mark.parametrize("form", ["git@git.test:{0}", "ssh://git@git.test:2222{0}"])
+def test_a_key_is_lent_to_ssh(workshop: Workshop, root: Path, form: str, fake: Path) -> None:
     workshop.write("deploy key", KEY.rstrip())
     item = workshop.item(app(source=form.format(f"{root}/shop.git"), source_key="deploy key"))
     assert [file[0] for file in item["release"]["files"]] == sorted(FILES)

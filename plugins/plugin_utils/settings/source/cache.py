@@ -35,9 +35,9 @@ def digest(*words: str) -> str:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """One process at a time: the hosts of a run are workers side by side."""
-    with open(folder / ".lock", "w") as lock:
+def alone(folder: Path, what: str = "lock") -> Iterator[None]:
+    """One process at a time does this here: the hosts of a run are workers side by side."""
+    with open(folder / f".{what}", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -87,15 +87,26 @@ def environment() -> dict[str, str]:
         "GIT_ASKPASS": "/bin/false",
         "GIT_HTTP_LOW_SPEED_LIMIT": "1",
         "GIT_HTTP_LOW_SPEED_TIME": str(SILENCE),
-        "GIT_SSH_COMMAND": ssh(own),
+        # A commit is what its digest says, whatever somebody put in its place here.
+        "GIT_NO_REPLACE_OBJECTS": "1",
     }
 
 
-def ssh(own: Mapping[str, str], key: str = "") -> str:
-    """The user's own ssh, told not to ask. Which hosts it trusts stays the user's business."""
+def ssh(key: str = "") -> str:
+    """The user's own ssh, as git finds it (git(1), GIT_SSH_COMMAND), told not to ask. Which hosts it trusts stays the
+    user's business.
+    """
+    own = os.environ.get("GIT_SSH_COMMAND") or _configured_ssh() or shlex.quote(os.environ.get("GIT_SSH") or "ssh")
     options = f"-o BatchMode=yes -o ConnectTimeout={SILENCE} -o ServerAliveInterval=15"
     identity = f" -i {shlex.quote(key)} -o IdentitiesOnly=yes" if key else ""
-    return f"{own.get('GIT_SSH_COMMAND') or 'ssh'} {options}{identity}"
+    return f"{own} {options}{identity}"
+
+
+def _configured_ssh() -> str:
+    try:
+        return run(["config", "--get", "core.sshCommand"], timeout=SILENCE).decode().strip()
+    except GitFailed:
+        return ""
 
 
 @contextlib.contextmanager
@@ -112,8 +123,8 @@ def credentials(host: str, token: str, key: bytes) -> Iterator[dict[str, str]]:
             extra |= {"GIT_ASKPASS": _put(folder, "askpass", _ASKPASS.encode(), 0o700)}
             # Or a helper of the user's would answer first, or store it.
             extra |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "credential.helper", "GIT_CONFIG_VALUE_0": ""}
-        if key:
-            extra["GIT_SSH_COMMAND"] = ssh(os.environ, _put(folder, "key", key.rstrip() + b"\n", 0o600))
+        else:
+            extra["GIT_SSH_COMMAND"] = ssh(_put(folder, "key", key.rstrip() + b"\n", 0o600) if key else "")
         yield extra
 
 

@@ -37,7 +37,7 @@ def host_of(source: str) -> str:
     """The host, with its port if one is given; "" for what is on this machine."""
     if found := _SCP.fullmatch(source):
         return found["host"]
-    return urllib.parse.urlsplit(source).netloc.rpartition("@")[2] if "://" in source else ""
+    return urllib.parse.urlsplit(source).netloc.rpartition("@")[2].lower() if "://" in source else ""
 
 
 def fault(source: str) -> str:

@@ -70,7 +70,6 @@ class Repository:
             return self._local(ref)
         if not (self.git_dir / "HEAD").exists():
             command.run(["init", "--quiet", "--bare", "--template=", str(self.git_dir)])
-        # Whoever changed its settings by hand would have changed what is deployed.
         if COMMIT.fullmatch(ref):
             return self._have(ref)
         refs = self._advertised()
@@ -79,7 +78,7 @@ class Repository:
         if found := self._choice(ref, refs):
             return self._have(found)
         if _SHORT.fullmatch(ref):
-            self._fetch(*EVERYTHING)
+            self._fetch_everything()
             with contextlib.suppress(GitFailed):
                 return self._peeled(ref)
         names = sorted({name.split("/", 2)[2] for name in refs if name.startswith(("refs/heads/", "refs/tags/"))})
@@ -121,11 +120,15 @@ class Repository:
             except GitFailed as error:
                 if not re.search(r"not our ref|unadvertised|dumb http|shallow|couldn't find remote ref", str(error)):
                     raise
-                self._fetch(*EVERYTHING)
+                self._fetch_everything()
                 if not self._has(commit):
                     told = f"the commit {commit} isn't there; it may have been replaced by a forced push"
                     raise GitFailed(told) from None
         return self._peeled(commit)
+
+    def _fetch_everything(self) -> None:
+        """The history of what was fetched alone, too."""
+        self._fetch(*(["--unshallow"] if (self.git_dir / "shallow").exists() else []), *EVERYTHING)
 
     def _fetch(self, *words: str) -> None:
         options = [word for word in words if word.startswith("-")]

@@ -97,7 +97,8 @@ class Settling:
     def _fetched(self, kept: Path, url: str, ref: str, key: str) -> str:
         with command.credentials(forms.host_of(url), self._token(url), self._key(key)) as extra:
             repository = Repository(kept / "objects.git", url, Access(extra, self._secrets()))
-            commit = repository.commit(ref)
+            with cache.alone(kept, "fetch"):
+                commit = repository.commit(ref)
             cache.whole(kept / commit, functools.partial(self._write, repository, commit, url, key, ""))
         return commit
 
@@ -150,7 +151,9 @@ class Settling:
         with command.credentials(forms.host_of(url), self._token(url), self._key(key_if_ssh)) as extra:
             inner = Repository(kept / "objects.git", url, Access(extra, self._secrets()))
             try:
-                inner.commit(commit)
+                # Nothing else is held on to meanwhile, or two that hold each other's modules would wait for ever.
+                with cache.alone(kept, "fetch"):
+                    inner.commit(commit)
                 self._write(inner, commit, url, key, "", folder, depth + 1)
             except GitFailed as error:
                 raise GitFailed(f"its submodule {path!r} ({url}): {error}") from None
