@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,12 @@ def test_a_branch_and_a_tag_of_one_name_are_told_apart(workshop: Workshop, upstr
     upstream.git("tag", "x")
     second = upstream.commit({"a.py": ""})
     upstream.git("branch", "x")
+    upstream.git("branch", "same")
+    upstream.git("tag", "-a", "same", "-m", "x")
     told = "'x' is both a branch and a tag; write 'refs/heads/x' or 'refs/tags/x'"
     for source in (upstream.url, str(upstream.folder)):
         assert workshop.problem(app(source=source, ref="x")) == f"web_apps: 'shop' has 'source': {source}: {told}"
+        assert named(workshop, source=source, ref="same")[1] == second
         assert named(workshop, source=source, ref="refs/heads/x")[1] == second
         assert named(workshop, source=source, ref="refs/tags/x")[1] == first
 
@@ -382,7 +386,9 @@ def test_one_that_never_answers(workshop: Workshop, upstream: Upstream, monkeypa
     monkeypatch.setenv("GIT_SSH_COMMAND", str(fake))
     real = command.run
     monkeypatch.setattr(command, "run", lambda words, **more: real(words, **{**more, "timeout": 1}))
+    began = time.monotonic()
     told = workshop.problem(app(source="git@git.test:shop.git"))
+    assert time.monotonic() - began < 40
     assert told == "web_apps: 'shop' has 'source': git@git.test:shop.git: git didn't end within 1 s"
     pid = int(Path(f"{fake}.pid").read_text())
     assert not Path(f"/proc/{pid}/stat").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text()

@@ -86,7 +86,7 @@ class Repository:
 
     def _local(self, ref: str) -> str:
         kinds = [f"refs/{kind}/{ref}" for kind in ("heads", "tags") if self._has(f"refs/{kind}/{ref}")]
-        if len(kinds) > 1:
+        if len({self._peeled(name) for name in kinds}) > 1:
             raise GitFailed(_twice(ref))
         try:
             return self._peeled(kinds[0] if kinds else ref)
