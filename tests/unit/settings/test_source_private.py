@@ -92,7 +92,9 @@ def test_without_a_token_nobody_is_asked(workshop: Workshop, server: Server, mon
     window = workshop.write("window", f"#!/bin/sh\ntouch {workshop.folder}/opened\necho x\n")
     window.chmod(0o755)
     monkeypatch.setenv("SSH_ASKPASS", str(window))
-    told = workshop.problem(app(source=f"{server.url}/shop.git"))
+    # One for another host is none for this.
+    told = workshop.problem(app(source=f"{server.url}/shop.git"), web_source_tokens={"git.test": TOKEN})
+    assert all(line.endswith(" -") for line in server.asked)
     assert told == (
         f"web_apps: 'shop' has 'source': {server.url}/shop.git: could not read Username for '{server.url}': "
         "terminal prompts disabled; give a token in 'web_source_tokens'"
