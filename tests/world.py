@@ -76,6 +76,7 @@ class World:
             "serial": serial,
             "python": "3.13",
             "ref": "",
+            "commit": "",
             "files": listed,
             "venv_key": digest(settings.requirements),
             "check": "true",

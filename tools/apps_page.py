@@ -57,7 +57,8 @@ def default(field: Field) -> str:
 def not_carried(fields: tuple[Field, ...]) -> str:
     """Which keys take effect without a new release. An absent app has none, and code counts wherever it comes from."""
     names = [f"`{field.name}`" for field in fields if not field.metadata["carried"]]
-    kept = [name for name in names if name not in ("`source`", "`state`", "`purge`")]
+    apart = ("source", "ref", "source_key", "sha256", "exclude", "state", "purge")
+    kept = [name for name in names if name.strip("`") not in apart]
     sentences = (
         f"A change of {', '.join(kept[:-1])} or {kept[-1]} takes effect with the release that is live. "
         "A change of any other key, of the code or of a secret makes a new release."

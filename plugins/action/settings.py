@@ -21,5 +21,8 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         known = {**(task_vars or {}), **self._task.args}
-        problems, proven = all_problems(known, self._templar.template, self._loader)
+        problems, proven, notices = all_problems(known, self._templar.template, self._loader)
+        # Those of several hosts are the same, and shown once.
+        for notice in notices:
+            self._display.warning(notice)
         return {"changed": False, "problems": problems, "proven_here": proven}

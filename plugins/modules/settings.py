@@ -8,7 +8,9 @@ module: settings
 short_description: Check the settings of a host's apps, without a connection
 description:
   - Reads the variables C(web_apps), C(web_app_defaults), C(web_app_secrets), C(web_app_secrets_<word>) and those that
-    the roles agree on (C(web_user), …) as they are for the host, and looks into the sources of the apps.
+    the roles agree on (C(web_app_root), …) as they are for the host, and looks into the sources of the apps.
+  - Sources from elsewhere are fetched into a cache on the controller. What a person may want to know of a source, such
+    as secrets that aren't deployed, is a warning.
   - It never fails. Let the playbook fail once, with the problems of all hosts.
 options:
   app:

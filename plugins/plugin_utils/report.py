@@ -100,7 +100,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["host"],
         row["app"],
         row["live"] or "none",
-        row["ref"] or "-",
+        _source(row["ref"], row["commit"]),
         row["since"].replace("T", " ").replace("+00:00", "Z") or "-",
         row["by"] or "-",
         row["answer"] or "-",
@@ -112,6 +112,13 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(row["restarts"]),
         _size(row["disk"]),
     )
+
+
+def _source(ref: str, commit: str) -> str:
+    """What the source is called, and the commit unless that is its name."""
+    if commit and commit.startswith(ref):
+        return commit[:12]
+    return "@".join(filter(None, (ref, commit[:12]))) or "-"
 
 
 def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]]) -> list[str]:

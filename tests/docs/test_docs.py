@@ -146,7 +146,16 @@ def test_settings_that_make_no_release_are_all_named() -> None:
     listed = text.split("doesn't carry make none: ")[1].split(".\n")[0]
     # State and purge are for an app that has no release any more; the source is in the release, not where it was found.
     free = {field.name for field in dataclasses.fields(App) if not field.metadata["carried"]}
-    assert set(CODE.findall(listed)) == free - {"state", "purge", "source", "name"}
+    assert set(CODE.findall(listed)) == free - {
+        "state",
+        "purge",
+        "source",
+        "ref",
+        "source_key",
+        "sha256",
+        "exclude",
+        "name",
+    }
 
 
 def test_defaults_that_the_pages_tell_are_the_filters() -> None:

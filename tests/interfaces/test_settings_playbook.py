@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from project import PLAYBOOKS, PROJECT, read
+from repositories import Upstream
 from settings import Workshop, app
 
 # What a person has in a clone, but for settings of their own.
@@ -141,6 +142,35 @@ def test_good_settings_pass_without_a_connection(clone: Clone, workshop: Worksho
     ended = clone.run("settings.yml")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "The settings can be used" in ended.stdout
+
+
+def test_what_is_kept_at_home_is_said_once_for_all_hosts(clone: Clone, workshop: Workshop) -> None:
+    workshop.write("shop/.env", "TOKEN=hunter2")
+    clone.hosts({"one": settings(workshop), "two": settings(workshop)})
+    ended = clone.run("settings.yml")
+    said = " ".join((ended.stdout + ended.stderr).split())
+    assert ended.returncode == 0, said
+    told = "'shop' keeps '.env' at home; to ship one, write '!.env' into .deployignore or 'exclude'"
+    assert said.count(told) == 1, said
+
+
+def test_a_branch_is_one_commit_for_all_hosts_and_phases(
+    clone: Clone, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each host is looked at by a process of its own, twice; git asks the other side once."""
+    upstream = Upstream(workshop.folder / "upstream")
+    asked = workshop.folder / "asked"
+    ssh = workshop.write("bin/ssh", f'#!/bin/sh\necho x >> {asked}\nfor last; do :; done\neval "$last"\n')
+    ssh.chmod(0o755)
+    source = app(source=f"git@git.test:{upstream.folder}", ref="main")
+    clone.hosts({name: {"web_apps": [source]} for name in ("one", "two", "three")})
+    monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
+    ended = clone.run("show.yml")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    plans = [json.loads(line.removeprefix("PLAN ")) for line in ended.stdout.splitlines() if line.startswith("PLAN ")]
+    assert [plan["apps"][0]["release"]["commit"] for plan in plans] == [upstream.git("rev-parse", "HEAD")] * 3
+    # What there is, and the commit itself.
+    assert asked.read_text().count("x") == 2
 
 
 # --- Where a person may set them ----------------------------------------------------------------------------------

@@ -67,6 +67,47 @@ def test_the_page_names_every_key_of_the_json(host: dict[str, Any]) -> None:
     assert "stats_socket" not in app
 
 
+def test_the_same_code_by_another_name_is_noted_and_nothing_restarts(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path, hosts=["one"], apps=["shop"])
+    deploy(world)
+    machine, real = world.hosts["one"], World.item
+    layout = machine.app("shop")
+    registration = json.loads(layout.registration.read_text())
+    before = status_of(layout, registration, machine)
+
+    def item(*words: Any, **more: Any) -> dict[str, Any]:
+        made = real(*words, **more)
+        made["release"] |= {"ref": "v2", "commit": "1a2b3c4d5e6f" + "0" * 28}
+        return made
+
+    monkeypatch.setattr(World, "item", item)
+    machine.calls.clear()
+    world.site()
+    after = status_of(layout, registration, machine)
+    assert (after["ref"], after["commit"][:7], after["live"]) == ("v2", "1a2b3c4", before["live"])
+    assert (after["drift"], after["running"]) == ([], before["running"])
+    written = f"write {layout.release(before['live']).description}"
+    assert machine.calls == [written, "systemctl daemon-reload"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "commit", "shown"),
+    [
+        ("", "", "-"),
+        ("v2-dirty", "", "v2-dirty"),
+        ("main", "1a2b3c4d5e6f" + "0" * 28, "main@1a2b3c4d5e6f"),
+        ("1a2b3c4d5e6f" + "0" * 28, "1a2b3c4d5e6f" + "0" * 28, "1a2b3c4d5e6f"),
+        ("1a2b3c4", "1a2b3c4d5e6f" + "0" * 28, "1a2b3c4d5e6f"),
+    ],
+)
+def test_where_the_code_came_from_is_one_word(host: dict[str, Any], ref: str, commit: str, shown: str) -> None:
+    host["reported"]["apps"][0] |= {"ref": ref, "commit": commit}
+    line = status_report(status_of_hosts([host])).splitlines()[1]
+    assert line.split()[3] == shown
+
+
 def test_a_certificate_that_isnt_as_it_should_be_is_told(host: dict[str, Any]) -> None:
     failed = {"shop": "no address", "wiki": "it won't be renewed"}
     host["nginx_reported"]["failed_certificates"] = failed

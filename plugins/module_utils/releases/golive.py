@@ -211,6 +211,7 @@ class GoLive:
                 GOOD,
                 self.seconds(),
                 ref=self.wanted.ref,
+                commit=self.wanted.commit,
                 version=self.wanted.version,
                 steps=self.steps,
             )

@@ -29,6 +29,8 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
     records = Records(layout, system)
     live = records.live()
     record = records.of(live) if live else {}
+    # The same bytes may have been deployed again under another name, for which nothing was started.
+    called = {**record, **records.described(live)} if live else {}
     running = _running(records, system)
     drift = sorted(_drift(records, live, running, system)) if live else []
     return {
@@ -36,7 +38,8 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         "live": live,
         "previous": records.previous(),
         "version": record.get("version", ""),
-        "ref": record.get("ref", ""),
+        "ref": called.get("ref", ""),
+        "commit": called.get("commit", ""),
         "since": record.get("at", ""),
         "by": record.get("by", ""),
         "running": running,

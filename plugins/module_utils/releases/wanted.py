@@ -41,7 +41,8 @@ class Wanted:
     """The release that should be live. Times are in seconds.
 
     `drain` is how long the one before may take to end what it serves, `keep` how many good releases stay, `ref` what
-    the source calls itself, and `hooks` the key of the hooks that have been run for it, "" if it has none.
+    the source calls itself, `commit` what it is in git, and `hooks` the key of the hooks that have been run for it; ""
+    where there is none.
     """
 
     layout: ReleaseLayout
@@ -51,6 +52,7 @@ class Wanted:
     keep: int
     version: str = ""
     ref: str = ""
+    commit: str = ""
     hooks: str = ""
 
     @property
@@ -96,6 +98,7 @@ def wanted_of(layout: ReleaseLayout, described: Mapping[str, Any], front: Mappin
         keep=int(described["keep"]),
         version=described["version"],
         ref=described["ref"],
+        commit=described.get("commit", ""),
         hooks=described["hooks"]["key"] if described["hooks"]["before"] else "",
     )
 
@@ -104,7 +107,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
     """What an item of the plan holds. `texts` are its rendered files, `variables` its environment in three parts."""
     app, release = item["app"], item["release"]
     own = {"WEB_APP": app["name"], "WEB_RELEASE": release["id"]}
-    about = ("version", "serial", "python", "ref", "gate", "drain", "keep", "hooks", "stop_timeout")
+    about = ("version", "serial", "python", "ref", "commit", "gate", "drain", "keep", "hooks", "stop_timeout")
     return Content(
         code=release["files"],
         public_folder=app["static_folder"],

@@ -25,11 +25,12 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     whole,
     yes_or_no,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.rules import tokens
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
 
 PREFIX = "web_"
 # Their values are told nobody.
-HIDDEN = ("build_environment", "acme_dns_credentials")
+HIDDEN = ("build_environment", "acme_dns_credentials", "source_tokens")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,6 +137,16 @@ class Agreement:
         metadata=key(
             environment,
             "environment variables for pip on the hosts, such as `PIP_INDEX_URL` and `PIP_CERT`; never shown",
+            carried=False,
+        ),
+    )
+
+    source_tokens: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(
+            tokens,
+            "tokens by host, as in `{git.example.com: …}`, for [sources](sources.md#a-private-repository) by HTTPS; "
+            "vault them; never shown",
             carried=False,
         ),
     )

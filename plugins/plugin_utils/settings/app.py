@@ -25,13 +25,13 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     relative_folder,
     relative_path,
     shell_lines,
-    source_path,
     static_path,
     tls_way,
     url_path,
     whole,
     yes_or_no,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import rules as source_rules
 
 # What no app needs to do without: nothing here keeps an app's own scripts, styles or pictures from working.
 SAFE_HEADERS = {
@@ -118,8 +118,41 @@ class App:
     source: str = field(
         default="",
         metadata=key(
-            source_path,
-            "folder with the code, relative to the playbook or absolute; the app's name if not given",
+            source_rules.source_place,
+            "[where the code is](sources.md): a folder or an archive, relative to the playbook or absolute, or the URL "
+            "of a git repository or an archive; the app's name if not given",
+            carried=False,
+        ),
+    )
+    ref: str = field(
+        default="",
+        metadata=key(
+            source_rules.git_ref,
+            "[which commit](sources.md#git) of the source: a branch, a tag or a commit; if not given, the files of a "
+            "folder as they are, or what a repository's HEAD leads to",
+            carried=False,
+        ),
+    )
+    source_key: str = field(
+        default="",
+        metadata=key(
+            file_path,
+            "private SSH key that reads the repository, relative to the playbook or absolute; may be encrypted with "
+            "ansible-vault",
+            carried=False,
+        ),
+    )
+    sha256: str = field(
+        default="",
+        metadata=key(
+            source_rules.sha256, "of [an archive](sources.md#archives); one from a URL must have it", carried=False
+        ),
+    )
+    exclude: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            source_rules.exclude,
+            "[what of the source stays at home](sources.md#what-stays-at-home): patterns as in `.gitignore`",
             carried=False,
         ),
     )

@@ -26,7 +26,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
     names_of,
     parse_app,
 )
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import source_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import notices, source_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin, Settling, Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import (
     nearest,
     shown_name,
@@ -80,13 +81,16 @@ class Settings:
     chosen: list[str]
     restarted: list[str]
     read: Callable[[Path], bytes]
+    # By app, filled once: where the code of those that are present was found.
+    origins: dict[str, Origin] = dataclasses.field(default_factory=dict)
 
     def path(self, given: str) -> Path:
         """Where a path leads that a person wrote; `~` is their home."""
         return Path(os.path.abspath(os.path.join(self.base, os.path.expanduser(given))))
 
     def folder(self, app: App) -> Path:
-        return self.path(app.folder)
+        """The folder with the app's code, wherever it comes from."""
+        return self.origins[app.name].folder
 
     def certificate(self, app: App) -> tuple[bytes, bytes]:
         """A person's own certificate and its key. Raises OSError."""
@@ -115,6 +119,12 @@ class Settings:
             return []
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
         return [name for app in by_http for name in app.every_name()]
+
+    def notices(self) -> Iterator[str]:
+        """What a person may want to know of the sources, if they can be used, a line each."""
+        for app in self.present():
+            for notice in notices(app, self.origins[app.name]):
+                yield f"web_apps: '{app.name}' {notice}"
 
     def layout(self, app: App) -> AppLayout:
         agreed = self.agreement
@@ -211,7 +221,13 @@ def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterat
         yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
     secrets = settings.secrets.get(app.name, {})
     yield from missing_variables(app.required_environment, app.environment, secrets)
-    yield from source_faults(app, settings.folder(app))
+    try:
+        settling = Settling(settings.path, settings.read, settings.agreement.source_tokens)
+        settings.origins[app.name] = settling.origin(app)
+    except Unsettled as error:
+        yield str(error)
+        return
+    yield from source_faults(app, settings.origins[app.name])
 
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[Fault]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_D
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import carried
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import CodeFile
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import CodeFile
 
 Variables = Mapping[str, str]
 
@@ -55,13 +53,3 @@ def minor(python: str) -> str:
 def digest(*content: Any) -> str:
     """The first digits of the SHA-256 of plain values; the order of a dictionary doesn't count."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:ID_DIGITS]
-
-
-@functools.cache
-def ref(folder: str) -> str:
-    """What git calls the source, which the history tells; "" where it isn't under git. It decides nothing."""
-    words = ["git", "-C", folder, "describe", "--always", "--dirty", "--tags"]
-    try:
-        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -15,7 +15,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words imp
 
 # Keys without which nothing can be said of the source.
 LEADS_TO_SOURCE = {
-    *("name", "source", "module", "callable", "chdir", "requirements", "require_hashes", "static_folder", "state"),
+    *("name", "source", "ref", "source_key", "sha256", "exclude"),
+    *("module", "callable", "chdir", "requirements", "require_hashes", "static_folder", "state"),
 }
 # Keys whose values are never shown: people put there what others need not see.
 NEVER_SHOWN = {"environment", "before_live", "after_live"}

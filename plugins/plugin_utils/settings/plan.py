@@ -20,7 +20,11 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked i
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import CodeFile, Unreadable, code_files
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import (
+    CodeFile,
+    Unreadable,
+    code_files,
+)
 
 # Seconds. Requests end from the inside out: uWSGI first, then nginx, then systemd. So the visitor's answer and the
 # journal tell the same story.
@@ -28,7 +32,7 @@ NGINX_WAITS_LONGER = 5
 SYSTEMD_WAITS_LONGER = 15
 
 # Settings of an app that are no business of templates: `environments` has the one, the release the other.
-APART = ("environment", "source")
+APART = ("environment", "source", "ref", "source_key", "sha256", "exclude")
 
 
 def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
         raise BadSettings(problems)
     return {
         "web": settings.agreement.plain(),
-        "apps": list(_items(settings, host, code_files(templates))),
+        "apps": list(_items(settings, host, code_files(templates, by_gitignore=False))),
         "absent": [{"name": app.name, "purge": app.purge} for app in settings.absent()],
         # Apart from the rest, so that no task prints an item that holds a secret.
         "environments": {app.name: app.environment for app in settings.present()},
@@ -140,8 +144,9 @@ def _release(
     settings: Settings, app: App, known: Mapping[str, Any], python: str, templates: Sequence[CodeFile]
 ) -> dict[str, Any]:
     """The release that these settings make. `known` is what the host has of the app."""
-    source = str(settings.folder(app))
-    files = code_files(source)
+    origin = settings.origins[app.name]
+    source = str(origin.folder)
+    files = code_files(source, app.exclude, by_gitignore=origin.is_worked_in)
     secrets = settings.secrets.get(app.name, {})
     minor = identity.minor(python)
     version = identity.version_of(app, files)
@@ -158,7 +163,8 @@ def _release(
         "serial": serial,
         "python": minor,
         "source": source,
-        "ref": identity.ref(source),
+        "ref": origin.called(),
+        "commit": origin.commit,
         "files": [list(file) for file in files],
         "venv_key": identity.venv_key(app, files, minor),
         "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},

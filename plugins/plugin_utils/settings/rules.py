@@ -223,8 +223,6 @@ def relative_folder(value: Any) -> str:
     return relative_path(value.removesuffix("/") if isinstance(value, str) else value)
 
 
-# Not a URL: what is deployed is what stands on this machine's disk.
-source_path = text(r"(?!.*://)[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
 url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
 static_path = text(
     r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",

@@ -42,6 +42,7 @@ TRIED = {
 MISSPELT_SECRETS = re.compile(r"web_app_secret(?!s(_|$))")
 # What a person chooses for one run: -e app=shop -e restart=shop.
 CHOICES = ("app", "restart")
+LOCKED = "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
 # As Ansible takes them for files of variables.
 EXTENSIONS = ("", ".yml", ".yaml", ".json")
 
@@ -66,7 +67,8 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
         except AnsibleError as error:
             if not path.is_file():
                 raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path)) from error
-            raise OSError(errno.EACCES, _reason(error), str(path)) from error
+            reason = LOCKED if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
+            raise OSError(errno.EACCES, reason, str(path)) from error
 
     values, problems = {}, []
     for name in dict.fromkeys([*own_variables(), *secrets_variables(task_vars), *CHOICES]):
@@ -85,22 +87,24 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
 
 def all_problems(
     task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[str], list[str]]:
     """Everything that is wrong with the settings of a host, a line for each problem, without any secret.
 
-    Beside that the names for which a CA asks the host.
+    Beside that the names for which a CA asks the host, and what a person may want to know of the sources.
     """
     names: list[str] = []
     proven: list[str] = []
+    told: list[str] = []
     try:
         request = request_of(task_vars, render, loader)
         names = request.names()
         settings, problems = parse(request)
         proven = settings.proven_here()
+        told = [] if problems else list(settings.notices())
     except BadSettings as error:
         problems = error.problems
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
-    return without_secrets(problems, task_vars, render, names), proven
+    return without_secrets(problems, task_vars, render, names), proven, without_secrets(told, task_vars, render, names)
 
 
 def _reason(error: BaseException) -> str:
@@ -108,7 +112,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, AnsibleUndefinedVariable | AnsibleTemplateSyntaxError):
         return " ".join(str(error).split())
     if "vault" in type(error).__name__.lower():
-        return "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
+        return LOCKED
     if error.__cause__ is not None:
         return _reason(error.__cause__)
     return f"its template fails ({type(error).__name__}); look at each {{{{ … }}}} of it"

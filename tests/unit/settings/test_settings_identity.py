@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import identity
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import described
 
 from settings import Workshop, app
 
@@ -49,6 +49,7 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "redirect_names": ["www.b.test"],
     "required_environment": [],
     "source": "copy",
+    "exclude": ["docs/"],
     "static_url": "/",
     "error_pages": "errors",
     "max_body": "9m",
@@ -80,6 +81,7 @@ AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "acme_dns_credentials": "token = x",
     "acme_dns_seconds": 9,
     "acme_ask_first": False,
+    "source_tokens": {"git.test": "x"},
 }
 
 
@@ -118,9 +120,9 @@ def test_others_dont(workshop: Workshop, key: str) -> None:
 
 
 def test_of_every_key_it_is_known_which_it_is() -> None:
-    # Those that need `tls` beside them are tried with it.
-    with_tls = ["hsts", "tls_certificate", "tls_key"]
-    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *with_tls, "state"]) == sorted(meanings(App))
+    # Those that need `tls` beside them, or another kind of source, are tried with it.
+    elsewhere = ["hsts", "tls_certificate", "tls_key", "ref", "source_key", "sha256"]
+    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, "state"]) == sorted(meanings(App))
     assert sorted([*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE]) == sorted(meanings(Agreement))
 
 
@@ -313,10 +315,12 @@ def test_hooks_are_remembered_by_version_environment_and_lines(rich: Workshop) -
 
 @pytest.mark.parametrize("error", [FileNotFoundError("git"), subprocess.TimeoutExpired("git", 10)])
 def test_the_source_needs_no_git(workshop: Workshop, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def run(*_words: object, **_options: object) -> None:
+    subprocess.run(["git", "init", "--quiet", workshop.source], check=True)
+
+    def popen(*_words: object, **_options: object) -> None:
         raise error
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     assert workshop.item()["release"]["ref"] == ""
 
 
@@ -328,7 +332,7 @@ def test_a_source_in_git_is_called_by_its_tag(workshop: Workshop, monkeypatch: p
     before = workshop.id()
     assert workshop.item()["release"]["ref"] == "v1"
     subprocess.run(["git", "-C", workshop.source, "tag", "-d", "v1"], capture_output=True, check=True)
-    identity.ref.cache_clear()
+    described.cache_clear()
     assert workshop.item()["release"]["ref"] not in ("", "v1")
     assert workshop.id() == before
 

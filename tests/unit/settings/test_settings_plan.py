@@ -16,7 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused i
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import settings as package
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import plan as plan_room
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import code_files
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import code_files
 
 from project import renderer
 from settings import Workshop, app
@@ -56,7 +56,7 @@ def test_its_parts(workshop: Workshop) -> None:
 def test_an_app_has_all_its_keys_and_places(workshop: Workshop) -> None:
     """A new key reaches the templates without being listed again."""
     given = workshop.item(app(processes=7))["app"]
-    keys = {public.name for public in dataclasses.fields(App)} - {"environment", "source"}
+    keys = {public.name for public in dataclasses.fields(App)} - {*plan_room.APART}
     assert keys <= given.keys()
     assert given["processes"] == 7
     layout = AppLayout("shop").describe()
@@ -87,6 +87,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "python": "3.13",
         "source": str(workshop.source),
         "ref": "",
+        "commit": "",
         "files": [list(file) for file in code_files(str(workshop.source))],
         "venv_key": release["venv_key"],
         "check": release["check"],
@@ -252,7 +253,7 @@ def _imported(name: str) -> set[str]:
 
 def test_imports_have_no_cycle() -> None:
     left = {name: _imported(name) for name in MODULES if name != "__init__"}
-    assert left["plan"] >= {"app", "source", "identity"}
+    assert left["plan"] >= {"app", "identity"}
     while ready := [name for name, needs in left.items() if not needs & left.keys()]:
         for name in ready:
             del left[name]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import source as source_room
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import code_files
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import folder as source_room
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import code_files
 
 from settings import Workshop, app
 

@@ -36,7 +36,13 @@ INSIDE = "must be a path inside the source, without '..'"
 FILE = "must be the path of a file, relative to the playbook or absolute"
 TLS = "must be one of off, self_signed, files, acme"
 HEADERS = "must be a dictionary of response headers (X-Frame-Options: DENY)"
-FOLDER = "must be the path of a folder, relative to the playbook or absolute"
+SOURCE = "must be the path of a folder or an archive, or a URL of git or of an archive"
+SCHEME = "must be a folder, an archive or a URL that begins with https://, ssh:// or file://"
+LOGIN = "must be a URL without a user or password; put a token into 'web_source_tokens'"
+QUERY = "must be a URL without '?' and '#'; a branch, tag or commit is the key 'ref'"
+REF = "must be the name of a branch or a tag, or a commit; in quotes if it looks like a number"
+SHA256 = "must be the SHA-256 of the archive, 64 digits in small letters (sha256sum shop.tar.gz)"
+PATTERNS = "must be a list of patterns, as .gitignore has them"
 URL = "must be a URL path that begins with '/' (/health)"
 STATIC_URL = "must be a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)"
 SIZE = "must be a size as nginx writes it (1m, 512k)"
@@ -95,9 +101,19 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("headers", "X-A: b", HEADERS),
     ("hsts", "a year", whole(0, 63_072_000, " of seconds")),
     ("hsts", True, whole(0, 63_072_000, " of seconds")),
-    ("source", 5, FOLDER),
-    ("source", "", FOLDER),
-    ("source", "a\nb", FOLDER),
+    ("source", 5, SOURCE),
+    ("source", "", SOURCE),
+    ("source", "a\nb", SOURCE),
+    *(("ref", ref, REF) for ref in (1.0, 1234567, True, None, "-v1", "a..b", "a b", "a^{}", "a~1", "a/", ".a")),
+    *(("ref", ref, REF) for ref in ("a:b", "v1\n", "/a", "a.lock", "a\\b", "a*", "a[", "a\x7f")),
+    *(("sha256", digest, SHA256) for digest in ("", "0" * 40, "A" * 40, "sha256:00", 0, None)),
+    ("source_key", "", FILE),
+    ("source_key", 5, FILE),
+    ("exclude", "docs/", f"{PATTERNS} (- docs/)"),
+    ("exclude", ["docs/", 5], f"{PATTERNS}; 5 isn't one"),
+    ("exclude", [""], f'{PATTERNS}; "" isn\'t one'),
+    ("exclude", ["a\nb"], f'{PATTERNS}; "a\\nb" isn\'t one'),
+    ("exclude", ["!"], 'must be a list of patterns; "!" is no pattern, as .gitignore has them'),
     ("module", "flask-wsgi", MODULE),
     ("module", "flask_wsgi:app", MODULE),
     ("module", "shop..web", MODULE),
@@ -203,6 +219,16 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
 ]
 # Wrong values that aren't shown, because people put secrets there.
 WRONG_UNSEEN: list[tuple[str, Any, str]] = [
+    *(("source", url, SCHEME) for url in ("http://g.test/a.git", "git://g.test/a", "ftp://g.test/a.zip", "ext::x://y")),
+    *(("source", f"https://{who}@g.test/a", LOGIN) for who in ("hunter2", "u:hunter2", ":hunter2", "u:a@b")),
+    ("source", "ssh://git:hunter2@g.test/a", LOGIN),
+    ("source", "https://u:hunter2@g.test/a.tar.gz", LOGIN),
+    ("source", "https://g.test/a.zip?token=hunter2", QUERY),
+    ("source", "https://g.test/a.git#v1", QUERY),
+    ("source", "https://g.test/a b", "must be a path or a URL without spaces"),
+    ("ref", "--upload-pack=x", REF),
+    ("ref", "a@{1}", REF),
+    *(("sha256", digest, SHA256) for digest in ("0" * 63, "0" * 65, "A" * 64, f"sha256:{'0' * 64}")),
     ("before_live", "flask db upgrade", LINES),
     ("before_live", [""], LINES),
     ("before_live", ["a\0b"], "must not contain a NUL byte"),
@@ -305,6 +331,9 @@ def test_every_text_key_is_tried() -> None:
     # Paths on the controller, and what is one of a few words.
     text = {public.name for public in dataclasses.fields(App) if public.type == "str"} - {
         "source",
+        "source_key",
+        "ref",
+        "sha256",
         "state",
         "tls",
         "tls_certificate",
@@ -425,8 +454,25 @@ def test_credentials_in_a_dictionary_belong_into_a_text(workshop: Workshop) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        ("hunter2", "must be a dictionary of a token by host (git.example.com: …)"),
+        (["hunter2"], "must be a dictionary of a token by host (git.example.com: …)"),
+        ({"https://g.test": "hunter2"}, "must name hosts as URLs do (git.example.com); 'https…' isn't one"),
+        ({"hunter2 ": "x"}, "must name hosts as URLs do (git.example.com); 'hunter2…' isn't one"),
+        ({7: "hunter2"}, "must name hosts as URLs do (git.example.com); 7 isn't one"),
+        ({"g.test": ""}, "must hold a token of 'g.test' without spaces, or 'user:token'"),
+        ({"g.test": "hunter2\n"}, "must hold a token of 'g.test' without spaces, or 'user:token'"),
+        ({"g.test": 5}, "must hold a token of 'g.test' without spaces, or 'user:token'"),
+    ],
+)
+def test_of_a_wrong_token_nothing_is_shown(workshop: Workshop, value: Any, remedy: str) -> None:
+    assert workshop.problem(app(), web_source_tokens=value) == f"web_source_tokens: {remedy}"
+
+
 def test_every_agreement_has_a_wrong_value_in_the_table() -> None:
-    never_shown = {"web_build_environment", "web_acme_dns_credentials"}
+    never_shown = {"web_build_environment", "web_acme_dns_credentials", "web_source_tokens"}
     tried = {variable for variable, _value, _remedy in WRONG_AGREEMENTS} | never_shown
     assert tried == {f"web_{name}" for name in meanings(Agreement)}
 

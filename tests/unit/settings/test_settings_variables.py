@@ -32,7 +32,7 @@ def render(known: dict[str, Any]) -> Any:
 def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
     """What the action plugin would return for a host with these variables."""
     known = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"], **known}
-    problems, _proven = all_problems(known, render(known), DataLoader())
+    problems, _proven, _notices = all_problems(known, render(known), DataLoader())
     return problems
 
 
@@ -251,6 +251,16 @@ def load(workshop: Workshop, text: str, vault: VaultLib | None = None) -> dict[s
 def inline(vault: VaultLib, text: str) -> str:
     """The text as `ansible-vault encrypt_string` writes it, for a value that is indented."""
     return "!vault |\n" + "\n".join(f"        {line}" for line in vault.encrypt(text).decode().splitlines())
+
+
+def test_an_encrypted_key_needs_its_password(workshop: Workshop, vault: VaultLib) -> None:
+    (workshop.folder / "key").write_bytes(vault.encrypt("-----BEGIN OPENSSH PRIVATE KEY-----\n"))
+    known = {"web_apps": [app(source="git@git.test:shop.git", source_key="key")]}
+    (line,) = told(workshop, known)
+    assert line == (
+        f"web_apps: 'shop' has 'source_key', but '{workshop.folder}/key' can't be read: it is encrypted, and can't be "
+        "decrypted; give the right --vault-password-file or --ask-vault-pass"
+    )
 
 
 WRONG = """---

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import requirements
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_faults
-
-# What never belongs to a release: version control, caches, somebody's virtualenv.
-NOT_CODE = (
-    ".git",
-    ".hg",
-    ".svn",
-    "__pycache__",
-    "*.pyc",
-    ".venv",
-    "venv",
-    "node_modules",
-    ".*_cache",
-    ".tox",
-    ".nox",
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.patterns import (
+    OWN,
+    BadPattern,
+    Fate,
+    Patterns,
 )
-_is_not_code = re.compile("|".join(map(fnmatch.translate, NOT_CODE))).match
+
+# More is rarely code, and each host gets it with each release.
+LARGE = 50 << 20
+# What git LFS puts in place of a file, with its own bounds (its spec, "The Pointer").
+_POINTER = b"version https://git-lfs.github.com/spec/v1"
+_POINTER_SIZES = range(len(_POINTER), 1024)
 
 LET_READ = "let the user who deploys read it"
 
@@ -49,13 +45,14 @@ class CodeFile(NamedTuple):
     executable: bool
 
 
-def code_files(folder: str) -> list[CodeFile]:
-    """Every file of the source but what NOT_CODE names, sorted by path. A link to a file counts as the file.
+def code_files(folder: str, exclude: Sequence[str] = (), *, by_gitignore: bool = True) -> list[CodeFile]:
+    """Every file of the source that is shipped, sorted by path. A link to a file counts as the file.
 
     Raises Unreadable.
     """
     try:
-        return sorted(_code_file(path, entry) for path, entry in _entries(folder) if entry.is_file())
+        found = _shipped(folder, exclude, by_gitignore=by_gitignore)
+        return sorted(_code_file(path, entry) for path, entry in found if entry.is_file())
     except OSError as error:
         raise Unreadable(error) from None
 
@@ -66,19 +63,10 @@ def _code_file(path: str, entry: os.DirEntry[str]) -> CodeFile:
     return CodeFile(path, _sha256(entry.path, stamp), bool(status.st_mode & 0o100))
 
 
-def _entries(folder: str, inside: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """All but the folders, and but what NOT_CODE names, with its path inside `folder`. Links are not followed.
-
-    Every host of a run asks for it, hence os.scandir: it knows most of what os.walk would ask the disk for again.
-    """
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if _is_not_code(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from _entries(entry.path, f"{inside}{entry.name}/")
-            else:
-                yield f"{inside}{entry.name}", entry
+def _shipped(folder: str, exclude: Sequence[str], *, by_gitignore: bool) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    for path, entry, fate in Patterns(folder, exclude, by_gitignore=by_gitignore).entries():
+        if fate is Fate.SHIPPED:
+            yield path, entry
 
 
 @functools.cache
@@ -89,8 +77,23 @@ def _sha256(path: str, stamp: tuple[int, int, int]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def source_faults(app: App, folder: Path) -> Iterator[str]:
+def notices(app: App, origin: Origin) -> Iterator[str]:
+    """What a person may want to know of a source that can be used, as the ends of sentences that begin with the app."""
+    found = list(Patterns(str(origin.folder), app.exclude, by_gitignore=origin.is_worked_in).entries())
+    if held := sorted(path for path, _entry, fate in found if fate is Fate.HELD_BACK):
+        more = f" and {len(held) - 5} more" if len(held) > 5 else ""
+        listed = ", ".join(map(quoted, held[:5]))
+        yield f"keeps {listed}{more} at home; to ship one, write '!{held[0]}' into {OWN} or 'exclude'"
+    sizes = {path: entry.stat().st_size for path, entry, fate in found if fate is Fate.SHIPPED and entry.is_file()}
+    if (total := sum(sizes.values())) > LARGE:
+        largest = sorted(sizes, key=lambda path: -sizes[path])[:3]
+        listed = ", ".join(f"{quoted(path)} ({sizes[path] / (1 << 20):.1f} MiB)" for path in largest)
+        yield f"has a source of {total >> 20} MiB, all of it sent to each host; the largest: {listed}"
+
+
+def source_faults(app: App, origin: Origin) -> Iterator[str]:
     """What is wrong with the app's source, as the ends of sentences that begin with the app. Digests nothing."""
+    folder = origin.folder
     if folder.is_file():
         yield f"has 'source': {str(folder)!r} is a file; give the folder that it is in"
         return
@@ -99,11 +102,14 @@ def source_faults(app: App, folder: Path) -> Iterator[str]:
         return
     files = []
     try:
-        for path, entry in _entries(str(folder)):
+        for path, entry in _shipped(str(folder), app.exclude, by_gitignore=origin.is_worked_in):
             if fault := _entry_fault(path, entry, folder):
                 yield f"has 'source': {quoted(path)} {fault}"
             else:
                 files.append(path)
+    except BadPattern as error:
+        yield f"has 'source': {error}"
+        return
     except OSError as error:
         yield f"has 'source': {Unreadable(error)}"
         return
@@ -111,6 +117,10 @@ def source_faults(app: App, folder: Path) -> Iterator[str]:
     yield from entry_faults(app.module, app.callable, app.chdir, folder, files)
     yield from _static_faults(app, folder, files)
     yield from _page_faults(app, folder, files)
+    yield from _requirements_faults(app, folder, files)
+
+
+def _requirements_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
     if app.requirements in files:
         for fault in requirements.faults(folder / app.requirements, app.require_hashes):
             yield f"has 'requirements': {fault}"
@@ -132,7 +142,18 @@ def _entry_fault(path: str, entry: os.DirEntry[str], folder: Path) -> str:
         return f"is a link {fault}; replace it with what it stands for"
     if not entry.is_file():
         return "is a pipe, a socket or a device; remove it"
-    return "" if os.access(entry.path, os.R_OK) else f"can't be read; {LET_READ}"
+    if not os.access(entry.path, os.R_OK):
+        return f"can't be read; {LET_READ}"
+    if _is_pointer(entry):
+        return "is a pointer of git LFS, not the file; run 'git lfs pull' in a folder, and give that or an archive"
+    return ""
+
+
+def _is_pointer(entry: os.DirEntry[str]) -> bool:
+    if entry.stat().st_size not in _POINTER_SIZES:
+        return False
+    with open(entry.path, "rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
 
 
 def _link_fault(link: os.DirEntry[str], folder: Path) -> str:

@@ -1,0 +1,81 @@
+"""Where sources from elsewhere are kept on this machine, and what a run has settled once for all of its hosts."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import this_run
+
+# Seconds after which what a run has settled is certainly of no use any more.
+A_DAY = 86400
+
+
+def place(*parts: str) -> Path:
+    """A folder for these parts. All of it may be deleted at any time, and comes back; nobody else may read it."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    folder = Path(base if os.path.isabs(base) else os.path.expanduser("~/.cache"), "uwsgi-flask")
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        folder = folder / part
+        folder.mkdir(exist_ok=True, mode=0o700)
+    return folder
+
+
+def digest(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def alone(folder: Path, what: str = "lock") -> Iterator[None]:
+    """One process at a time does this here: the hosts of a run are workers side by side."""
+    with open(folder / f".{what}", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def whole(target: Path, fill: Callable[[Path], None]) -> Path:
+    """The folder `target`, filled by `fill` unless it is there: whole or not at all."""
+    if not target.is_dir():
+        for left in target.parent.glob(".unfinished-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=target.parent))
+        try:
+            fill(made)
+            made.rename(target)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+    return target
+
+
+class Memo:
+    """What was settled in this run under some name, so that all of its hosts and phases get the same."""
+
+    def __init__(self, *name: str) -> None:
+        run = this_run()
+        key = digest(*(str(run[part]) for part in ("machine", "boot", "namespace", "pid", "started")))
+        self.path = place("runs", key) / digest(*name)
+
+    def read(self) -> dict[str, str]:
+        with contextlib.suppress(OSError, ValueError):
+            return dict(json.loads(self.path.read_text()))
+        return {}
+
+    def write(self, settled: dict[str, str]) -> None:
+        for old in self.path.parent.parent.iterdir():
+            # Another run may tidy up at the same time.
+            with contextlib.suppress(FileNotFoundError):
+                if old != self.path.parent and old.stat().st_mtime < time.time() - A_DAY:
+                    shutil.rmtree(old, ignore_errors=True)
+        fresh = self.path.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(settled))
+        fresh.replace(self.path)
