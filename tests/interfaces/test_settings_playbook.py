@@ -241,13 +241,13 @@ def test_what_cant_be_read_is_named_in_a_line(clone: Clone, workshop: Workshop) 
     os.mkfifo(workshop.source / "pipe")
     (workshop.source / "loop").symlink_to("loop")
     (Path(os.fsdecode(os.fsencode(workshop.source) + b"/caf\xe9.txt"))).touch()
-    clone.hosts({"one": settings(workshop), "two": settings(workshop, web_user="{{ nothing }}")})
+    clone.hosts({"one": settings(workshop), "two": settings(workshop, web_nginx_user="{{ nothing }}")})
     loop = "'loop' is a link that can't be followed (Too many levels of symbolic links)"
     assert sorted(clone.refused()) == [
         "web_apps: 'shop' has 'source': 'caf\\\\xe9.txt' has a name that isn't UTF-8; rename it",
         f"web_apps: 'shop' has 'source': {loop}; replace it with what it stands for",
         "web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
-        "web_user: can't be read: 'nothing' is undefined",
+        "web_nginx_user: can't be read: 'nothing' is undefined",
     ]
 
 

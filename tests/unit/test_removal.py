@@ -18,7 +18,7 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path, hosts=["one"])
     made.site()
     machine = made.hosts["one"]
-    machine.app("shop").data.mkdir()
+    machine.app("shop").data.mkdir(exist_ok=True)
     (machine.app("shop").data / "orders").write_text("precious\n")
     return made
 

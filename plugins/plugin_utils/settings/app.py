@@ -8,13 +8,16 @@ from dataclasses import field
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    account,
     app_name,
     body_size,
+    cpu_share,
     dotted_name,
     file_path,
     headers,
     host_name,
     list_of,
+    memory_size,
     one_of,
     python_name,
     relative_path,
@@ -158,6 +161,28 @@ class App:
     threads: int = field(
         default=4,
         metadata=key(whole(1, 512), "threads in each worker; more for an app that waits a lot"),
+    )
+    user: str = field(
+        default="",
+        metadata=key(
+            account,
+            "the user that the app runs as; it is created where there is none. If not given, one of the app's own, "
+            "`web-<name>`, so that no other app can read what is the app's: [who may what](how-it-works.md#safety)",
+        ),
+    )
+    memory_max: str = field(
+        default="",
+        metadata=key(
+            memory_size, "memory that all its processes may take together: `512M`, `2G`; no limit if not given"
+        ),
+    )
+    cpu_quota: str = field(
+        default="",
+        metadata=key(cpu_share, "share of one processor that it may take: `50%`, `150%`; no limit if not given"),
+    )
+    tasks_max: int = field(
+        default=512,
+        metadata=key(whole(16, 65536), "processes and threads that it may have"),
     )
     listen_queue: int = field(
         default=4096,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_DIGITS, AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
@@ -92,9 +93,10 @@ class Settings:
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
         return [name for app in by_http for name in app.server_names]
 
-    def layout(self, app: App) -> AppLayout:
-        agreed = self.agreement
-        return AppLayout(app.name, agreed.app_root, agreed.run_root, agreed.user, agreed.group)
+    def layout(self, app: App, known: Mapping[str, Any]) -> AppLayout:
+        """Where the app is on a host that has `known` of it. It goes on as the user it has until a person names one."""
+        agreed, own = self.agreement, own_account(app.name)
+        return AppLayout(app.name, agreed.app_root, agreed.run_root, app.user or known.get("user", own), own)
 
 
 def parse(request: Request) -> tuple[Settings, list[str]]:
@@ -157,8 +159,10 @@ def _faults(settings: Settings) -> Iterator[str]:
             yield f"web_apps: '{app.name}' has {fault}"
         for fault in source_faults(app, settings.folder(app)):
             yield f"web_apps: '{app.name}' {fault}"
+        if app.user == settings.agreement.nginx_user:
+            yield f"web_apps: '{app.name}' has 'user': {app.user!r} is nginx's own; name another, or leave it out"
     for app in settings.apps:
-        if len(longest := _longest_socket(settings.layout(app))) > SOCKET_PATH_BYTES:
+        if len(longest := _longest_socket(settings.layout(app, {}))) > SOCKET_PATH_BYTES:
             yield (
                 f"web_apps: '{app.name}' has a name too long for a socket: "
                 f"{longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
