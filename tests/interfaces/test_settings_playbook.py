@@ -171,7 +171,7 @@ def test_so_does_the_command_line_even_over_all_of_them(clone: Clone, workshop: 
         put(clone, settings(workshop, web_http_port=8081))
     given = {"web_apps": settings(workshop, app(name="wiki"))["web_apps"]}
     plan = clone.plan("-e", "web_http_port=8082", "-e", json.dumps(given))
-    assert (names(plan), plan["web"]["http_port"], plan["web"]["user"]) == (["wiki"], 8082, "www")
+    assert (names(plan), plan["web"]["http_port"], plan["web"]["https_port"]) == (["wiki"], 8082, 443)
 
 
 @pytest.mark.parametrize(("written", "state"), [({}, "not set"), ({"web_apps": []}, "empty"), ("---\n", "not set")])

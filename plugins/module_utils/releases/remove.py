@@ -110,14 +110,17 @@ def spare_accounts(gone: Iterable[Removal], every: bool = False, prefix: str = "
             spare["groups"].add(layout.group)
             spare["users"] |= {layout.user} if every or layout.user == layout.group else set()
     needed = {name for layout in left.values() for name in (layout.user, layout.group)} | {"root"}
-    return {kind: sorted(name for name in names - needed if _is_systems(kind, name)) for kind, names in spare.items()}
+    return {
+        kind: sorted(name for name in names - needed if (_number(kind, name) or FIRST_PERSON) < FIRST_PERSON)
+        for kind, names in spare.items()
+    }
 
 
-def _is_systems(kind: str, name: str) -> bool:
-    """Whether there is such an account, and it is one of the system's, not a person's."""
+def _number(kind: str, name: str) -> int | None:
+    """The number of a user or group, if there is one."""
     with contextlib.suppress(KeyError):
-        return (pwd.getpwnam(name).pw_uid if kind == "users" else grp.getgrnam(name).gr_gid) < FIRST_PERSON
-    return False
+        return pwd.getpwnam(name).pw_uid if kind == "users" else grp.getgrnam(name).gr_gid
+    return None
 
 
 def removals(

@@ -167,7 +167,7 @@ class App:
         metadata=key(
             account,
             "the user that the app runs as; it is created where there is none. If not given, one of the app's own, "
-            "`web-<name>`, so that no other app can read what is the app's: [who may what](how-it-works.md#safety)",
+            "`web-<name>`: [who may do what](how-it-works.md#who-may-do-what)",
         ),
     )
     memory_max: str = field(
