@@ -20,8 +20,8 @@ def app(**changes: Any) -> dict[str, Any]:
 class Workshop:
     """A folder with one good source, `shop`, and the templates that instances are made from.
 
-    Every method takes the items of `web_apps`, and as keywords other variables by their full names (`web_user`), with
-    `app` and `restart` as `-e` gives them and `secrets` for web_app_secrets.
+    Every method takes the items of `web_apps`, and as keywords other variables by their full names (`web_app_root`),
+    with `app` and `restart` as `-e` gives them and `secrets` for web_app_secrets.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -22,7 +22,8 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "packages": packages(module),
-        "users": users(),
+        "users": sorted(user.pw_name for user in pwd.getpwall()),
+        "groups": sorted(group.gr_name for group in grp.getgrall()),
         "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
         "apps": {layout.name: app_state(layout, System(), content) for layout, content in registered()},
         "registered": [layout.name for layout, _content in registered(with_removed=True)],
@@ -42,6 +43,7 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
     timeouts = [number(about.get("request_timeout")) for about in described.values()]
     return {
         "live": live,
+        "user": layout.user,
         "serial": number(described.get(live, {}).get("serial")),
         "renew": damage(layout, live) if live else [],
         "releases": [release for release, about in described.items() if about],
@@ -63,12 +65,3 @@ def packages(module: AnsibleModule) -> list[str]:
 def installed(listed: str) -> list[str]:
     """Those of dpkg's list that are whole: one that is being configured, or removed but for its settings, isn't."""
     return sorted({line.partition(" ")[2] for line in listed.splitlines() if line.startswith("installed ")})
-
-
-def users() -> dict[str, dict[str, Any]]:
-    """The group, home and shell of every user."""
-    groups = {group.gr_gid: group.gr_name for group in grp.getgrall()}
-    return {
-        user.pw_name: {"group": groups.get(user.pw_gid, ""), "home": user.pw_dir, "shell": user.pw_shell}
-        for user in pwd.getpwall()
-    }

@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import removals
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import removals, spare_accounts
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
 DOCUMENTATION = r"""
@@ -20,30 +20,38 @@ options:
   apps: {description: "C(name) and C(purge) (its data too) of each.", type: list, elements: dict, default: []}
   every: {description: Every app that is registered on the host., type: bool, default: false}
   purge: {description: "With C(every), the data too.", type: bool, default: false}
+  accounts: {description: "With C(every), tell of all accounts, whether or not data stays.", type: bool, default: false}
   lease: {description: The token of this run's lease on the host., type: str, default: ""}
 """
 
 RETURN = r"""
 removed: {description: What was there and was removed., type: list, elements: str, returned: always}
 apps: {description: Names of the apps that were looked for., type: list, elements: str, returned: always}
+accounts:
+  description: C(users) and C(groups) that nothing on the host needs any more. They aren't removed here.
+  type: dict
+  returned: always
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "apps": {"type": "list", "elements": "dict", "default": []},
     "every": {"type": "bool", "default": False},
     "purge": {"type": "bool", "default": False},
+    "accounts": {"type": "bool", "default": False},
     **LEASE_OPTION,
 }
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    every = module.params["every"] and module.params["accounts"]
     with held(module):
         asked = removals(System(), module.params["apps"], module.params["every"], module.params["purge"])
+        accounts = spare_accounts(asked, every)
         gone = [path for removal in asked for path in (removal.what() if module.check_mode else removal.run())]
     diff = {"before": "".join(f"{path}\n" for path in gone), "after": ""}
     names = [removal.layout.name for removal in asked]
-    module.exit_json(changed=bool(gone), removed=gone, apps=names, diff=diff)
+    module.exit_json(changed=bool(gone), removed=gone, apps=names, accounts=accounts, diff=diff)
 
 
 if __name__ == "__main__":

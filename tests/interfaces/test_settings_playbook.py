@@ -201,7 +201,7 @@ def test_so_does_the_command_line_even_over_all_of_them(clone: Clone, workshop: 
         put(clone, settings(workshop, web_http_port=8081))
     given = {"web_apps": settings(workshop, app(name="wiki"))["web_apps"]}
     plan = clone.plan("-e", "web_http_port=8082", "-e", json.dumps(given))
-    assert (names(plan), plan["web"]["http_port"], plan["web"]["user"]) == (["wiki"], 8082, "www")
+    assert (names(plan), plan["web"]["http_port"], plan["web"]["https_port"]) == (["wiki"], 8082, 443)
 
 
 @pytest.mark.parametrize(("written", "state"), [({}, "not set"), ({"web_apps": []}, "empty"), ("---\n", "not set")])
@@ -271,13 +271,13 @@ def test_what_cant_be_read_is_named_in_a_line(clone: Clone, workshop: Workshop) 
     os.mkfifo(workshop.source / "pipe")
     (workshop.source / "loop").symlink_to("loop")
     (Path(os.fsdecode(os.fsencode(workshop.source) + b"/caf\xe9.txt"))).touch()
-    clone.hosts({"one": settings(workshop), "two": settings(workshop, web_user="{{ nothing }}")})
+    clone.hosts({"one": settings(workshop), "two": settings(workshop, web_nginx_user="{{ nothing }}")})
     loop = "'loop' is a link that can't be followed (Too many levels of symbolic links)"
     assert sorted(clone.refused()) == [
         "web_apps: 'shop' has 'source': 'caf\\\\xe9.txt' has a name that isn't UTF-8; rename it",
         f"web_apps: 'shop' has 'source': {loop}; replace it with what it stands for",
         "web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
-        "web_user: can't be read: 'nothing' is undefined",
+        "web_nginx_user: can't be read: 'nothing' is undefined",
     ]
 
 

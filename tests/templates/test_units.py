@@ -72,8 +72,8 @@ def test_the_target_holds_the_parts(made: Rendered) -> None:
 @pytest.mark.parametrize("kind", SERVICES)
 def test_a_service_runs_as_the_apps_user(made: Rendered, kind: str) -> None:
     service = parsed(made.unit(kind))
-    assert one(service, "Service", "User") == "www"
-    assert one(service, "Service", "Group") == "www"
+    assert one(service, "Service", "User") == made.app["user"]
+    assert one(service, "Service", "Group") == made.app["group"]
 
 
 @pytest.mark.parametrize("kind", SERVICES)
@@ -111,7 +111,7 @@ def test_a_service_gets_its_environment_from_the_releases_file_alone(made: Rende
         ("LockPersonality", "yes"),
         ("MemoryDenyWriteExecute", "yes"),
         ("SystemCallArchitectures", "native"),
-        ("UMask", "0027"),
+        ("UMask", "0007"),
     ],
 )
 def test_a_service_is_in_the_sandbox(made: Rendered, kind: str, key: str, value: str) -> None:
@@ -128,9 +128,10 @@ def test_system_calls_are_those_of_a_service(made: Rendered, kind: str) -> None:
 @pytest.mark.parametrize("kind", SERVICES)
 def test_the_app_writes_in_one_place_only(made: Rendered, kind: str) -> None:
     service = parsed(made.unit(kind))
-    assert one(service, "Service", "StateDirectory") == made.app["name"]
-    assert one(service, "Service", "StateDirectoryMode") == "0750"
-    assert not {"ReadWritePaths", "CacheDirectory", "LogsDirectory"} & {key for key, _value in service["Service"]}
+    assert one(service, "Service", "ReadWritePaths") == made.app["data"]
+    # systemd would give the folder to the user of whatever it starts, under the one that serves.
+    keys = {key for key, _value in service["Service"]}
+    assert not {"StateDirectory", "CacheDirectory", "LogsDirectory"} & keys
 
 
 def test_the_service_starts_the_releases_ini(made: Rendered) -> None:
@@ -192,11 +193,12 @@ def test_a_step_runs_a_script_of_the_release_once(made: Rendered, step: str) -> 
 
 
 def test_the_names_that_nginx_connects_to_are_made_at_boot() -> None:
-    """The same for every release: no setting stands in it, so nothing of it changes before a release is proven."""
-    layout = AppLayout("shop")
+    """The same for every release, so nothing of it changes before a release is proven. The app's data is made too."""
+    layout = AppLayout("shop", group="web-shop")
     lines = [line.split() for line in tmpfiles(layout).text.splitlines() if not line.startswith("#")]
     assert lines == [
         ["d", "/run/shop", "0711", "root", "root"],
+        ["d", "/var/lib/shop", "2770", "root", "web-shop"],
         ["L+", "/run/shop/shop.sock", "-", "-", "-", "-", "/opt/shop/current/socket"],
         ["L+", "/run/shop/candidate.sock", "-", "-", "-", "-", "/opt/shop/candidate/socket"],
     ]

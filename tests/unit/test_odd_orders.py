@@ -254,7 +254,7 @@ class TestRegistration:
         """What somebody else puts into its places later stays."""
         deploy(world)
         layout = machine.app("shop")
-        layout.data.mkdir(parents=True)
+        layout.data.mkdir(parents=True, exist_ok=True)
         (layout.data / "orders").write_text("precious\n")
         Removal(layout, machine).run()
         (layout.root / "photos").mkdir(parents=True)

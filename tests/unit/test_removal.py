@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import remove
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find, registered
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import Removal, removals
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import Removal, removals, spare_accounts
 
 from machine import Machine
 from world import World, cut
@@ -18,7 +20,7 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path, hosts=["one"])
     made.site()
     machine = made.hosts["one"]
-    machine.app("shop").data.mkdir()
+    machine.app("shop").data.mkdir(exist_ok=True)
     (machine.app("shop").data / "orders").write_text("precious\n")
     return made
 
@@ -42,6 +44,58 @@ def test_all_goes_but_the_data(world: World, machine: Machine) -> None:
     assert machine.running("shop") == set()
     assert machine.visit("wiki").status == 200
     assert Removal(machine.app("shop"), machine).run() == []
+
+
+# --- Accounts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host on which the apps' accounts, and a person's, have these numbers."""
+    numbers = {"web-shop": 990, "web-wiki": 989, "www": 988, "anna": 1001}
+    monkeypatch.setattr(remove, "_number", lambda _kind, name: numbers.get(name))
+
+
+def account_of(machine: Machine, app: str, user: str, group: str) -> None:
+    registration = machine.app(app).registration
+    content = json.loads(registration.read_text())
+    registration.write_text(json.dumps({**content, "user": user, "group": group}))
+
+
+def spare(machine: Machine, app: str, purge: bool = True, every: bool = False) -> dict[str, list[str]]:
+    return spare_accounts(asked_for(machine, app, purge), every, str(machine.prefix))
+
+
+@pytest.mark.usefixtures("accounts")
+def test_an_apps_own_accounts_go_with_its_data(world: World, machine: Machine) -> None:
+    account_of(machine, "shop", "web-shop", "web-shop")
+    assert spare(machine, "shop") == {"users": ["web-shop"], "groups": ["web-shop"]}
+    # Or the next account that is made would get their numbers, and the data with them.
+    assert spare(machine, "shop", purge=False) == {"users": [], "groups": []}
+    assert spare(machine, "shop", purge=False, every=True) == {"users": ["web-shop"], "groups": ["web-shop"]}
+
+
+@pytest.mark.usefixtures("accounts")
+def test_an_account_that_isnt_the_apps_own_goes_only_when_all_are_meant(world: World, machine: Machine) -> None:
+    account_of(machine, "shop", "www", "web-shop")
+    assert spare(machine, "shop") == {"users": [], "groups": ["web-shop"]}
+    assert spare(machine, "shop", every=True) == {"users": ["www"], "groups": ["web-shop"]}
+
+
+@pytest.mark.usefixtures("accounts")
+def test_an_account_that_another_app_needs_stays(world: World, machine: Machine) -> None:
+    account_of(machine, "shop", "www", "web-shop")
+    account_of(machine, "wiki", "www", "web-wiki")
+    assert spare(machine, "shop", every=True) == {"users": [], "groups": ["web-shop"]}
+
+
+@pytest.mark.usefixtures("accounts")
+def test_nor_does_a_persons_or_one_that_isnt_there(world: World, machine: Machine) -> None:
+    account_of(machine, "shop", "anna", "gone")
+    assert spare(machine, "shop", every=True) == {"users": [], "groups": []}
+
+
+# --- What is left, and when ---------------------------------------------------------------------------------------
 
 
 def test_purge_works_later_too(world: World, machine: Machine) -> None:

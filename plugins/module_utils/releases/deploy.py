@@ -58,6 +58,7 @@ class Deploy:
             self.golive.check()
             if until_live:
                 changed = self.golive.run() or changed
+                self.placing.data.share()
         except FAULTS as fault:
             return self._refused(fault)
         done = "unchanged" if not changed else "mended" if self.before == self.wanted.id else "live"

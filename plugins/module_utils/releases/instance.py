@@ -8,6 +8,7 @@ import stat
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PARTS, STEPS, AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.data import MODE as DATA_MODE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
@@ -20,12 +21,14 @@ EMPTY_IN_A_ROW = 3
 
 
 def tmpfiles(app: AppLayout) -> OwnedFile:
-    """What systemd-tmpfiles makes at each boot. It is the same for all releases, and no setting stands in it."""
+    """What systemd-tmpfiles makes at each boot. It is the same for all releases."""
     lines = [
         "# Managed by Ansible: changes made here are overwritten.",
         "# The directory of the sockets, made anew at each boot, and in it the names that nginx connects to. They lead",
         "# through the links that a deploy moves: `current` for visitors, `candidate` for a release being proven.",
         f"d {app.run} {RUN_MODE:04o} root root",
+        "# The app's own data.",
+        f"d {app.data} {DATA_MODE:04o} root {app.group}",
         *(f"L+ {name} - - - - {target}" for name, target in app.socket_names.items()),
     ]
     return OwnedFile(app.tmpfiles, "\n".join(lines) + "\n")

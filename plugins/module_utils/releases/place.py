@@ -14,6 +14,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppL
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, registration, virtualenv
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Tree, environment_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Wanted as CodeFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.data import Data
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, read_json
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
@@ -36,6 +37,7 @@ class Placing:
         self.layout = self.wanted.layout
         self.app = self.layout.app
         self.records = Records(self.app, self.system)
+        self.data = Data(self.app, self.system)
         self.tree = Tree(
             root=self.layout.code,
             wanted=[CodeFile(*file) for file in self.content.code],
@@ -73,6 +75,7 @@ class Placing:
             and self._links_are_right()
             and self._description(owned).is_right()
             and instance.tmpfiles(self.app).is_right()
+            and self.data.is_right()
         )
 
     def run(self) -> bool:
@@ -81,6 +84,7 @@ class Placing:
         if self.is_right():
             return registered
         is_live = self.records.live() == self.layout.id
+        self.data.share()
         for path, mode in self._directories().items():
             self.system.make_directory(path, mode, self.app.group)
         self._code(is_live)
@@ -165,6 +169,7 @@ class Placing:
         described = {
             "app": self.app.name,
             "id": self.layout.id,
+            "group": self.app.group,
             **self.content.about,
             "virtualenv": self.layout.virtualenv.resolve().name,
             "variables": sorted(self.content.environment),
@@ -204,14 +209,16 @@ def unguarded(app: AppLayout, release: str) -> list[str]:
     """Paths of a release's code whose mode or owner isn't right."""
     layout = app.release(release)
     described = read_json(layout.description)
-    paths = _tree(layout, described).unguarded() if "code" in described else []
-    return [f"{layout.code}/{path} has another mode or owner" for path in paths]
+    paths = [layout.code / path for path in _tree(layout, described).unguarded()] if "code" in described else []
+    paths += [] if Data(app, System()).has_its_mode() else [app.data]
+    return [f"{path} has another mode or owner" for path in paths]
 
 
 def _tree(layout: ReleaseLayout, described: dict[str, Any]) -> Tree:
     """The code of a release as its own description has it."""
     code = [CodeFile(path, sha256, executable) for path, (sha256, executable) in described["code"].items()]
-    return Tree(layout.code, code, described["public_folder"], layout.app.group)
+    group = described.get("group") or layout.description.group()
+    return Tree(layout.code, code, described["public_folder"], group)
 
 
 def _changed_meanwhile(what: str) -> Refused:

@@ -40,6 +40,8 @@ def register(system: System, layout: AppLayout, front: Front, timeout: float) ->
         "group": layout.group,
         "front": dataclasses.asdict(front),
         # It never falls while the app is there: a deploy that prunes a release must not make nginx load anything.
+        # With whom its data is shared, noted when that is done.
+        "data": there.get("data"),
         "longest_timeout": max(int(timeout), number(there.get("longest_timeout"))),
     }
     for name in FIXED:
@@ -69,7 +71,7 @@ def _refuse_strangers(layout: AppLayout) -> None:
     if taken:
         raise Refused("place", f"{taken[0]} is there and isn't ours: choose another name for the app, or remove it")
     stranger = _owner(layout.data)
-    if stranger not in ("", layout.user):
+    if stranger not in ("", "root", layout.user):
         raise Refused(
             "place",
             f"{layout.data} belongs to {stranger}, and would become the app's data: choose another name for the app; "

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import grp
 import json
+import pwd
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, read_json
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+
+# Debian numbers people's accounts from here on.
+FIRST_PERSON = 1000
 
 
 @dataclasses.dataclass
@@ -87,6 +93,34 @@ class Removal:
     def _remove_if_empty(folder: Path) -> None:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def spare_accounts(gone: Iterable[Removal], every: bool = False, prefix: str = "") -> dict[str, list[str]]:
+    """`users` and `groups` that nothing needs once these apps are off the host.
+
+    An app's own go with its data: as long as that is there, another account must not get their numbers. `every` names
+    those of all these apps, but never one that a person logs in with.
+    """
+    left = {layout.name: layout for layout, _content in registered(prefix, with_removed=True)}
+    spare: dict[str, set[str]] = {"users": set(), "groups": set()}
+    for removal in gone:
+        layout = removal.layout
+        left.pop(layout.name, None)
+        if every or removal.purge or not layout.data.exists():
+            spare["groups"].add(layout.group)
+            spare["users"] |= {layout.user} if every or layout.user == layout.group else set()
+    needed = {name for layout in left.values() for name in (layout.user, layout.group)} | {"root"}
+    return {
+        kind: sorted(name for name in names - needed if (_number(kind, name) or FIRST_PERSON) < FIRST_PERSON)
+        for kind, names in spare.items()
+    }
+
+
+def _number(kind: str, name: str) -> int | None:
+    """The number of a user or group, if there is one."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(name).pw_uid if kind == "users" else grp.getgrnam(name).gr_gid
+    return None
 
 
 def removals(

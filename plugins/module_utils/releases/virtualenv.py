@@ -63,8 +63,9 @@ SANDBOX = (
 
 def find(app: AppLayout, key: str) -> Path | None:
     """An intact virtualenv with this key: `<key>`, or `<key>-2` and so on where an earlier one was damaged."""
+    group = files.gid(app.group)
     named = (path for path in sorted(app.virtualenvs.glob(f"{key}*")) if path.name.partition("-")[0] == key)
-    return next((path for path in named if not damage(path)), None)
+    return next((path for path in named if path.stat().st_gid == group and not damage(path)), None)
 
 
 def damage(venv: Path) -> list[str]:

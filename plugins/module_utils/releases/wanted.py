@@ -107,6 +107,8 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
     """What an item of the plan holds. `texts` are its rendered files, `variables` its environment in three parts."""
     app, release = item["app"], item["release"]
     own = {"WEB_APP": app["name"], "WEB_RELEASE": release["id"]}
+    # As systemd calls it. An app may say something else.
+    data = {"STATE_DIRECTORY": app["data"]}
     about = ("version", "serial", "python", "ref", "commit", "gate", "drain", "keep", "hooks", "stop_timeout")
     return Content(
         code=release["files"],
@@ -118,7 +120,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         wsgi=texts["wsgi"],
         units=texts["units"],
         scripts={"check": [release["check"]], "before": release["hooks"]["before"], "after": release["hooks"]["after"]},
-        environment={**variables["environment"], **variables["secrets"], **own},
+        environment={**data, **variables["environment"], **variables["secrets"], **own},
         build_environment=dict(variables["build"]),
         about={name: release[name] for name in about} | {"request_timeout": app["request_timeout"]},
     )

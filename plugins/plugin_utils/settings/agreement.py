@@ -37,11 +37,6 @@ HIDDEN = ("build_environment", "acme_dns_credentials", "source_tokens")
 class Agreement:
     """The only home of these defaults. The meanings are Markdown: docs/apps.md is made from them."""
 
-    user: str = field(
-        default="www",
-        metadata=key(account, "the apps run as this user, who may write only in `/var/lib/<name>`; it is created"),
-    )
-    group: str = field(default="www", metadata=key(account, "that user's group; it is created"))
     nginx_group: str = field(
         default="www-data",
         metadata=key(account, "the group of nginx's own user: nobody else may connect to the apps' sockets"),

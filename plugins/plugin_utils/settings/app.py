@@ -12,14 +12,17 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    account,
     app_name,
     body_size,
+    cpu_share,
     dotted_name,
     file_path,
     headers,
     host_name,
     list_of,
     maybe,
+    memory_size,
     one_of,
     prefix_path,
     relative_folder,
@@ -236,6 +239,28 @@ class App:
     threads: int = field(
         default=4,
         metadata=key(whole(1, 512), "threads in each worker; more for an app that waits a lot"),
+    )
+    user: str = field(
+        default="",
+        metadata=key(
+            account,
+            "the user that the app runs as; it is created where there is none. If not given, one of the app's own, "
+            "`web-<name>`: [who may do what](how-it-works.md#who-may-do-what)",
+        ),
+    )
+    memory_max: str = field(
+        default="",
+        metadata=key(
+            memory_size, "memory that all its processes may take together: `512M`, `2G`; no limit if not given"
+        ),
+    )
+    cpu_quota: str = field(
+        default="",
+        metadata=key(cpu_share, "share of one processor that it may take: `50%`, `150%`; no limit if not given"),
+    )
+    tasks_max: int = field(
+        default=512,
+        metadata=key(whole(16, 65536), "processes and threads that it may have"),
     )
     listen_queue: int = field(
         default=4096,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_DIGITS, AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.acme import account_faults, name_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
@@ -126,9 +127,10 @@ class Settings:
             for notice in notices(app, self.origins[app.name]):
                 yield f"web_apps: '{app.name}' {notice}"
 
-    def layout(self, app: App) -> AppLayout:
-        agreed = self.agreement
-        return AppLayout(app.name, agreed.app_root, agreed.run_root, agreed.user, agreed.group)
+    def layout(self, app: App, known: Mapping[str, Any]) -> AppLayout:
+        """Where the app is on a host that has `known` of it. It goes on as the user it has until a person names one."""
+        agreed, own = self.agreement, own_account(app.name)
+        return AppLayout(app.name, agreed.app_root, agreed.run_root, app.user or known.get("user", own), own)
 
 
 def parse(request: Request) -> tuple[Settings, list[str]]:
@@ -194,7 +196,7 @@ def _faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Ite
         for fault in _app_faults(settings, app, settings.refused | wrong_keys[app.name]):
             yield f"web_apps: '{app.name}' {fault}"
     for app in settings.apps:
-        if len(longest := _longest_socket(settings.layout(app))) > SOCKET_PATH_BYTES:
+        if len(longest := _longest_socket(settings.layout(app, {}))) > SOCKET_PATH_BYTES:
             yield (
                 f"web_apps: '{app.name}' has a name too long for a socket: "
                 f"{longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
@@ -217,6 +219,8 @@ def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterat
     """What is wrong with one app, as the ends of sentences that begin with it."""
     for line in standing(_tls_faults(settings, app), refused):
         yield f"has {line}"
+    if app.user == settings.agreement.nginx_user:
+        yield f"has 'user': {app.user!r} is nginx's own; name another, or leave it out"
     if app.redirect_names and app.server_names and app.server_names[0].startswith("*."):
         yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
     secrets = settings.secrets.get(app.name, {})

@@ -9,7 +9,9 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import identity
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import missing_accounts
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import (
@@ -57,6 +59,7 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
             if app.tls == "files"
             for chain, key in [settings.certificate(app)]
         },
+        "accounts": missing_accounts((_layout(settings, app, host) for app in settings.present()), host),
         "build_environment": settings.agreement.build_environment,
         "acme": _terms(settings),
         "by": deployed_by(),
@@ -100,7 +103,7 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             "is_waiting": False,
         }
         yield {
-            "app": {**values, **settings.layout(app).describe()},
+            "app": {**values, **_layout(settings, app, host).describe()},
             "release": release,
             "site": {
                 **site,
@@ -109,6 +112,10 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
                 "waiting": {**site, **_visitors(settings.agreement, is_secure=False), "is_waiting": True},
             },
         }
+
+
+def _layout(settings: Settings, app: App, host: Mapping[str, Any]) -> AppLayout:
+    return settings.layout(app, host.get("apps", {}).get(app.name, {}))
 
 
 def _visitors(agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:
@@ -156,7 +163,7 @@ def _release(
     while known.get("renew") and made == known.get("live"):
         serial += 1
         made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
-    layout, wanted = settings.layout(app).release(made), entry_of(app.callable)
+    layout, wanted = settings.layout(app, known).release(made), entry_of(app.callable)
     return {
         **layout.describe(),
         "version": version,

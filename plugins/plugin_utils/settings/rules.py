@@ -272,6 +272,8 @@ def credentials(value: Any) -> str:
 
 
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
+memory_size = text(r"([1-9][0-9]*[KMGT])?", "a whole number of K, M, G or T (512M)")
+cpu_share = text(r"([1-9][0-9]{0,4}%)?", "a share of one processor in percent (150%)")
 account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
 below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")
 absolute_path = text(r"(/(?!\.\.?(/|$))[\w.+@-]+)+", "an absolute path without '..', no '/' at its end (/opt)")

@@ -383,7 +383,7 @@ LEAKS: dict[str, dict[str, Any]] = {
     "a secret as an app's name": {"secrets": {f"DATABASE_URL={URL}": {}}},
     "an index": {"web_build_environment": f"PIP_INDEX_URL={URL}"},
     "an index beside a fault": {"web_build_environment": {"PIP_INDEX_URL": URL, "A": None}},
-    "a user": {"web_user": URL},
+    "a user": {"web_nginx_user": URL},
 }
 
 
@@ -478,10 +478,10 @@ def test_all_problems_are_reported_together(workshop: Workshop) -> None:
         app(name="good", source="shop", module="nothing"),
         app(name="l" * 60, source="elsewhere", server_names=["l.test"]),
         secrets={"shpo": {}, "good": {"A": True}},
-        web_user="root",
+        web_nginx_user="root",
     )
     for words in (
-        "web_user: is",
+        "web_nginx_user: is",
         "'shop' has an unknown key 'procceses'",
         "'shop' has 'processes'",
         "'shop' has 'threads'",

@@ -36,6 +36,10 @@ IN_THE_RELEASE: dict[str, Any] = {
     "after_live": ["flask warm-up"],
     "processes": 8,
     "threads": 1,
+    "user": "www",
+    "memory_max": "512M",
+    "cpu_quota": "150%",
+    "tasks_max": 99,
     "listen_queue": 100,
     "request_timeout": 31,
     "start_timeout": 99,
@@ -60,8 +64,6 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
 }
 # The same of what the roles agree on.
 AGREED_IN_THE_RELEASE: dict[str, Any] = {
-    "user": "other",
-    "group": "other",
     "nginx_group": "other",
     "app_root": "/srv",
     "run_root": "/run/x",
@@ -200,7 +202,7 @@ def test_so_do_secrets_pythons_minor_version_and_a_serial(workshop: Workshop, ci
 @pytest.mark.parametrize(
     "host",
     [
-        {"packages": ["nginx"], "users": {"www": {}}, "somaxconn": 128},
+        {"packages": ["nginx"], "users": ["www"], "somaxconn": 128},
         {"apps": {"wiki": {"serial": 7, "renew": ["a reason"]}}},
         {"apps": {"shop": {"serial": 0, "renew": [], "releases": ["0" * 12], "live": "0" * 12, "longest_timeout": 99}}},
     ],
@@ -217,7 +219,7 @@ def test_a_version_is_source_and_requirements_alone(rich: Workshop) -> None:
 
     others = [app(**{key: value}) for key, value in IN_THE_RELEASE.items() if "require" not in key and key != "name"]
     same = [version(other) for other in others]
-    same += [version(python="3.11.2"), version(secrets={"shop": {"A": "xxxx"}}), version(web_user="other")]
+    same += [version(python="3.11.2"), version(secrets={"shop": {"A": "xxxx"}}), version(web_nginx_user="other")]
     assert {*same, version(restart="shop")} == {version()}
     assert len({version(), version(app(requirements="other.txt")), version(app(require_hashes=False))}) == 3
 

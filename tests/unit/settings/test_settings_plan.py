@@ -15,6 +15,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppL
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import cause_in
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import settings as package
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import plan as plan_room
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import code_files
 
@@ -33,11 +34,20 @@ def test_it_is_made_of_plain_values(workshop: Workshop) -> None:
 def test_its_parts(workshop: Workshop) -> None:
     made = workshop.plan(app(), WIKI, {"name": "old", "state": "absent", "purge": True})
     assert sorted(made) == [
-        *("absent", "acme", "apps", "build_environment", "by", "certificates", "environments", "secrets", "web"),
+        *(
+            "absent",
+            "accounts",
+            "acme",
+            "apps",
+            "build_environment",
+            "by",
+            "certificates",
+            "environments",
+            "secrets",
+            "web",
+        ),
     ]
     assert made["web"] == {
-        "user": "www",
-        "group": "www",
         "nginx_group": "www-data",
         "nginx_user": "www-data",
         "app_root": "/opt",
@@ -59,7 +69,7 @@ def test_an_app_has_all_its_keys_and_places(workshop: Workshop) -> None:
     keys = {public.name for public in dataclasses.fields(App)} - {*plan_room.APART}
     assert keys <= given.keys()
     assert given["processes"] == 7
-    layout = AppLayout("shop").describe()
+    layout = AppLayout("shop", user="web-shop", group="web-shop").describe()
     assert {name: given[name] for name in layout} == layout
     assert given.keys() == keys | layout.keys()
 
@@ -100,9 +110,8 @@ def test_so_has_its_release(workshop: Workshop) -> None:
 
 
 def test_agreements_reach_every_place(workshop: Workshop) -> None:
-    item = workshop.item(web_app_root="/srv", web_run_root="/run/x", web_user="apps", web_group="crew")
+    item = workshop.item(web_app_root="/srv", web_run_root="/run/x")
     assert (item["app"]["root"], item["app"]["run"]) == ("/srv/shop", "/run/x/shop")
-    assert (item["app"]["user"], item["app"]["group"]) == ("apps", "crew")
     assert item["release"]["directory"] == f"/srv/shop/releases/{item['release']['id']}"
 
 
@@ -258,3 +267,49 @@ def test_imports_have_no_cycle() -> None:
         for name in ready:
             del left[name]
     assert left == {}
+
+
+# --- Who an app runs as ---------------------------------------------------------------------------------------------
+
+
+def accounts(item: Any) -> tuple[str, str]:
+    return item["app"]["user"], item["app"]["group"]
+
+
+def test_an_app_runs_as_a_user_of_its_own(workshop: Workshop) -> None:
+    assert accounts(workshop.item()) == ("web-shop", "web-shop")
+
+
+def test_or_as_the_one_that_is_named_but_with_its_own_group(workshop: Workshop) -> None:
+    assert accounts(workshop.item(app(user="www"))) == ("www", "web-shop")
+
+
+def test_one_that_is_there_goes_on_as_the_user_it_has_until_one_is_named(workshop: Workshop) -> None:
+    there = {"apps": {"shop": {"user": "www"}}}
+    assert accounts(workshop.item(host=there)) == ("www", "web-shop")
+    assert accounts(workshop.item(app(user="web-shop"), host=there)) == ("web-shop", "web-shop")
+
+
+def test_who_it_is_on_one_host_is_no_part_of_its_identity(workshop: Workshop) -> None:
+    assert workshop.id(host={"apps": {"shop": {"user": "www"}}}) == workshop.id()
+
+
+def test_accounts_have_names_that_useradd_takes() -> None:
+    names = {own_account(f"{'a' * length}{end}") for length in (1, 26, 27, 28, 45) for end in "bc"}
+    assert len(names) == 10
+    assert {len(name) <= 32 and name.startswith("web-") for name in names} == {True}
+
+
+def test_what_a_host_lacks_is_made(workshop: Workshop) -> None:
+    wiki = app(name="wiki", source="shop", server_names=["wiki.test"], user="www")
+    made = workshop.plan(app(), wiki)["accounts"]
+    assert made["groups"] == ["web-shop", "web-wiki", "www"]
+    assert made["users"] == [{"name": "web-shop", "group": "web-shop"}, {"name": "www", "group": "www"}]
+    there = {"groups": ["web-shop", "web-wiki"], "users": ["web-shop", "www"]}
+    assert workshop.plan(app(), wiki, host=there)["accounts"] == {"groups": [], "users": []}
+
+
+def test_nginx_own_user_is_refused(workshop: Workshop) -> None:
+    assert workshop.problem(app(user="www-data")) == (
+        "web_apps: 'shop' has 'user': 'www-data' is nginx's own; name another, or leave it out"
+    )

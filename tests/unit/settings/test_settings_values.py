@@ -198,6 +198,13 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("threads", "many", THREADS),
     ("threads", -1, THREADS),
     ("threads", [4], THREADS),
+    *(("user", value, "must be the name of a user or group other than root (www)") for value in ("root", "A", "", 7)),
+    *(("memory_max", value, "must be a whole number of K, M, G or T (512M)") for value in ("512", "1.5G", "0M", 512)),
+    *(
+        ("cpu_quota", value, "must be a share of one processor in percent (150%)")
+        for value in (150, "150", "0%", "1.5")
+    ),
+    ("tasks_max", 1, whole(16, 65536)),
     ("listen_queue", 1, whole(16, 65535, " of connections")),
     ("listen_queue", 65536, whole(16, 65535, " of connections")),
     ("request_timeout", 0, SECONDS),
@@ -292,6 +299,9 @@ TEXT_KEYS: dict[str, str] = {
     "static_url": "/a{}b/",
     "health_path": "/a{}b",
     "max_body": "1{}m",
+    "user": "a{}b",
+    "memory_max": "1{}M",
+    "cpu_quota": "1{}%",
     "server_names": "a{}b.test",
 }
 # What ends a line, a value, a block or a quotation in nginx, ini, unit, tmpfiles.d or shell, or means something there.
@@ -352,7 +362,7 @@ BELOW_RUN = "must be /run or a path below it, no '/' at its end"
 WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
     *(
         (variable, value, ACCOUNT)
-        for variable in ("web_user", "web_group", "web_nginx_group", "web_nginx_user")
+        for variable in ("web_nginx_group", "web_nginx_user")
         for value in ("root", "a b", "x\ny", "", 33, None)
     ),
     *(
@@ -532,5 +542,5 @@ def test_every_key_says_what_it_means_and_every_default_obeys_its_own_rule(keys:
 
 
 def test_no_key_is_called_like_a_place_of_the_app() -> None:
-    """Templates get both under one name."""
-    assert meanings(App).keys() & layout.AppLayout("shop").describe().keys() == {"name"}
+    """Templates get both under one name. The user is that of the layout: who the app is on this very host."""
+    assert meanings(App).keys() & layout.AppLayout("shop").describe().keys() == {"name", "user"}

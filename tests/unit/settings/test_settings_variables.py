@@ -51,7 +51,7 @@ def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
         ("web_app_default", "web_app_defaults"),
         ("web_htp_port", "web_http_port"),
         ("web_build_enviroment", "web_build_environment"),
-        ("web_usr", "web_user"),
+        ("web_nginx_usr", "web_nginx_user"),
         ("nginx_worker_conections", "nginx_worker_connections"),
     ],
 )
@@ -133,7 +133,9 @@ def test_none_of_ours_is_taken_for_a_misspelt_one() -> None:
         ("{{ 'hunter2' | int // 0 }}", "its template fails (ZeroDivisionError); look at each {{ … }} of it"),
     ],
 )
-@pytest.mark.parametrize("variable", ["web_apps", "web_app_secrets", "web_app_secrets_x", "web_user", "app", "restart"])
+@pytest.mark.parametrize(
+    "variable", ["web_apps", "web_app_secrets", "web_app_secrets_x", "web_nginx_user", "app", "restart"]
+)
 def test_a_variable_that_cant_be_rendered(workshop: Workshop, variable: str, template: str, reason: str) -> None:
     value: Any = trust_as_template(template)
     known = {"web_apps": [app()], variable: [{"name": value}] if variable == "web_apps" else value}
@@ -154,10 +156,10 @@ def test_a_folder_isnt_called_missing(workshop: Workshop) -> None:
 
 def test_all_of_them_are_named(workshop: Workshop) -> None:
     broken = trust_as_template("{{ nothing }}")
-    lines = told(workshop, {"web_apps": broken, "web_user": broken, "web_aps": 1})
-    assert [line.partition(":")[0] for line in lines] == ["web_apps", "web_user", "web_aps"]
-    known = {"playbook_dir": "/", "web_user": broken}
-    with pytest.raises(BadSettings, match=r"^web_user: can't be read"):
+    lines = told(workshop, {"web_apps": broken, "web_nginx_user": broken, "web_aps": 1})
+    assert [line.partition(":")[0] for line in lines] == ["web_apps", "web_nginx_user", "web_aps"]
+    known = {"playbook_dir": "/", "web_nginx_user": broken}
+    with pytest.raises(BadSettings, match=r"^web_nginx_user: can't be read"):
         request_of(known, render(known), DataLoader())
 
 
@@ -166,12 +168,15 @@ def test_templates_are_rendered_to_plain_values(workshop: Workshop) -> None:
         "playbook_dir": trust_as_template("/x"),
         "web_apps": trust_as_template("{{ base + [{'name': 'wiki'}] }}"),
         "base": [{trust_as_template("name"): trust_as_template("{{ 'sh' ~ 'op' }}"), "processes": 2}],
-        "web_user": trust_as_template("{{ 'ww' ~ 'w' }}"),
+        "web_nginx_user": trust_as_template("{{ 'ww' ~ 'w' }}"),
     }
     request = request_of(known, render(known), DataLoader())
-    assert request.variables == {"web_apps": [{"name": "shop", "processes": 2}, {"name": "wiki"}], "web_user": "www"}
+    assert request.variables == {
+        "web_apps": [{"name": "shop", "processes": 2}, {"name": "wiki"}],
+        "web_nginx_user": "www",
+    }
     assert request.names() == ["shop", "wiki"]
-    texts = [request.base, request.variables["web_user"], *request.variables["web_apps"][0]]
+    texts = [request.base, request.variables["web_nginx_user"], *request.variables["web_apps"][0]]
     assert {type(text) for text in [*texts, request.variables["web_apps"][0]["name"]]} == {str}
     assert type(request.variables["web_apps"]) is list
     assert type(request.variables["web_apps"][0]) is dict
@@ -339,7 +344,7 @@ def test_a_secret_may_be_encrypted_by_itself(workshop: Workshop, vault: VaultLib
 
 
 def test_a_secret_whose_password_is_missing(workshop: Workshop, vault: VaultLib) -> None:
-    known = load(workshop, f"web_user: x\nweb_app_secrets:\n  shop:\n    TOKEN: {inline(vault, 'hunter2')}\n")
+    known = load(workshop, f"web_nginx_user: x\nweb_app_secrets:\n  shop:\n    TOKEN: {inline(vault, 'hunter2')}\n")
     VaultSecretsContext._current = VaultSecretsContext(secrets=[("default", VaultSecret(b"another"))])
     (line,) = told(workshop, {"web_apps": [app()], **known})
     assert line == (
