@@ -11,7 +11,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables
 class ActionModule(ActionBase):
     """Returns `problems`, a line for each, and never fails: the playbook fails once, with those of all hosts.
 
-    Beside them `proven_here`, the names for which a CA asks this host.
+    Beside them `proven_here`, the names for which a CA asks this host, and `notices`, what a person should know though
+    nothing is wrong.
     """
 
     _requires_connection = False
@@ -21,5 +22,5 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         known = {**(task_vars or {}), **self._task.args}
-        problems, proven = all_problems(known, self._templar.template, self._loader)
-        return {"changed": False, "problems": problems, "proven_here": proven}
+        problems, proven, notices = all_problems(known, self._templar.template, self._loader)
+        return {"changed": False, "problems": problems, "proven_here": proven, "notices": notices}

@@ -35,8 +35,7 @@ PARTS = ("socket", "service")
 class AppLayout:
     """The places of one app on a host.
 
-    `user` and `group` are those that the app runs as. `prefix` stands in front of every absolute path; it is empty but
-    in tests, which use a folder of their own for the whole machine.
+    `user` and `group` are those that the app runs as. `prefix` stands in front of every absolute path, in tests alone.
     """
 
     name: str
@@ -202,8 +201,11 @@ class ReleaseLayout:
         return self.directory / "venv"
 
     @property
+    def requirements(self) -> Path:
+        return self.directory / "requirements.txt"
+
+    @property
     def ini(self) -> Path:
-        """The app server's configuration."""
         return self.directory / f"{self.app.name}.ini"
 
     @property
@@ -259,7 +261,6 @@ class ReleaseLayout:
 
     @property
     def target(self) -> str:
-        """The unit that all others hang on."""
         return self.unit("target")
 
     @property

@@ -53,6 +53,7 @@ class Placing:
         scripts = {step: lines for step, lines in content.scripts.items() if lines}
         return [
             OwnedFile(layout.ini, content.ini, 0o640, group),
+            OwnedFile(layout.requirements, content.requirements, 0o640, group),
             # systemd reads it as root for the instance; nobody else must.
             OwnedFile(layout.environment, environment_file(content.environment), 0o600),
             *(
@@ -133,8 +134,8 @@ class Placing:
             self.system,
             self.app,
             self.content.virtualenv_key,
-            self.layout.code / self.content.requirements,
-            self.content.require_hashes,
+            self.content.requirements,
+            [self.layout.code / wheel for wheel in self.content.wheels],
             self.content.build_environment,
         )
 

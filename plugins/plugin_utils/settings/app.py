@@ -11,11 +11,13 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     app_name,
     body_size,
     dotted_name,
+    extras,
     file_path,
     headers,
     host_name,
     list_of,
     one_of,
+    package,
     python_name,
     relative_path,
     shell_lines,
@@ -107,10 +109,25 @@ class App:
     )
     callable: str = field(default="app", metadata=key(python_name, "name of the Flask object in the module"))
     requirements: str = field(
-        default="requirements.txt",
-        metadata=key(relative_path, "what pip installs: one file, a path inside the source; an empty file is enough"),
+        default="",
+        metadata=key(
+            relative_path,
+            "what [pip installs](dependencies.md), a path inside the source: a requirements file or a "
+            "`pyproject.toml`; `requirements.txt` or else `pyproject.toml` if not given",
+        ),
     )
-    require_hashes: bool = field(default=True, metadata=key(yes_or_no, "refuse requirements without hashes"))
+    extras: list[str] = field(
+        default_factory=list,
+        metadata=key(extras, "extras of the `pyproject.toml` that are installed too"),
+    )
+    package: str = field(
+        default="",
+        metadata=key(
+            package,
+            "in place of a source, [a package](dependencies.md#a-package-without-a-source) that has the app: "
+            "`httpbin==0.10.2`, or the path of a wheel",
+        ),
+    )
     static_folder: str = field(
         default="static",
         metadata=key(

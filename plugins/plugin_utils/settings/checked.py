@@ -12,6 +12,11 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_D
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement, parse_agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.desk import Desk
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import memory_of_this_run
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import wheel_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import Dependencies, settle
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import parse_secrets
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     clashes,
@@ -25,6 +30,8 @@ from cryptography import x509
 
 # A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
 SOCKET_PATH_BYTES = 103
+# Keys that lead into a source.
+OF_A_SOURCE = ("source", "requirements", "extras", "static_folder", "static_url", "error_pages")
 
 
 class BadSettings(ValueError):
@@ -37,16 +44,21 @@ class BadSettings(ValueError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for: variables by their full names, and names of apps as `-e app=…` and `-e restart=…` give them.
+    """What is asked for: variables by their full names, and names of apps as `-e app=…`, `-e restart=…` and
+    `-e refresh=…` give them.
 
     A relative path starts from `base`. `looked_at` says where web_apps could have been set. `read` gives a file's
-    content, decrypted if it is vaulted, and raises OSError.
+    content, decrypted if it is vaulted, and raises OSError. `memory` is the folder where this run remembers what it has
+    settled; with `is_check` it changes nothing of the project.
     """
 
     variables: Mapping[str, Any]
     base: str
+    memory: Path = dataclasses.field(default_factory=memory_of_this_run)
     app: Any = ""
     restart: Any = ""
+    refresh: Any = ""
+    is_check: bool = False
     looked_at: str = ""
     read: Callable[[Path], bytes] = Path.read_bytes
 
@@ -66,12 +78,26 @@ class Settings:
     chosen: list[str]
     restarted: list[str]
     read: Callable[[Path], bytes]
+    desk: Desk
 
     def path(self, given: str) -> Path:
         return Path(os.path.abspath(os.path.join(self.base, given)))
 
     def folder(self, app: App) -> Path:
         return self.path(app.folder)
+
+    def source(self, app: App) -> Path:
+        """The app's folder, or the wheel that it is."""
+        wheel = wheel_of(app.package)
+        return self.path(wheel.path) if wheel else self.folder(app)
+
+    def dependencies(self, app: App) -> Dependencies:
+        """What a release of the app installs. Raises Unsettled."""
+        return settle(app, self.source(app), self.desk)
+
+    def notices(self) -> list[str]:
+        """What a person should know, though nothing is wrong."""
+        return [notice for app in self.present() if (notice := self.dependencies(app).notice)]
 
     def certificate(self, app: App) -> tuple[bytes, bytes]:
         """A person's own certificate and its key. Raises OSError."""
@@ -115,6 +141,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
     chosen = _chosen("app", request.app, names, problems) or names
     deployed = [app.name for app in apps if app.name in chosen and app.is_present()]
     restarted = _chosen("restart", request.restart, deployed, problems)
+    refreshed = _chosen("refresh", request.refresh, deployed, problems)
     secrets = parse_secrets(request.variables.get("web_app_secrets", {}), environments, names, problems)
     settings = Settings(
         agreement=agreement,
@@ -124,6 +151,14 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         chosen=chosen,
         restarted=restarted,
         read=request.read,
+        desk=Desk(
+            locks=Path(request.base, "locks"),
+            memory=request.memory,
+            python=agreement.lock_python,
+            refreshed=refreshed,
+            variables=agreement.build_environment,
+            is_check=request.is_check,
+        ),
     )
     problems += _faults(settings)
     return settings, problems
@@ -155,14 +190,33 @@ def _faults(settings: Settings) -> Iterator[str]:
     for app in settings.present():
         for fault in _tls_faults(settings, app):
             yield f"web_apps: '{app.name}' has {fault}"
-        for fault in source_faults(app, settings.folder(app)):
-            yield f"web_apps: '{app.name}' {fault}"
+        for fault in _source_faults(settings, app):
+            yield f"web_apps: '{app.name}' has {fault}"
     for app in settings.apps:
         if len(longest := _longest_socket(settings.layout(app))) > SOCKET_PATH_BYTES:
             yield (
                 f"web_apps: '{app.name}' has a name too long for a socket: "
                 f"{longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
             )
+
+
+def _source_faults(settings: Settings, app: App) -> Iterator[str]:
+    """What is wrong with what a release is made of: the code, and what it installs."""
+    if not app.package:
+        folder = settings.folder(app)
+        found = [fault.removeprefix("has ") for fault in source_faults(app, folder)]
+        yield from found
+        named = folder / app.requirements
+        # What is there but isn't readable, a link to nothing or the like has been named already.
+        if not folder.is_dir() or (os.path.lexists(named) and app.requirements and not os.access(named, os.R_OK)):
+            return
+    for key in OF_A_SOURCE if app.package else ():
+        if getattr(app, key) not in ([], getattr(App, key, "")):
+            yield f"'{key}' beside 'package': a package brings its own, and has no source; leave one of the two out"
+    try:
+        settings.dependencies(app)
+    except Unsettled as error:
+        yield f"'{error.key}': {error.fault}"
 
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import pwd
 import socket
@@ -19,6 +20,11 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked i
     Settings,
     parse,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import (
+    version_in,
+    wheel_of,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import CodeFile, Unreadable, code_files
 
 # Seconds. Requests end from the inside out: uWSGI first, then nginx, then systemd. So the visitor's answer and the
@@ -82,7 +88,12 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             release = _release(settings, app, known, host.get("python", ""), templates)
         except Unreadable as error:
             raise BadSettings([f"web_apps: '{app.name}' has 'source': {error}"]) from None
+        except Unsettled as error:
+            raise BadSettings([f"web_apps: '{app.name}' has '{error.key}': {error.fault}"]) from None
         values = {name: value for name, value in dataclasses.asdict(app).items() if name not in APART}
+        if app.package:
+            # nginx finds no file of it, so the app gets every request.
+            values["static_url"] = "/"
         # A release that is rolled back to may take longer than the live one.
         slowest = max(app.request_timeout, int(known.get("longest_timeout", 0)))
         site = {"read_timeout": slowest + NGINX_WAITS_LONGER, "headers": list(_headers(app)), "is_waiting": False}
@@ -131,11 +142,11 @@ def _release(
     settings: Settings, app: App, known: Mapping[str, Any], python: str, templates: Sequence[CodeFile]
 ) -> dict[str, Any]:
     """The release that these settings make. `known` is what the host has of the app."""
-    source = str(settings.folder(app))
-    files = code_files(source)
+    source, files = _code(settings, app)
+    installed = settings.dependencies(app)
     secrets = settings.secrets.get(app.name, {})
     minor = identity.minor(python)
-    version = identity.version_of(app, files)
+    version = identity.version_of(files, installed.text)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
     made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
     # What was changed by hand may be the very note of its serial.
@@ -149,9 +160,11 @@ def _release(
         "serial": serial,
         "python": minor,
         "source": source,
-        "ref": identity.ref(source),
+        "ref": version_in(app.package, installed.text) if app.package else identity.ref(source),
         "files": [list(file) for file in files],
-        "venv_key": identity.venv_key(app, files, minor),
+        "venv_key": identity.venv_key(installed.text, minor),
+        "locked": installed.text,
+        "wheels": list(installed.wheels),
         "check": _import_check(app, layout),
         "stop_timeout": app.request_timeout + SYSTEMD_WAITS_LONGER,
         "gate": {"path": app.health_path, "successes": app.health_successes, "deadline": app.start_timeout},
@@ -163,6 +176,17 @@ def _release(
             "after": app.after_live,
         },
     }
+
+
+def _code(settings: Settings, app: App) -> tuple[str, list[CodeFile]]:
+    """The folder of the code and its files; of a package that is a wheel the wheel, of others nothing."""
+    if not app.package:
+        source = str(settings.folder(app))
+        return source, code_files(source)
+    if wheel_of(app.package) is None:
+        return "", []
+    wheel = settings.source(app)
+    return str(wheel.parent), [CodeFile(wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest(), False)]
 
 
 def _import_check(app: App, release: ReleaseLayout) -> str:

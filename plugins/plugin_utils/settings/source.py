@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import requirements
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest
 
@@ -108,13 +107,6 @@ def source_faults(app: App, folder: Path) -> Iterator[str]:
     yield from _module_faults(app, folder, files)
     yield from _static_faults(app, folder, files)
     yield from _page_faults(app, folder, files)
-    if app.requirements in files:
-        for fault in requirements.faults(folder / app.requirements, app.require_hashes):
-            yield f"has 'requirements': {fault}"
-    # What is there but isn't readable, a link to nothing or the like has been named already.
-    elif not os.path.lexists(folder / app.requirements):
-        missing = f"there is no file {app.requirements!r} in {str(folder)!r}; an empty file is enough"
-        yield f"has 'requirements': {missing}"
 
 
 def _entry_fault(path: str, entry: os.DirEntry[str], folder: Path) -> str:

@@ -18,8 +18,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked i
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
 
 OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
-# What a person chooses for one run: -e app=shop -e restart=shop.
-CHOICES = ("app", "restart")
+# What a person chooses for one run: -e app=shop -e restart=shop -e refresh=shop.
+CHOICES = ("app", "restart", "refresh")
 # As Ansible takes them for files of variables.
 EXTENSIONS = ("", ".yml", ".yaml", ".json")
 
@@ -57,28 +57,35 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
         raise BadSettings(problems)
     chosen = {name: values.pop(name, "") for name in CHOICES}
     return Request(
-        variables=values, base=str(task_vars["playbook_dir"]), looked_at=looked_at(task_vars), read=read, **chosen
+        variables=values,
+        base=str(task_vars["playbook_dir"]),
+        is_check=bool(task_vars.get("ansible_check_mode")),
+        looked_at=looked_at(task_vars),
+        read=read,
+        **chosen,
     )
 
 
 def all_problems(
     task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[str], list[str]]:
     """Everything that is wrong with the settings of a host, a line for each problem, without any secret.
 
-    Beside that the names for which a CA asks the host.
+    Beside that the names for which a CA asks the host, and what a person should know though nothing is wrong.
     """
     names: list[str] = []
     proven: list[str] = []
+    notices: list[str] = []
     try:
         request = request_of(task_vars, render, loader)
         names = request.names()
         settings, problems = parse(request)
         proven = settings.proven_here()
+        notices = settings.notices() if not problems else []
     except BadSettings as error:
         problems = error.problems
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
-    return without_secrets(problems, task_vars, render, names), proven
+    return without_secrets(problems, task_vars, render, names), proven, notices
 
 
 def _reason(error: BaseException) -> str:

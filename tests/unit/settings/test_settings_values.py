@@ -27,6 +27,11 @@ HOST_LIST = "must be a list of host names with at least one item"
 HOST = "must be a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)"
 MODULE = "must be a dotted Python name (flask_wsgi, shop.web)"
 CALLABLE = "must be a Python name (app)"
+EXTRAS = "must be a list of names of extras (- web)"
+PACKAGE = (
+    "must be a package (httpbin, httpbin==0.10.2, shop @ git+https://…) or a wheel's path "
+    "(dist/shop-1.0-py3-none-any.whl)"
+)
 INSIDE = "must be a path inside the source, without '..'"
 FILE = "must be the path of a file, relative to the playbook or absolute"
 TLS = "must be one of off, self_signed, files, acme"
@@ -97,8 +102,12 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("requirements", "a/../../b", INSIDE),
     ("requirements", "/etc/passwd", INSIDE),
     ("requirements", "", INSIDE),
-    ("require_hashes", "yes", YES_OR_NO),
-    ("require_hashes", 1, YES_OR_NO),
+    ("extras", "web", EXTRAS),
+    ("extras", ["web dev"], EXTRAS),
+    ("extras", [1], EXTRAS),
+    ("package", "", PACKAGE),
+    ("package", "-r x", PACKAGE),
+    ("package", "a b", PACKAGE),
     ("static_folder", ".", INSIDE),
     ("static_folder", "..", INSIDE),
     ("static_folder", "static/../..", INSIDE),
@@ -220,6 +229,7 @@ def test_nothing_but_plain_text_reaches_a_configuration_file(workshop: Workshop,
 def test_every_text_key_is_tried() -> None:
     # Paths on the controller, and what is one of a few words.
     text = {public.name for public in dataclasses.fields(App) if public.type == "str"} - {
+        "package",
         "source",
         "state",
         "tls",
@@ -235,6 +245,10 @@ ACCOUNT = "must be the name of a user or group other than root (www)"
 ABSOLUTE = "must be an absolute path without '..', no '/' at its end (/opt)"
 BELOW_RUN = "must be /run or a path below it, no '/' at its end"
 WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
+    *(
+        ("web_lock_python", value, 'must be a version of Python in quotes, 3.11 or newer ("3.13")')
+        for value in (3.13, "3.9", "3", "3.13.1", "", "4.0", None)
+    ),
     *(
         (variable, value, ACCOUNT)
         for variable in ("web_user", "web_group", "web_nginx_group", "web_nginx_user")

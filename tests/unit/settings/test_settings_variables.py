@@ -32,7 +32,7 @@ def render(known: dict[str, Any]) -> Any:
 def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
     """What the action plugin would return for a host with these variables."""
     known = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"], **known}
-    problems, _proven = all_problems(known, render(known), DataLoader())
+    problems, _proven, _notices = all_problems(known, render(known), DataLoader())
     return problems
 
 
