@@ -30,7 +30,7 @@ SHORT = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-f": 
 KEPT = re.compile(r"(-i|--(index-url|extra-index-url|no-binary|only-binary|trusted-host|prefer-binary))\b")
 
 # A path where pip expects a requirement: ./lib, lib/, lib @ file:///srv/lib, git+file:///srv/lib.
-_LOCAL = re.compile(r"([^@#\s]+\s*@\s*)?((\w+\+)?file:|[./]|[^\s:@;]+/[^\s:@]*(\s|$))")
+_LOCAL = re.compile(r"([\w.\[\],-]+\s*@\s*)?((\w+\+)?file:|[./]|[^\s:@;]+/[^\s:@]*(\s|$))")
 _AT_A_COMMIT = re.compile(r"([^@#\s]+\s*@\s*)?git\+\w+://\S+@[0-9a-f]{40}(#\S*)?(\s*;.*)?")
 _URL = re.compile(r"(\w+:)//\S*")
 _CREDENTIALS = re.compile(r"://([^\s/]*)@")
