@@ -62,7 +62,7 @@ def test_other_inputs_have_a_lock_of_their_own_in_which_old_packages_keep_their_
 def test_the_lock_that_was_made_last_is_where_another_begins(project: Project) -> None:
     project.text()
     (first,) = project.locks.iterdir()
-    older = first.read_text().replace("Locked 2", "Locked 1").replace("tiny==1.0", "tiny==0.5")
+    older = first.read_text().replace("Locked 2", "Locked 1").replace("tiny==1.0", "tiny==0.5") + "# long\n"
     (project.locks / "shop-00000000.txt").write_text(older)
     (project.locks / "shop-2-00000000.txt").write_text(first.read_text().replace("Locked 2", "Locked 3"))
     project.index.add("tiny", "0.5")
