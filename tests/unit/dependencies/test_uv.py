@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies import uv
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 
 INDEX = "https://reader:hunter2@packages.test/simple"
 
@@ -82,6 +83,6 @@ def test_each_cause_has_its_remedy(said: str, remedy: str, tmp_path: Path, monke
     fake.write_text(f'#!/bin/sh\necho "error: {said}" >&2\nexit 1\n')
     fake.chmod(0o755)
     monkeypatch.setattr(uv, "_uv", lambda: str(fake))
-    with pytest.raises(uv.Unsettled) as refused:
+    with pytest.raises(Unsettled) as refused:
         uv.run(["pip", "compile"], tmp_path, {}, "requirements", "requirements.txt")
     assert refused.value.fault.startswith(f"uv can't lock requirements.txt: {said}; {remedy}")
