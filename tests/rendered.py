@@ -7,8 +7,8 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.action import nginx_config, release
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, site_file
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import Request
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Request
 
 from project import PROJECT, renderer
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FILES = {"flask_wsgi.py": "app = None\n", "requirements.txt": "", "static/style.css": ""}
+FILES = {"flask_wsgi.py": "def app(environ, start_response): ...\n", "requirements.txt": "", "static/style.css": ""}
 
 
 class Upstream:

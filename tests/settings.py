@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request
 
 PYTHON = "3.13.5"
 
@@ -40,11 +41,12 @@ class Workshop:
         return written
 
     def request(self, *apps: Any, secrets: Any = ..., **given: Any) -> Request:
-        choices = {name: given.pop(name) for name in ("app", "restart") if name in given}
+        choices = {name: given.pop(name) for name in ("app", "restart", "refresh", "is_check") if name in given}
         variables = {"web_apps": list(apps), "web_app_secrets": secrets, **given}
         return Request(
             variables={name: value for name, value in variables.items() if value is not ...},
             base=str(self.folder),
+            memory=self.folder / "memory",
             looked_at="list them somewhere",
             **choices,
         )

@@ -79,6 +79,8 @@ class World:
             "commit": "",
             "files": listed,
             "venv_key": digest(settings.requirements),
+            "locked": "flask==3.1.3\n",
+            "wheels": [],
             "check": "true",
             "stop_timeout": 45,
             "gate": {"path": "/health", "successes": 2, "deadline": 3.0},
@@ -93,8 +95,6 @@ class World:
         described = {
             **layout.app.describe(),
             "static_folder": "static",
-            "requirements": "requirements.txt",
-            "require_hashes": False,
             "request_timeout": 30,
         }
         units = {kind: f"# {kind} of {layout.id}\n" for kind in layout.unit_names}

@@ -6,9 +6,9 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import CHOICES, request_of
 
 # The app server's templates, which are part of a release.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import STEPS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import STEPS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
 
 MODULE = "uwsgi_flask.web.release"

@@ -11,7 +11,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables
 class ActionModule(ActionBase):
     """Returns `problems`, a line for each, and never fails: the playbook fails once, with those of all hosts.
 
-    Beside them `proven_here`, the names for which a CA asks this host.
+    Beside them `proven_here`, the names for which a CA asks this host, and `notices`, what a person should know though
+    nothing is wrong.
     """
 
     _requires_connection = False
@@ -22,7 +23,4 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         known = {**(task_vars or {}), **self._task.args}
         problems, proven, notices = all_problems(known, self._templar.template, self._loader)
-        # Those of several hosts are the same, and shown once.
-        for notice in notices:
-            self._display.warning(notice)
-        return {"changed": False, "problems": problems, "proven_here": proven}
+        return {"changed": False, "problems": problems, "proven_here": proven, "notices": notices}

@@ -1,4 +1,4 @@
-"""Where everything of an app is: every path, unit and socket name of an app and of its releases is spelt here alone.
+"""Where everything of an app is: every path, unit and socket name is spelt here, or for a release in release_layout.py.
 
 The settings, the templates and the code on the hosts all take them from here, so that no two can disagree. No Ansible
 in here, and nothing is read or written.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
 
-# Hexadecimal digits of a release's id: 48 bits, so two releases of one app collide about once in 17 million deploys.
-ID_DIGITS = 12
-ID = re.compile(rf"[0-9a-f]{{{ID_DIGITS}}}")
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import (
+    ID,
+    SOCKET_LINK,
+    Described,
+    ReleaseLayout,
+)
 
 # Where nginx listens for probes: in a directory that only root reaches, so no visitor ever gets a release unproven.
 PROBE_SOCKET = "/run/web-probe/nginx.sock"
@@ -22,32 +24,12 @@ PROBE_SOCKET_AGAIN = f"{PROBE_SOCKET}.again"
 # Where certbot puts what a CA asks for, and nginx finds it: outside releases, so it doesn't matter which one is live.
 WEBROOT = "/var/lib/web-acme"
 
-# A release's link to its socket, called so that one link to the directory leads to both.
-SOCKET_LINK = "socket"
-
-# What a release runs once, each as a unit of its own: the import check, and the hooks around going live.
-CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
-# What serves, in the order in which it is started. All of it hangs on the release's target.
-PARTS = ("socket", "service")
-
-
-class Described:
-    """Places that are told as plain values, to templates and to what is sent to a host."""
-
-    def describe(self) -> dict[str, Any]:
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        names = [field.name for field in fields if field.name not in ("app", "prefix")]
-        names += [name for name, member in vars(type(self)).items() if isinstance(member, property)]
-        values = {name: getattr(self, name) for name in names if name != "socket_names"}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-
 
 @dataclasses.dataclass(frozen=True)
 class AppLayout(Described):
     """The places of one app on a host.
 
-    `user` and `group` are those that the app runs as. `prefix` stands in front of every absolute path; it is empty but
-    in tests, which use a folder of their own for the whole machine.
+    `user` and `group` are those that the app runs as. `prefix` stands in front of every absolute path, in tests alone.
     """
 
     name: str
@@ -176,124 +158,3 @@ class AppLayout(Described):
 
     def _path(self, path: str) -> Path:
         return Path(self.prefix + path)
-
-
-@dataclasses.dataclass(frozen=True)
-class ReleaseLayout(Described):
-    """The places of one release of an app."""
-
-    app: AppLayout
-    id: str
-
-    @property
-    def directory(self) -> Path:
-        return self.app.releases / self.id
-
-    @property
-    def link_target(self) -> str:
-        """What `current` and its like hold while they lead to this release."""
-        return f"{self.app.releases.name}/{self.id}"
-
-    @property
-    def code(self) -> Path:
-        return self.directory / "code"
-
-    @property
-    def public(self) -> Path:
-        """The link to the folder of the code that nginx serves."""
-        return self.directory / "public"
-
-    @property
-    def virtualenv(self) -> Path:
-        """The link to a virtualenv, which releases with the same requirements share."""
-        return self.directory / "venv"
-
-    @property
-    def ini(self) -> Path:
-        """The app server's configuration."""
-        return self.directory / f"{self.app.name}.ini"
-
-    @property
-    def wsgi(self) -> Path:
-        """Names the app for the app server."""
-        return self.directory / "wsgi.py"
-
-    @property
-    def environment(self) -> Path:
-        return self.directory / "environment"
-
-    @property
-    def steps(self) -> Path:
-        return self.directory / "steps"
-
-    @property
-    def description(self) -> Path:
-        """What the release is made of."""
-        return self.directory / "release.json"
-
-    @property
-    def result(self) -> Path:
-        """What became of it."""
-        return self.directory / "result.json"
-
-    @property
-    def failure(self) -> Path:
-        """What programs said when it was refused."""
-        return self.directory / "failure.log"
-
-    @property
-    def socket_link(self) -> Path:
-        """Leads from the release's directory to its socket, so that one link to the directory moves both."""
-        return self.directory / SOCKET_LINK
-
-    @property
-    def socket(self) -> Path:
-        """What nginx connects to; systemd holds it."""
-        return self.app.run / f"{self.id}.sock"
-
-    @property
-    def run(self) -> Path:
-        return self.app.run / self.id
-
-    @property
-    def runtime_directory(self) -> str:
-        """The same as systemd wants it, below /run."""
-        return f"{self.app.run_root}/{self.app.name}/{self.id}".removeprefix("/run/")
-
-    @property
-    def http_socket(self) -> Path:
-        """What probes connect to: it speaks HTTP."""
-        return self.run / "http.sock"
-
-    @property
-    def stats_socket(self) -> Path:
-        return self.run / "stats.sock"
-
-    @property
-    def target(self) -> str:
-        """The unit that all others hang on."""
-        return self.unit("target")
-
-    @property
-    def service(self) -> str:
-        return self.unit("service")
-
-    def script(self, step: str) -> Path:
-        return self.steps / step
-
-    def unit(self, kind: str) -> str:
-        """The name of a unit: "target", one of PARTS, or one of STEPS."""
-        return f"{self.app.name}@{self.id}-{kind}.service" if kind in STEPS else f"{self.app.name}@{self.id}.{kind}"
-
-    @property
-    def unit_names(self) -> dict[str, str]:
-        """Every unit of the release by its kind."""
-        return {kind: self.unit(kind) for kind in ("target", *PARTS, *STEPS)}
-
-    @property
-    def serving(self) -> list[str]:
-        """The units that run while the release serves, the target last."""
-        return [*(self.unit(part) for part in PARTS), self.target]
-
-    def unit_file(self, kind: str) -> Path:
-        return self.app.units / self.unit(kind)

@@ -23,6 +23,10 @@ options:
     description: Names, in the same forms, of apps that get a new instance though nothing of them has changed.
     type: raw
     default: ""
+  refresh:
+    description: Names, in the same forms, of apps whose locked requirements are made anew.
+    type: raw
+    default: ""
 author: ["The authors of uwsgi-flask"]
 """
 

@@ -21,6 +21,11 @@ options:
   restart:
     description: Names, in the same forms, of apps that get a new instance. The variable of this name if not given.
     type: raw
+  refresh:
+    description:
+      - Names, in the same forms, of apps whose locked requirements are made anew. The variable of this name if not
+        given.
+    type: raw
 author: ["The authors of uwsgi-flask"]
 """
 
@@ -33,6 +38,11 @@ EXAMPLES = r"""
 RETURN = r"""
 proven_here:
   description: Names for which a CA asks this host, so that no other host may have them.
+  returned: always
+  type: list
+  elements: str
+notices:
+  description: What a person should know though nothing is wrong, such as a new lock that wants to be committed.
   returned: always
   type: list
   elements: str

@@ -11,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 
 PACKAGE = "ansible_collections/uwsgi_flask/web/plugins/module_utils"
 # Of module_utils: folders whole, or single files. They may need nothing of Ansible, which a host hasn't.
-PARTS = ("acme", "nginx", "files.py", "flock.py", "layout.py", "names.py")
+PARTS = ("acme", "nginx", "files.py", "flock.py", "layout.py", "names.py", "release_layout.py")
 # Not the user's own packages, nor what the environment says.
 SHEBANG = b"#!/usr/bin/python3 -I\n"
 MAIN = """\

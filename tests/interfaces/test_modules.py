@@ -18,10 +18,10 @@ MODULES = sorted(PROJECT.glob("plugins/modules/*.py"))
 # What the controller's half keeps to itself.
 KEPT = {
     "nginx_config": {"sites", "web", "terms", "templates"},
-    "plan": {"host", "app", "restart"},
+    "plan": {"host", "app", "restart", "refresh"},
     "print": {"text"},
     "release": {"templates", "web", "known"},
-    "settings": {"app", "restart"},
+    "settings": {"app", "restart", "refresh"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.
 AS_TEXT = {"environments", "build_environment", "certificates"}

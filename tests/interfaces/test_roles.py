@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.template import Templar
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PARTS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import PARTS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from jinja2 import Environment, meta, nodes
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from index import Index
 from project import PLAYBOOKS, PROJECT, read
 from repositories import Upstream
 from settings import Workshop, app
@@ -279,6 +280,41 @@ def test_what_cant_be_read_is_named_in_a_line(clone: Clone, workshop: Workshop) 
         "web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
         "web_nginx_user: can't be read: 'nothing' is undefined",
     ]
+
+
+# --- Locks --------------------------------------------------------------------------------------------------------
+
+
+def test_requirements_are_locked_once_for_all_hosts(
+    clone: Clone, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whichever of the processes that check the hosts side by side, and by the uv beside ansible-playbook."""
+    for name in ("UV_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(workshop.folder / name))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    index = Index(workshop.folder / "index")
+    index.add("tiny", "1.0")
+    workshop.write("shop/requirements.txt", "tiny\n")
+    with index.served() as url:
+        build = {"PIP_INDEX_URL": url.replace("http://", "http://reader:hunter2@")}
+        variables = settings(workshop, web_build_environment=build)
+        clone.hosts(dict.fromkeys(("one", "two", "three"), variables))
+        rehearsed = clone.run("settings.yml", "--check")
+        assert (rehearsed.returncode, (clone.folder / "locks").exists()) == (0, False), rehearsed.stdout
+        assert rehearsed.stdout.count(" would be new (1 package); commit it\n") == 1
+        made = clone.run("settings.yml", "-vvv")
+        (lock,) = (clone.folder / "locks").iterdir()
+        assert made.stdout.count(f"\nlocks/{lock.name} is new (1 package); commit it\n") == 1
+        index.add("tiny", "2.0")
+        again = clone.run("settings.yml")
+        assert "commit it" not in again.stdout
+        clone.hosts({"one": variables})
+        assert "\ntiny==1.0 " in f"\n{clone.plan()['apps'][0]['release']['locked']}"
+        refreshed = clone.run("settings.yml", "-e", "refresh=shop")
+        assert f"\nlocks/{lock.name} is renewed (1 package); commit it\n" in refreshed.stdout
+    assert "\ntiny==2.0 " in lock.read_text()
+    for run in (rehearsed, made, again, refreshed):
+        assert "hunter2" not in run.stdout + run.stderr + lock.read_text()
 
 
 # --- Choosing apps ------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PARTS, STEPS, AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import PARTS, STEPS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.instance import tmpfiles
 
 from rendered import Rendered, rendered

@@ -103,12 +103,17 @@ class Builder(System):
 def app(tmp_path: Path) -> AppLayout:
     app = AppLayout("shop", group="root", prefix=str(tmp_path))
     app.virtualenvs.mkdir(parents=True)
-    (tmp_path / "requirements.txt").write_text("flask==3.1.3\n")
     return app
 
 
-def build(app: AppLayout, system: System, hashes: bool = True, **environment: str) -> Path:
-    return virtualenv.build(system, app, KEY, Path(app.prefix, "requirements.txt"), hashes, environment)
+def build(
+    app: AppLayout,
+    system: System,
+    requirements: str = "flask==3.1.3\n",
+    wheels: Sequence[Path] = (),
+    **environment: str,
+) -> Path:
+    return virtualenv.build(system, app, KEY, requirements, wheels, environment)
 
 
 def mode(path: Path) -> int:
@@ -130,19 +135,48 @@ def test_it_is_built_at_the_path_that_it_will_have(app: AppLayout) -> None:
     assert f"-m venv --clear {final}\n{final}/bin/pip install " in system.command[-1]
 
 
-def test_pip_reads_a_copy_of_the_requirements(app: AppLayout) -> None:
+def inside(system: Builder, name: str) -> str:
+    """Where a build finds what is bound for it by this name."""
+    return next(target for source, target in system.bound("BindReadOnlyPaths") if source.endswith(f"/{name}"))
+
+
+def test_pip_reads_a_copy_of_the_requirements_and_requires_their_hashes(app: AppLayout) -> None:
     system = Builder()
     build(app, system)
     assert system.seen["requirements.txt"] == (0o444, "flask==3.1.3\n")
-    inside = next(target for source, target in system.bound("BindReadOnlyPaths") if source.endswith("requirements.txt"))
-    assert system.command[-1].endswith(f"--requirement {inside}")
+    assert system.command[-1].endswith(f"--require-hashes --requirement {inside(system, 'requirements.txt')}")
+    assert "--no-deps" not in system.command[-1]
 
 
-@pytest.mark.parametrize("hashes", [True, False])
-def test_hashes_are_required_where_the_app_says_so(app: AppLayout, hashes: bool) -> None:
+def test_a_commit_is_installed_though_it_has_no_hash(app: AppLayout) -> None:
+    """pip refuses it beside what has one, so it gets a step of its own, with the index that the file names."""
     system = Builder()
-    build(app, system, hashes=hashes)
-    assert ("--require-hashes" in system.command[-1]) is hashes
+    commit = f"lib @ git+https://git.test/lib.git@{'a' * 40} ; python_version > '3'\n"
+    build(app, system, requirements=f"--index-url x\nflask==3.1.3 \\\n    --hash=sha256:00\n{commit}# via lib\n")
+    assert system.seen["commits.txt"] == (0o444, f"--index-url x\n{commit}")
+    assert commit not in system.seen["requirements.txt"][1]
+    _venv, first, second = system.command[-1].splitlines()
+    assert first.endswith(f"--no-deps --require-hashes --requirement {inside(system, 'requirements.txt')}")
+    assert second.endswith(f"--no-deps --requirement {inside(system, 'commits.txt')}")
+    assert "--require-hashes" not in second
+
+
+def test_pip_finds_the_wheels_of_the_release(app: AppLayout, tmp_path: Path) -> None:
+    wheel = tmp_path / "shop-1.0-py3-none-any.whl"
+    wheel.write_text("a wheel")
+    wheel.chmod(0o600)
+    system = Builder()
+    found: list[str] = []
+
+    def looking(tree: Path) -> None:
+        found.extend(path.name for path in (tree.parent / "wheels").iterdir())
+        ordinary(tree)
+
+    system.make = looking
+    build(app, system, wheels=[wheel])
+    assert found == [wheel.name]
+    assert system.seen["wheels"][0] == 0o755
+    assert f"--find-links {inside(system, 'wheels')} " in system.command[-1]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import testinfra
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
 from testinfra.host import Host
 
 from load import Load

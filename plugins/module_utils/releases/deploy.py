@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, diff_of
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AFTER, BEFORE
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import AFTER, BEFORE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import changes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive import GoLive

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import CHECK, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import CHECK, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records, remove_all

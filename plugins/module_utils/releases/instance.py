@@ -7,7 +7,8 @@ import stat
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PARTS, STEPS, AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import PARTS, STEPS, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.data import MODE as DATA_MODE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System

@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, registration, virtualenv
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Tree, environment_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Wanted as CodeFile
@@ -56,6 +57,7 @@ class Placing:
         return [
             OwnedFile(layout.ini, content.ini, 0o640, group),
             OwnedFile(layout.wsgi, content.wsgi, 0o640, group),
+            OwnedFile(layout.requirements, content.requirements, 0o640, group),
             # systemd reads it as root for the instance; nobody else must.
             OwnedFile(layout.environment, environment_file(content.environment), 0o600),
             *(
@@ -138,8 +140,8 @@ class Placing:
             self.system,
             self.app,
             self.content.virtualenv_key,
-            self.layout.code / self.content.requirements,
-            self.content.require_hashes,
+            self.content.requirements,
+            [self.layout.code / wheel for wheel in self.content.wheels],
             self.content.build_environment,
         )
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 

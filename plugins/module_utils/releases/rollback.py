@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, unfinished_name
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive import GoLive
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records

@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
@@ -29,6 +30,8 @@ BUILD_SECONDS = 1800
 STEP = "virtualenv"
 PYTHON = "/usr/bin/python3"
 PYCACHE = "__pycache__"
+# One commit of a git repository. pip knows no hash of such a one, and refuses it beside those that have one.
+COMMIT = re.compile(r"\s*([^@#\s]+\s*@\s*)?git\+")
 
 # What a build can't do. Compilers and linkers still work.
 SANDBOX = (
@@ -89,19 +92,22 @@ def damage(venv: Path) -> list[str]:
 
 
 def build(
-    system: System, app: AppLayout, key: str, requirements: Path, require_hashes: bool, environment: Mapping[str, str]
+    system: System, app: AppLayout, key: str, requirements: str, wheels: Sequence[Path], environment: Mapping[str, str]
 ) -> Path:
-    """Build a virtualenv; its path. Raises Refused with what pip said, OSError, and ValueError."""
+    """Build a virtualenv from locked requirements; its path. `wheels` are files that pip finds beside the index.
+
+    Raises Refused with what pip said, OSError, and ValueError.
+    """
     names = itertools.chain([key], (f"{key}-{number}" for number in itertools.count(2)))
     final = next(path for name in names if not os.path.lexists(path := app.virtualenvs / name))
     # What a run that was cut off has left at work.
     system.run(["systemctl", "stop", app.build_unit])
     desk = Desk(app.virtualenvs)
-    desk.lay(system, requirements, environment)
+    desk.lay(system, requirements, wheels, environment)
     try:
         system.changing(f"build {final}")
         began = system.clock()
-        code, printed = system.run(_words(app, desk, final, require_hashes), timeout=BUILD_SECONDS + 60)
+        code, printed = system.run(_words(app, desk, final), timeout=BUILD_SECONDS + 60)
         if code != 0:
             # One that systemd-run no longer waits for is still at work.
             system.run(["systemctl", "stop", app.build_unit])
@@ -127,24 +133,38 @@ class Desk:
         self.tree = self.folder / "tree"
         self.copy = self.folder / "copy"
         self.requirements = self.folder / "requirements.txt"
+        self.commits = self.folder / "commits.txt"
+        self.wheels = self.folder / "wheels"
         self.environment = self.folder / "environment"
         self.netrc = self.folder / "netrc"
 
-    def lay(self, system: System, requirements: Path, environment: Mapping[str, str]) -> None:
+    def lay(self, system: System, requirements: str, wheels: Sequence[Path], environment: Mapping[str, str]) -> None:
         """Make it anew."""
         system.remove(self.folder)
         system.make_directory(self.folder, 0o700, "root")
         system.make_directory(self.tree, 0o777, "root")
-        system.put(OwnedFile(self.requirements, requirements.read_text(encoding="utf-8"), 0o444))
+        lines = requirements.splitlines(keepends=True)
+        commits = [line for line in lines if COMMIT.match(line)]
+        system.put(OwnedFile(self.requirements, "".join(line for line in lines if line not in commits), 0o444))
+        if commits:
+            options = [line for line in lines if line.startswith("-")]
+            system.put(OwnedFile(self.commits, "".join([*options, *commits]), 0o444))
+        if wheels:
+            system.make_directory(self.wheels, 0o755, "root")
+        for wheel in wheels:
+            system.changing(f"copy {wheel}")
+            shutil.copyfile(wheel, self.wheels / wheel.name)
+            (self.wheels / wheel.name).chmod(0o444)
         variables, accounts = without_passwords(environment)
         system.put(OwnedFile(self.netrc, accounts, 0o444))
         # systemd reads this one, so that nothing of it stands in a command line or in what systemctl shows.
         system.put(OwnedFile(self.environment, environment_file(variables), 0o600))
 
 
-def _words(app: AppLayout, desk: Desk, final: Path, require_hashes: bool) -> list[str]:
+def _words(app: AppLayout, desk: Desk, final: Path) -> list[str]:
     """The command line of a build. The virtualenv's scripts hold its path, so it is built at the path it will have."""
-    requirements, netrc = app.root / "requirements.txt", app.root / "netrc"
+    needed = [desk.requirements, desk.netrc, *(path for path in (desk.commits, desk.wheels) if path.exists())]
+    seen = {path: app.root / path.name for path in needed}
     properties = [
         *SANDBOX,
         # Kept from build to build, for this app alone.
@@ -154,15 +174,22 @@ def _words(app: AppLayout, desk: Desk, final: Path, require_hashes: bool) -> lis
         # Of the app, nothing is seen in there but what is bound.
         f"TemporaryFileSystem={app.root}",
         f"BindPaths={desk.tree}:{final}",
-        f"BindReadOnlyPaths={desk.requirements}:{requirements} {desk.netrc}:{netrc}",
-        f"Environment=NETRC={netrc}",
+        f"BindReadOnlyPaths={' '.join(f'{outside}:{inside}' for outside, inside in seen.items())}",
+        f"Environment=NETRC={seen[desk.netrc]}",
         f"EnvironmentFile={desk.environment}",
     ]
-    hashes = "--require-hashes " if require_hashes else ""
-    pip = f"{final}/bin/pip install --no-input --disable-pip-version-check {hashes}--requirement {requirements}"
+    wheels = f" --find-links {seen[desk.wheels]}" if desk.wheels in seen else ""
+    pip = f"{final}/bin/pip install --no-input --disable-pip-version-check{wheels}"
+    steps = [f"{PYTHON} -m venv --clear {final}"]
+    if desk.commits in seen:
+        # The lock has all that they need, and pip can't look at both kinds at once.
+        steps.append(f"{pip} --no-deps --require-hashes --requirement {seen[desk.requirements]}")
+        steps.append(f"{pip} --no-deps --requirement {seen[desk.commits]}")
+    else:
+        steps.append(f"{pip} --require-hashes --requirement {seen[desk.requirements]}")
     options = [f"--property={one}" for one in properties]
     run = ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={app.build_unit}", *options]
-    return [*run, "/bin/sh", "-euc", f"{PYTHON} -m venv --clear {final}\n{pip}"]
+    return [*run, "/bin/sh", "-euc", "\n".join(steps)]
 
 
 def _take_over(system: System, desk: Desk, final: Path, group: str) -> None:

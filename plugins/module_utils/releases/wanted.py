@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,14 +65,15 @@ class Wanted:
 class Content:
     """What a release holds.
 
-    `code` lists the files of the source as [path, SHA-256, executable]; `units` are texts by kind (see
-    ReleaseLayout.unit_names); `scripts` are shell lines by step; `about` is more that is written into release.json.
+    `code` lists the files of the source as [path, SHA-256, executable], of which `wheels` are for pip; `requirements`
+    is the text that pip installs; `units` are texts by kind (see ReleaseLayout.unit_names); `scripts` are shell lines
+    by step; `about` is more that is written into release.json.
     """
 
     code: list[list[Any]]
     public_folder: str
     requirements: str
-    require_hashes: bool
+    wheels: list[str]
     virtualenv_key: str
     ini: str
     wsgi: str
@@ -113,8 +115,8 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
     return Content(
         code=release["files"],
         public_folder=app["static_folder"],
-        requirements=app["requirements"],
-        require_hashes=app["require_hashes"],
+        requirements=release["locked"],
+        wheels=list(release["wheels"]),
         virtualenv_key=release["venv_key"],
         ini=texts["ini"],
         wsgi=texts["wsgi"],

@@ -22,6 +22,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     file_path,
     networks,
     port,
+    python_version,
     whole,
     yes_or_no,
 )
@@ -131,7 +132,17 @@ class Agreement:
         default_factory=dict,
         metadata=key(
             environment,
-            "environment variables for pip on the hosts, such as `PIP_INDEX_URL` and `PIP_CERT`; never shown",
+            "environment variables for pip on the hosts, and for making locks here, such as `PIP_INDEX_URL`; never "
+            "shown",
+            carried=False,
+        ),
+    )
+
+    lock_python: str = field(
+        default="3.11",
+        metadata=key(
+            python_version,
+            "the oldest Python of your servers: what has no hashes is [locked](dependencies.md) for it and newer ones",
             carried=False,
         ),
     )
@@ -147,9 +158,10 @@ class Agreement:
     )
 
     def plain(self) -> dict[str, Any]:
-        """What templates and roles get: everything that may be shown, but for what only certbot needs."""
+        """What templates and roles get: everything that may be shown, but for what only certbot or locks need."""
         values = dataclasses.asdict(self)
-        return {name: value for name, value in values.items() if name not in HIDDEN and not name.startswith("acme_")}
+        apart = ("acme_", "lock_")
+        return {name: value for name, value in values.items() if name not in HIDDEN and not name.startswith(apart)}
 
 
 def variables() -> list[str]:

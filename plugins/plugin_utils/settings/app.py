@@ -1,11 +1,12 @@
-"""An app as a person describes it: every key of an item of `web_apps` is a field here, and nowhere else."""
+"""An app as a person describes it: every key of an item of `web_apps` is a field, here or in its two parts."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import field
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app_code import Code
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app_site import Site
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     app_environment,
     variable_names,
@@ -13,200 +14,19 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     account,
-    app_name,
-    body_size,
     cpu_share,
-    dotted_name,
-    file_path,
-    headers,
-    host_name,
-    list_of,
-    maybe,
     memory_size,
     one_of,
-    prefix_path,
-    relative_folder,
-    relative_path,
     shell_lines,
-    static_path,
-    tls_way,
-    url_path,
     whole,
     yes_or_no,
 )
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import rules as source_rules
-
-# What no app needs to do without: nothing here keeps an app's own scripts, styles or pictures from working.
-SAFE_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Content-Security-Policy": "base-uri 'self'; frame-ancestors 'self'; object-src 'none'",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class App:
+class App(Code, Site):
     """One item of `web_apps`. The meanings are Markdown: docs/apps.md is made from them."""
 
-    name: str = field(
-        metadata=key(
-            app_name,
-            "names directories, units, sockets and log entries: at most 46 lower-case letters, digits and hyphens",
-        )
-    )
-    server_names: list[str] = field(
-        metadata=key(
-            list_of(host_name, "host names"),
-            "host names that nginx answers to for this app; `*.example.com` too",
-            carried=False,
-        )
-    )
-    redirect_names: list[str] = field(
-        default_factory=list,
-        metadata=key(
-            maybe(list_of(host_name, "host names")),
-            "host names whose visitors are sent to the first of `server_names`; certificates are for these too",
-            carried=False,
-        ),
-    )
-    prefix: str = field(
-        default="",
-        metadata=key(
-            maybe(prefix_path),
-            "URL path that the app is below, such as `/shop`: `url_for` begins with it, and so do `static_url` and "
-            "`health_path`, without being told; nothing is served outside",
-        ),
-    )
-    tls: str = field(
-        default="off",
-        metadata=key(
-            tls_way,
-            "`off`, `self_signed`, `files` or `acme`: [HTTPS](https.md), with the certificate that each host makes for "
-            "itself, with your own, or with one that a CA gives and renews",
-            carried=False,
-        ),
-    )
-    tls_certificate: str = field(
-        default="",
-        metadata=key(
-            file_path,
-            "with `tls: files`, the certificate and those that sign it (PEM), relative to the playbook or absolute",
-            carried=False,
-        ),
-    )
-    tls_key: str = field(
-        default="",
-        metadata=key(
-            file_path, "with `tls: files`, its private key; may be encrypted with ansible-vault", carried=False
-        ),
-    )
-    hsts: int = field(
-        default=0,
-        metadata=key(
-            whole(0, 63_072_000, "seconds"),
-            "seconds for which browsers must not ask by plain HTTP again; 0 to leave them free",
-            carried=False,
-        ),
-    )
-    headers: dict[str, str] = field(
-        default_factory=dict,
-        metadata=key(
-            headers,
-            "response headers in place of the [safe ones](https.md#headers); an empty text leaves one out",
-            carried=False,
-        ),
-    )
-    source: str = field(
-        default="",
-        metadata=key(
-            source_rules.source_place,
-            "[where the code is](sources.md): a folder or an archive, relative to the playbook or absolute, or the URL "
-            "of a git repository or an archive; the app's name if not given",
-            carried=False,
-        ),
-    )
-    ref: str = field(
-        default="",
-        metadata=key(
-            source_rules.git_ref,
-            "[which commit](sources.md#git) of the source: a branch, a tag or a commit; if not given, the files of a "
-            "folder as they are, or what a repository's HEAD leads to",
-            carried=False,
-        ),
-    )
-    source_key: str = field(
-        default="",
-        metadata=key(
-            file_path,
-            "private SSH key that reads the repository, relative to the playbook or absolute; may be encrypted with "
-            "ansible-vault",
-            carried=False,
-        ),
-    )
-    sha256: str = field(
-        default="",
-        metadata=key(
-            source_rules.sha256, "of [an archive](sources.md#archives); one from a URL must have it", carried=False
-        ),
-    )
-    exclude: list[str] = field(
-        default_factory=list,
-        metadata=key(
-            source_rules.exclude,
-            "[what of the source stays at home](sources.md#what-stays-at-home): patterns as in `.gitignore`",
-            carried=False,
-        ),
-    )
-    module: str = field(
-        default="flask_wsgi",
-        metadata=key(dotted_name, "Python module that holds the callable; `shop.web` for a package"),
-    )
-    callable: str = field(
-        default="app",
-        metadata=key(
-            entry,
-            "the Flask object in the module, or the function that makes it: `app`, `web.app`, `create_app()`, "
-            "`create_app('production', debug=False)`; [more](entry-points.md)",
-        ),
-    )
-    chdir: str = field(
-        default="",
-        metadata=key(
-            maybe(relative_path),
-            "folder inside the source that the module is in, and in which the app runs: `src`; the source itself if "
-            "not given",
-        ),
-    )
-    requirements: str = field(
-        default="requirements.txt",
-        metadata=key(relative_path, "what pip installs: one file, a path inside the source; an empty file is enough"),
-    )
-    require_hashes: bool = field(default=True, metadata=key(yes_or_no, "refuse requirements without hashes"))
-    static_folder: str = field(
-        default="static",
-        metadata=key(
-            relative_folder,
-            "folder that nginx serves itself, a path inside the source; public, so keep code out of it",
-        ),
-    )
-    static_url: str = field(
-        default="/static/",
-        metadata=key(
-            static_path,
-            "where that folder appears; with `/`, nginx looks for a file first and passes everything else to the app",
-            carried=False,
-        ),
-    )
-    error_pages: str = field(
-        default="",
-        metadata=key(
-            relative_folder,
-            "folder in the static folder with [your own pages](error-pages.md) of the errors that nginx makes itself",
-            carried=False,
-        ),
-    )
     environment: dict[str, str] = field(
         default_factory=dict,
         metadata=key(
@@ -274,14 +94,6 @@ class App:
         default=100_000,
         metadata=key(whole(100, 10**9), "requests after which a worker is renewed"),
     )
-    max_body: str = field(
-        default="1m",
-        metadata=key(body_size, "largest request body, as nginx writes it: `512k`, `20m`", carried=False),
-    )
-    health_path: str = field(
-        default="/health",
-        metadata=key(url_path, "answers 200 when the app is well", carried=False),
-    )
     health_successes: int = field(
         default=3,
         metadata=key(whole(1, 100), "good answers in a row that prove a release", carried=False),
@@ -314,16 +126,6 @@ class App:
     @property
     def folder(self) -> str:
         return self.source or self.name
-
-    def every_name(self) -> list[str]:
-        """All host names that lead here, those that are sent on last."""
-        return [*self.server_names, *self.redirect_names]
-
-    def every_header(self) -> dict[str, str]:
-        """The response headers that nginx adds where the app sends none of that name."""
-        own = {name.lower() for name in self.headers}
-        safe = {name: text for name, text in SAFE_HEADERS.items() if name.lower() not in own}
-        return {**safe, **{name: text for name, text in self.headers.items() if text}}
 
     def is_present(self) -> bool:
         return self.state == "present"

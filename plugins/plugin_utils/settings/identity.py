@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ID_DIGITS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ID_DIGITS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import carried
@@ -16,9 +16,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.fo
 Variables = Mapping[str, str]
 
 
-def version_of(app: App, files: Sequence[CodeFile]) -> str:
-    """The digest of the source and of how its requirements are taken: the same on every host."""
-    return digest(files, app.requirements, app.require_hashes)
+def version_of(files: Sequence[CodeFile], requirements: str) -> str:
+    """The digest of the source and of the locked requirements: the same on every host."""
+    return digest(files, requirements)
 
 
 def release_id(
@@ -39,10 +39,9 @@ def hooks_key(version: str, app: App, secrets: Variables) -> str:
     return digest(version, app.environment, secrets, app.before_live, app.after_live)
 
 
-def venv_key(app: App, files: Sequence[CodeFile], python: str) -> str:
+def venv_key(requirements: str, python: str) -> str:
     """What a virtualenv depends on. It outlives Debian's point releases of Python; 3.11 to 3.13 needs a new one."""
-    requirements = next((file.sha256 for file in files if file.path == app.requirements), "")
-    return digest(requirements, app.require_hashes, python)
+    return digest(requirements, python)
 
 
 def minor(python: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import Entry
 
 # Python's own words for what goes wrong in the app's code are the best there are, so only what imports well and is no

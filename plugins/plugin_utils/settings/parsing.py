@@ -15,11 +15,13 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words imp
 
 # Keys without which nothing can be said of the source.
 LEADS_TO_SOURCE = {
-    *("name", "source", "ref", "source_key", "sha256", "exclude"),
-    *("module", "callable", "chdir", "requirements", "require_hashes", "static_folder", "state"),
+    *("name", "source", "ref", "source_key", "sha256", "exclude", "package", "requirements", "extras"),
+    *("module", "callable", "chdir", "static_folder", "state"),
 }
 # Keys whose values are never shown: people put there what others need not see.
 NEVER_SHOWN = {"environment", "before_live", "after_live"}
+# Keys that were, with what to do instead.
+GONE = {"require_hashes": "requirements without hashes are locked by the run itself; leave the key out"}
 
 FIELDS = {field.name: field for field in dataclasses.fields(App)}
 
@@ -48,7 +50,10 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tup
     """The app, what is wrong with it added to `problems`, with defaults in place of wrong values; None if those hide
     what its source is. Beside it the keys of these values. `number` counts from 1."""
     called = shown_name(given["name"]) if given.get("name") and isinstance(given["name"], str) else f"item {number}"
-    unknown = [name for name in given if name not in FIELDS]
+    problems += [
+        f"web_apps: {called} has {name!r}, which is gone: {why}" for name, why in GONE.items() if name in given
+    ]
+    unknown = [name for name in given if name not in FIELDS and name not in GONE]
     problems += [
         f"web_apps: {called} has an unknown key {shown_name(it)}{nearest(it, FIELDS, 'keys')}" for it in unknown
     ]

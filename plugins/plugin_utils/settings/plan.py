@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import pwd
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
@@ -14,19 +16,21 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import id
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import missing_accounts
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import (
-    BadSettings,
-    Request,
-    Settings,
-    parse,
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import (
+    version_in,
+    wheel_of,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request, Settings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import (
     CodeFile,
     Unreadable,
     code_files,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
 
 # Seconds. Requests end from the inside out: uWSGI first, then nginx, then systemd. So the visitor's answer and the
 # journal tell the same story.
@@ -90,7 +94,12 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             release = _release(settings, app, known, host.get("python", ""), templates)
         except Unreadable as error:
             raise BadSettings([f"web_apps: '{app.name}' has 'source': {error}"]) from None
+        except Unsettled as error:
+            raise BadSettings([f"web_apps: '{app.name}' has '{error.key}': {error.fault}"]) from None
         values = {name: value for name, value in dataclasses.asdict(app).items() if name not in APART}
+        if app.package:
+            # nginx finds no file of it, so the app gets every request.
+            values["static_url"] = "/"
         # A release that is rolled back to may take longer than the live one.
         slowest = max(app.request_timeout, int(known.get("longest_timeout", 0)))
         site = {
@@ -151,12 +160,11 @@ def _release(
     settings: Settings, app: App, known: Mapping[str, Any], python: str, templates: Sequence[CodeFile]
 ) -> dict[str, Any]:
     """The release that these settings make. `known` is what the host has of the app."""
-    origin = settings.origins[app.name]
-    source = str(origin.folder)
-    files = code_files(source, app.exclude, by_gitignore=origin.is_worked_in)
+    origin, files = _code(settings, app)
+    installed = settings.dependencies(app)
     secrets = settings.secrets.get(app.name, {})
     minor = identity.minor(python)
-    version = identity.version_of(app, files)
+    version = identity.version_of(files, installed.text)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
     made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
     # What was changed by hand may be the very note of its serial.
@@ -169,11 +177,13 @@ def _release(
         "version": version,
         "serial": serial,
         "python": minor,
-        "source": source,
-        "ref": origin.called(),
+        "source": str(origin.folder),
+        "ref": version_in(app.package, installed.text) if app.package else origin.called(),
         "commit": origin.commit,
         "files": [list(file) for file in files],
-        "venv_key": identity.venv_key(app, files, minor),
+        "venv_key": identity.venv_key(installed.text, minor),
+        "locked": installed.text,
+        "wheels": list(installed.wheels),
         "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},
         "chdir": str(layout.code / app.chdir),
         "check": import_check(layout, wanted),
@@ -191,6 +201,17 @@ def _release(
             "after": app.after_live,
         },
     }
+
+
+def _code(settings: Settings, app: App) -> tuple[Origin, list[CodeFile]]:
+    """Where the code is, and its files; of a package that is a wheel the wheel, of others nothing."""
+    if not app.package:
+        origin = settings.origins[app.name]
+        return origin, code_files(str(origin.folder), app.exclude, by_gitignore=origin.is_worked_in)
+    if wheel_of(app.package) is None:
+        return Origin(Path()), []
+    wheel = settings.source(app)
+    return Origin(wheel.parent), [CodeFile(wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest(), False)]
 
 
 def deployed_by() -> str:

@@ -200,6 +200,24 @@ def app_name(value: Any) -> str:
     return name
 
 
+def extras(value: Any) -> list[str]:
+    """Names of extras; there may be none."""
+    if not isinstance(value, list) or not all(isinstance(one, str) and _EXTRA.fullmatch(one) for one in value):
+        raise WrongValue("must be a list of names of extras (- web)")
+    return [str(one) for one in value]
+
+
+_EXTRA = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", re.ASCII)
+_NAMED = r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?(\[[\w., -]+\])?"
+_VERSION = r" ?(==|>=|<=|~=|!=|>|<) ?[\w.*+!-]+"
+package = text(
+    rf"(?!.*://)[^\0\n@]+\.whl(\[[\w., -]+\])?"
+    rf"|{_NAMED}({_VERSION}( ?,{_VERSION})*)?"
+    rf"|{_NAMED} ?@ ?git\+https://[^\s@]+(@[\w./-]+)?",
+    "a package (httpbin, httpbin==0.10.2, shop @ git+https://…) or a wheel's path (dist/shop-1.0-py3-none-any.whl)",
+)
+python_version = text(r"3\.(1[1-9]|2[0-9])", 'a version of Python in quotes, 3.11 or newer ("3.13")')
+
 host_name = text(
     # The lengths are the DNS's (RFC 1035, 2.3.4).
     r"(?=.{1,253}$)(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:]+\]",

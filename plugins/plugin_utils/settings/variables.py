@@ -14,13 +14,14 @@ from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUnde
 from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings, Request, parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     SECRETS,
     secrets_variables,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import STAGING
 
 OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
@@ -37,11 +38,12 @@ TRIED = {
     "web_(tls|ssl)_cert(ificate)?": f"'tls_certificate' {_IN_AN_APP}",
     "web_(tls|ssl)_(private_)?key": f"'tls_key' {_IN_AN_APP}",
     "web_hsts": f"'hsts' {_IN_AN_APP}",
+    "web_(user|group)": f"'user' {_IN_AN_APP}",
 }
 # Without its s, or with more than an underscore behind it.
 MISSPELT_SECRETS = re.compile(r"web_app_secret(?!s(_|$))")
-# What a person chooses for one run: -e app=shop -e restart=shop.
-CHOICES = ("app", "restart")
+# What a person chooses for one run: -e app=shop -e restart=shop -e refresh=shop.
+CHOICES = ("app", "restart", "refresh")
 LOCKED = "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
 # As Ansible takes them for files of variables.
 EXTENSIONS = ("", ".yml", ".yaml", ".json")
@@ -81,7 +83,12 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
         raise BadSettings(problems)
     chosen = {name: values.pop(name, "") for name in CHOICES}
     return Request(
-        variables=values, base=str(task_vars["playbook_dir"]), looked_at=looked_at(task_vars), read=read, **chosen
+        variables=values,
+        base=str(task_vars["playbook_dir"]),
+        is_check=bool(task_vars.get("ansible_check_mode")),
+        looked_at=looked_at(task_vars),
+        read=read,
+        **chosen,
     )
 
 
@@ -90,7 +97,7 @@ def all_problems(
 ) -> tuple[list[str], list[str], list[str]]:
     """Everything that is wrong with the settings of a host, a line for each problem, without any secret.
 
-    Beside that the names for which a CA asks the host, and what a person may want to know of the sources.
+    Beside that the names for which a CA asks the host, and what a person should know though nothing is wrong.
     """
     names: list[str] = []
     proven: list[str] = []

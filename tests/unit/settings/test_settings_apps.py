@@ -490,8 +490,7 @@ def test_all_problems_are_reported_together(workshop: Workshop) -> None:
         "both have 'shop.test'",
         "'good' has 'module'",
         "'good' has 'source': 'link'",
-        "'good' has 'requirements': '-r other.txt' leads",
-        "'good' has 'requirements': 'flask' has no hash",
+        "'good' has 'requirements': '-r other.txt' in 'requirements.txt' leads",
         "has 'source': there is no folder",
         "has a name too long",
         "'shpo' is not an app",
@@ -516,14 +515,15 @@ def test_a_problem_doesnt_hide_those_of_the_source(workshop: Workshop) -> None:
         ({"module": 5}, "flask_wsgi.py"),
         ({"modul": "x"}, "flask_wsgi.py"),
         ({"requirements": 5}, "requirements.txt"),
-        ({"require_hashes": "no"}, ""),
+        ({"extras": "no"}, ""),
+        ({"package": 5}, ""),
         ({"static_folder": 5}, ""),
     ],
     ids=str,
 )
 def test_what_hides_the_source_is_the_only_problem(workshop: Workshop, changes: dict[str, Any], missing: str) -> None:
     workshop.write("shop/static/page.py", "")
-    workshop.write("shop/requirements.txt", "flask")
+    workshop.write("shop/requirements.txt", "-e lib")
     if missing:
         (workshop.source / missing).unlink()
     assert workshop.problem(app(**changes))

@@ -29,7 +29,6 @@ IN_THE_RELEASE: dict[str, Any] = {
     "chdir": "src",
     "prefix": "/shop",
     "requirements": "other.txt",
-    "require_hashes": False,
     "static_folder": "public",
     "environment": {"A": "x"},
     "before_live": ["flask db upgrade"],
@@ -84,6 +83,7 @@ AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "acme_dns_seconds": 9,
     "acme_ask_first": False,
     "source_tokens": {"git.test": "x"},
+    "lock_python": "3.13",
 }
 
 
@@ -124,7 +124,9 @@ def test_others_dont(workshop: Workshop, key: str) -> None:
 def test_of_every_key_it_is_known_which_it_is() -> None:
     # Those that need `tls` beside them, or another kind of source, are tried with it.
     elsewhere = ["hsts", "tls_certificate", "tls_key", "ref", "source_key", "sha256"]
-    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, "state"]) == sorted(meanings(App))
+    # And these in the tests of what an app installs.
+    installed = ["extras", "package"]
+    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, *installed, "state"]) == sorted(meanings(App))
     assert sorted([*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE]) == sorted(meanings(Agreement))
 
 
@@ -221,7 +223,7 @@ def test_a_version_is_source_and_requirements_alone(rich: Workshop) -> None:
     same = [version(other) for other in others]
     same += [version(python="3.11.2"), version(secrets={"shop": {"A": "xxxx"}}), version(web_nginx_user="other")]
     assert {*same, version(restart="shop")} == {version()}
-    assert len({version(), version(app(requirements="other.txt")), version(app(require_hashes=False))}) == 3
+    assert version() != version(app(requirements="other.txt"))
 
 
 def test_equal_inputs_make_equal_ids(workshop: Workshop) -> None:
@@ -286,10 +288,10 @@ def test_a_virtualenv_depends_on_requirements_and_python_alone(rich: Workshop) -
     assert venv(python="3.13.9") == venv(secrets={"shop": {"A": "xxxx"}}) == venv(restart="shop") == first
     rich.write("shop/flask_wsgi.py", "app = other()\n")
     assert venv() == first
-    changed = [venv(python="3.11.2"), venv(app(requirements="other.txt")), venv(app(require_hashes=False))]
+    changed = [venv(python="3.11.2"), venv(app(requirements="other.txt"))]
     rich.write("shop/requirements.txt", "flask==3.1.2 --hash=sha256:01\n")
     changed.append(venv())
-    assert len({first, *changed}) == 5
+    assert len({first, *changed}) == 4
 
 
 def test_hooks_are_remembered_by_version_environment_and_lines(rich: Workshop) -> None:

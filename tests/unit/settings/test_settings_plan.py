@@ -100,6 +100,8 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "commit": "",
         "files": [list(file) for file in code_files(str(workshop.source))],
         "venv_key": release["venv_key"],
+        "locked": (workshop.source / "requirements.txt").read_text(),
+        "wheels": [],
         "check": release["check"],
         "stop_timeout": 59,
         "gate": {"path": "/well", "successes": 5, "deadline": 33},

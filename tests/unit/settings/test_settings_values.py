@@ -32,6 +32,11 @@ CALLABLE = (
 )
 PREFIX = "must be a URL path that begins with '/' and doesn't end with it (/shop), without '..'"
 VARIABLES = "must be a list of names of environment variables (- DATABASE_URL)"
+EXTRAS = "must be a list of names of extras (- web)"
+PACKAGE = (
+    "must be a package (httpbin, httpbin==0.10.2, shop @ git+https://…) or a wheel's path "
+    "(dist/shop-1.0-py3-none-any.whl)"
+)
 INSIDE = "must be a path inside the source, without '..'"
 FILE = "must be the path of a file, relative to the playbook or absolute"
 TLS = "must be one of off, self_signed, files, acme"
@@ -170,8 +175,12 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("requirements", "a/../../b", INSIDE),
     ("requirements", "/etc/passwd", INSIDE),
     ("requirements", "", INSIDE),
-    ("require_hashes", "yes", YES_OR_NO),
-    ("require_hashes", 1, YES_OR_NO),
+    ("extras", "web", EXTRAS),
+    ("extras", ["web dev"], EXTRAS),
+    ("extras", [1], EXTRAS),
+    ("package", "", PACKAGE),
+    ("package", "-r x", PACKAGE),
+    ("package", "a b", PACKAGE),
     ("static_folder", ".", INSIDE),
     ("static_folder", "..", INSIDE),
     ("static_folder", "static/../..", INSIDE),
@@ -340,6 +349,7 @@ def test_nothing_but_plain_text_reaches_a_configuration_file(workshop: Workshop,
 def test_every_text_key_is_tried() -> None:
     # Paths on the controller, and what is one of a few words.
     text = {public.name for public in dataclasses.fields(App) if public.type == "str"} - {
+        "package",
         "source",
         "source_key",
         "ref",
@@ -360,6 +370,10 @@ STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 ABSOLUTE = "must be an absolute path without '..', no '/' at its end (/opt)"
 BELOW_RUN = "must be /run or a path below it, no '/' at its end"
 WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
+    *(
+        ("web_lock_python", value, 'must be a version of Python in quotes, 3.11 or newer ("3.13")')
+        for value in (3.13, "3.9", "3", "3.13.1", "", "4.0", None)
+    ),
     *(
         (variable, value, ACCOUNT)
         for variable in ("web_nginx_group", "web_nginx_user")

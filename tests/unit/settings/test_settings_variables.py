@@ -10,8 +10,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret, VaultSecretsContext
 from ansible.template import Templar, trust_as_template
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import (
     all_problems,
     looked_at,

@@ -54,7 +54,7 @@ def test_what_head_leads_to_is_deployed(workshop: Workshop, upstream: Upstream) 
     made = release(workshop, source=upstream.url)
     assert [file[0] for file in made["files"]] == sorted(FILES)
     assert (made["ref"], made["commit"]) == ("HEAD", commit)
-    assert Path(made["source"], "flask_wsgi.py").read_text() == "app = None\n"
+    assert Path(made["source"], "flask_wsgi.py").read_text() == "def app(environ, start_response): ...\n"
     assert stat_of(Path(made["source"])) == 0o700
 
 
@@ -277,7 +277,7 @@ def test_a_ref_of_a_folder_is_not_what_stands_there(
     (upstream.folder / "new.py").write_text("")
     made = release(workshop, source=str(upstream.folder), ref="v1")
     assert (made["ref"], made["commit"]) == ("v1", first)
-    assert Path(made["source"], "flask_wsgi.py").read_text() == "app = None\n"
+    assert Path(made["source"], "flask_wsgi.py").read_text() == "def app(environ, start_response): ...\n"
     assert release(workshop, source=str(upstream.folder))["commit"] == ""
     # Its own repository stays as it is.
     assert upstream.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main", "refs/tags/v1"]

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import requirements
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
@@ -117,19 +116,6 @@ def source_faults(app: App, origin: Origin) -> Iterator[str]:
     yield from entry_faults(app.module, app.callable, app.chdir, folder, files)
     yield from _static_faults(app, folder, files)
     yield from _page_faults(app, folder, files)
-    yield from _requirements_faults(app, folder, files)
-
-
-def _requirements_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
-    if app.requirements in files:
-        for fault in requirements.faults(folder / app.requirements, app.require_hashes):
-            yield f"has 'requirements': {fault}"
-    elif (folder / app.requirements).is_dir():
-        yield f"has 'requirements': {str(folder / app.requirements)!r} is a folder; name one file"
-    # What is there but isn't readable, a link to nothing or the like has been named already.
-    elif not os.path.lexists(folder / app.requirements):
-        missing = f"there is no file {app.requirements!r} in {str(folder)!r}; an empty file is enough"
-        yield f"has 'requirements': {missing}"
 
 
 def _entry_fault(path: str, entry: os.DirEntry[str], folder: Path) -> str:

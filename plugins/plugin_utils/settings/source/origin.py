@@ -23,7 +23,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.gi
 DEEPEST = 8
 
 
-class Unsettled(Exception):
+class NoSource(Exception):
     """A source can't be used: the end of a sentence that begins with the app."""
 
 
@@ -54,7 +54,7 @@ class Settling:
     tokens: Mapping[str, str]
 
     def origin(self, app: App) -> Origin:
-        """Raises Unsettled."""
+        """Raises NoSource."""
         source, form = app.folder, forms.form_of(app.folder)
         self._refuse_keys_of_others(app, form)
         try:
@@ -66,9 +66,9 @@ class Settling:
             return self._of_work_tree(folder, app.ref) if app.ref else Origin(folder)
         except GitFailed as error:
             where = source if "://" in source or form is Form.GIT else str(self.path(source))
-            raise Unsettled(f"has 'source': {where}: {error}") from None
+            raise NoSource(f"has 'source': {where}: {error}") from None
         except OSError as error:
-            raise Unsettled(
+            raise NoSource(
                 f"has 'source': it can't be kept in the cache: {error.strerror} ({error.filename})"
             ) from None
 
@@ -81,7 +81,7 @@ class Settling:
         for key, does in fits.items():
             if getattr(app, key) and not does:
                 for_what = {"ref": "git", "sha256": "an archive", "source_key": "a git repository by SSH"}[key]
-                raise Unsettled(f"has {key!r}, which is for {for_what}; its 'source' is {form.value}")
+                raise NoSource(f"has {key!r}, which is for {for_what}; its 'source' is {form.value}")
 
     # --- git ------------------------------------------------------------------------------------------------------
 
@@ -104,11 +104,11 @@ class Settling:
 
     def _of_work_tree(self, folder: Path, ref: str) -> Origin:
         if not folder.is_dir():
-            raise Unsettled(f"has 'source': there is no folder {str(folder)!r}")
+            raise NoSource(f"has 'source': there is no folder {str(folder)!r}")
         try:
             said = command.run(["rev-parse", "--absolute-git-dir", "--show-prefix"], folder=str(folder))
         except GitFailed as error:
-            raise Unsettled(f"has 'ref', but its 'source' can't be read by git: {error}") from None
+            raise NoSource(f"has 'ref', but its 'source' can't be read by git: {error}") from None
         git_dir, below = os.fsdecode(said).split("\n")[:2]
         kept = cache.place("git", cache.digest(git_dir, below))
 
@@ -180,9 +180,9 @@ class Settling:
         try:
             content = self.read(path)
         except OSError as error:
-            raise Unsettled(f"has 'source_key', but {str(path)!r} can't be read: {error.strerror or error}") from None
+            raise NoSource(f"has 'source_key', but {str(path)!r} can't be read: {error.strerror or error}") from None
         if not re.search(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----", content):
-            raise Unsettled(f"has 'source_key', but {str(path)!r} is no private key; give the one without .pub")
+            raise NoSource(f"has 'source_key', but {str(path)!r} is no private key; give the one without .pub")
         return content
 
     # --- Archives -------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class Settling:
     def _by_archive(self, source: str, sha256: str, form: Form) -> Origin:
         name = source.rpartition("/")[2]
         if form is Form.REMOTE_ARCHIVE and not sha256:
-            raise Unsettled("has 'source', a URL of an archive, which needs the key 'sha256' too: see 'sha256sum'")
+            raise NoSource("has 'source', a URL of an archive, which needs the key 'sha256' too: see 'sha256sum'")
         kept = cache.place("archives")
         try:
             if form is Form.REMOTE_ARCHIVE:
@@ -199,13 +199,13 @@ class Settling:
             else:
                 path = self.path(source)
                 if not path.is_file():
-                    raise Unsettled(f"has 'source': there is no archive {str(path)!r}; give one, or a folder")
+                    raise NoSource(f"has 'source': there is no archive {str(path)!r}; give one, or a folder")
                 made = archive.sha256_of(path)
                 _compare(sha256 or made, made)
                 with cache.alone(kept):
                     folder = cache.whole(kept / made, lambda made: archive.unpack(path, made, name=name))
         except BadArchive as error:
-            raise Unsettled(f"has 'source': {source} {error}") from None
+            raise NoSource(f"has 'source': {source} {error}") from None
         return Origin(folder, name, is_worked_in=False)
 
     def _download(self, url: str, sha256: str, folder: Path) -> None:

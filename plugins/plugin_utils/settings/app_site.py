@@ -1,0 +1,140 @@
+"""How visitors come to an app: names, HTTPS, headers, static files. Keys of an item of `web_apps`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import field
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    app_name,
+    body_size,
+    file_path,
+    headers,
+    host_name,
+    list_of,
+    maybe,
+    prefix_path,
+    relative_folder,
+    static_path,
+    tls_way,
+    url_path,
+    whole,
+)
+
+# What no app needs to do without: nothing here keeps an app's own scripts, styles or pictures from working.
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Content-Security-Policy": "base-uri 'self'; frame-ancestors 'self'; object-src 'none'",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Site:
+    """What an app is called, and how visitors come to it. A part of App."""
+
+    name: str = field(
+        metadata=key(
+            app_name,
+            "names directories, units, sockets and log entries: at most 46 lower-case letters, digits and hyphens",
+        )
+    )
+    server_names: list[str] = field(
+        metadata=key(
+            list_of(host_name, "host names"),
+            "host names that nginx answers to for this app; `*.example.com` too",
+            carried=False,
+        )
+    )
+    redirect_names: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            maybe(list_of(host_name, "host names")),
+            "host names whose visitors are sent to the first of `server_names`; certificates are for these too",
+            carried=False,
+        ),
+    )
+    prefix: str = field(
+        default="",
+        metadata=key(
+            maybe(prefix_path),
+            "URL path that the app is below, such as `/shop`: `url_for` begins with it, and so do `static_url` and "
+            "`health_path`, without being told; nothing is served outside",
+        ),
+    )
+    tls: str = field(
+        default="off",
+        metadata=key(
+            tls_way,
+            "`off`, `self_signed`, `files` or `acme`: [HTTPS](https.md), with the certificate that each host makes for "
+            "itself, with your own, or with one that a CA gives and renews",
+            carried=False,
+        ),
+    )
+    tls_certificate: str = field(
+        default="",
+        metadata=key(
+            file_path,
+            "with `tls: files`, the certificate and those that sign it (PEM), relative to the playbook or absolute",
+            carried=False,
+        ),
+    )
+    tls_key: str = field(
+        default="",
+        metadata=key(
+            file_path, "with `tls: files`, its private key; may be encrypted with ansible-vault", carried=False
+        ),
+    )
+    hsts: int = field(
+        default=0,
+        metadata=key(
+            whole(0, 63_072_000, "seconds"),
+            "seconds for which browsers must not ask by plain HTTP again; 0 to leave them free",
+            carried=False,
+        ),
+    )
+    headers: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(
+            headers,
+            "response headers in place of the [safe ones](https.md#headers); an empty text leaves one out",
+            carried=False,
+        ),
+    )
+    static_url: str = field(
+        default="/static/",
+        metadata=key(
+            static_path,
+            "where that folder appears; with `/`, nginx looks for a file first and passes everything else to the app",
+            carried=False,
+        ),
+    )
+    error_pages: str = field(
+        default="",
+        metadata=key(
+            relative_folder,
+            "folder in the static folder with [your own pages](error-pages.md) of the errors that nginx makes itself",
+            carried=False,
+        ),
+    )
+    max_body: str = field(
+        default="1m",
+        metadata=key(body_size, "largest request body, as nginx writes it: `512k`, `20m`", carried=False),
+    )
+    health_path: str = field(
+        default="/health",
+        metadata=key(url_path, "answers 200 when the app is well", carried=False),
+    )
+
+    def every_name(self) -> list[str]:
+        """All host names that lead here, those that are sent on last."""
+        return [*self.server_names, *self.redirect_names]
+
+    def every_header(self) -> dict[str, str]:
+        """The response headers that nginx adds where the app sends none of that name."""
+        own = {name.lower() for name in self.headers}
+        safe = {name: text for name, text in SAFE_HEADERS.items() if name.lower() not in own}
+        return {**safe, **{name: text for name, text in self.headers.items() if text}}

@@ -1,0 +1,136 @@
+"""What is wrong beyond each key and variable by itself: keys that don't fit each other, files, names, the source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ID_DIGITS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.acme import account_faults, name_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
+    missing_variables,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import Fault, standing
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Settings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import source_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import NoSource, Settling
+
+# A Unix socket's path holds 108 bytes with its final NUL; uWSGI refuses over 103 (sun_path, and its own suffixes).
+SOCKET_PATH_BYTES = 103
+# Keys that lead into a source.
+OF_A_SOURCE = (
+    "source",
+    "ref",
+    "source_key",
+    "sha256",
+    "exclude",
+    "chdir",
+    "requirements",
+    "extras",
+    "static_folder",
+    "static_url",
+    "error_pages",
+)
+
+
+def faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """What is wrong beyond each key and variable by itself. `wrong_keys` are those that were refused, by app."""
+    yield from standing(_shared_faults(settings), settings.refused)
+    for app in settings.present():
+        for fault in _app_faults(settings, app, settings.refused | wrong_keys[app.name]):
+            yield f"web_apps: '{app.name}' {fault}"
+    for app in settings.apps:
+        if len(longest := _longest_socket(settings.layout(app, {}))) > SOCKET_PATH_BYTES:
+            yield (
+                f"web_apps: '{app.name}' has a name too long for a socket: "
+                f"{longest} is over {SOCKET_PATH_BYTES} bytes; shorten it"
+            )
+
+
+def _shared_faults(settings: Settings) -> Iterator[Fault]:
+    agreed = settings.agreement
+    if agreed.http_port == agreed.https_port:
+        same = f"web_https_port: is {agreed.https_port}, as web_http_port is; nginx needs one for each"
+        yield Fault(same, ("web_http_port", "web_https_port"))
+    if agreed.proxy_protocol and not agreed.trusted_proxies:
+        nobody = "web_proxy_protocol: is true, but web_trusted_proxies is empty; list the proxies that speak it"
+        yield Fault(nobody, ("web_trusted_proxies",))
+    if any(app.tls == "acme" for app in settings.present()):
+        yield from account_faults(agreed, settings.ca_bundle)
+
+
+def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterator[str]:
+    """What is wrong with one app, as the ends of sentences that begin with it."""
+    for line in standing(_tls_faults(settings, app), refused):
+        yield f"has {line}"
+    if app.user == settings.agreement.nginx_user:
+        yield f"has 'user': {app.user!r} is nginx's own; name another, or leave it out"
+    if app.redirect_names and app.server_names and app.server_names[0].startswith("*."):
+        yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
+    secrets = settings.secrets.get(app.name, {})
+    yield from missing_variables(app.required_environment, app.environment, secrets)
+    yield from _content_faults(settings, app)
+
+
+def _content_faults(settings: Settings, app: App) -> Iterator[str]:
+    """What is wrong with what a release is made of: the code, and what it installs."""
+    if app.package:
+        for key in OF_A_SOURCE:
+            if getattr(app, key) not in ([], getattr(App, key, "")):
+                yield f"has '{key}' beside 'package': a package brings its own, and has no source; leave one out"
+    else:
+        try:
+            settling = Settling(settings.path, settings.read, settings.agreement.source_tokens)
+            origin = settings.origins[app.name] = settling.origin(app)
+        except NoSource as error:
+            yield str(error)
+            return
+        yield from source_faults(app, origin)
+        named = origin.folder / app.requirements
+        # What is there but isn't readable, a link to nothing or the like has been named already.
+        is_named = app.requirements and os.path.lexists(named) and not os.access(named, os.R_OK)
+        if not origin.folder.is_dir() or is_named:
+            return
+    try:
+        settings.dependencies(app)
+    except Unsettled as error:
+        yield f"has '{error.key}': {error.fault}"
+
+
+def _tls_faults(settings: Settings, app: App) -> Iterator[Fault]:
+    given = {"tls_certificate": app.tls_certificate, "tls_key": app.tls_key}
+    if app.hsts and app.tls == "off" and not settings.agreement.trusted_proxies:
+        yield Fault(
+            "'hsts' without 'tls': browsers would ask by HTTPS, and nobody would answer; set 'tls' too, or "
+            "web_trusted_proxies if a proxy in front ends TLS",
+            ("tls", "web_trusted_proxies"),
+        )
+    if app.tls == "acme":
+        yield from name_faults(app, settings.agreement)
+    if app.tls != "files":
+        yield from (Fault(f"'{name}', which needs 'tls: files'", ("tls",)) for name, path in given.items() if path)
+        return
+    missing = [name for name, path in given.items() if not path]
+    if missing:
+        yield Fault(f"'tls: files', which needs the key '{missing[0]}' too", (missing[0],))
+        return
+    found = {}
+    for name, path in given.items():
+        try:
+            found[name] = settings.content(path)
+        except OSError as error:
+            yield Fault(f"'{name}': {str(settings.path(path))!r} can't be read: {error.strerror or error}", (name,))
+    if len(found) == len(given):
+        lines = certificate_faults(found["tls_certificate"], found["tls_key"], app.every_name())
+        yield from (Fault(line, tuple(given)) for line in lines)
+
+
+def _longest_socket(app: AppLayout) -> str:
+    """Whatever the release's id will be."""
+    release = app.release("0" * ID_DIGITS)
+    sockets = (app.live_socket, app.candidate_socket, release.socket, release.http_socket, release.stats_socket)
+    return max(map(str, sockets), key=len)

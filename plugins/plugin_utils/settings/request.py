@@ -1,0 +1,137 @@
+"""What is asked for, and what it comes to once it has been checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.desk import Desk
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import memory_of_this_run
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import wheel_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import Dependencies, settle
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
+    items_of,
+    names_of,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import notices
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
+
+
+class BadSettings(ValueError):
+    """The settings can't be used. `problems` holds one line for each, with the key, the problem and the remedy."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for: variables by their full names, and names of apps as `-e app=…`, `-e restart=…` and
+    `-e refresh=…` give them.
+
+    A relative path starts from `base`. `looked_at` says where web_apps could have been set. `read` gives a file's
+    content, decrypted if it is vaulted, and raises OSError. `memory` is the folder where this run remembers what it has
+    settled; with `is_check` it changes nothing of the project.
+    """
+
+    variables: Mapping[str, Any]
+    base: str
+    memory: Path = dataclasses.field(default_factory=memory_of_this_run)
+    app: Any = ""
+    restart: Any = ""
+    refresh: Any = ""
+    is_check: bool = False
+    looked_at: str = ""
+    read: Callable[[Path], bytes] = Path.read_bytes
+
+    def names(self) -> list[str]:
+        """What the apps are called, be the rest right or wrong."""
+        return names_of(items_of(self.variables.get("web_apps"), []))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a person wrote, checked. `apps` are all; those of this run are `chosen`, a few of them `restarted`.
+
+    `refused` are the variables that have a default in the agreement in place of what was written.
+    """
+
+    agreement: Agreement
+    refused: frozenset[str]
+    apps: list[App]
+    secrets: dict[str, dict[str, str]]
+    base: str
+    chosen: list[str]
+    restarted: list[str]
+    read: Callable[[Path], bytes]
+    desk: Desk
+    # By app, filled once: where the code of those that are present was found.
+    origins: dict[str, Origin] = dataclasses.field(default_factory=dict)
+
+    def path(self, given: str) -> Path:
+        """Where a path leads that a person wrote; `~` is their home."""
+        return Path(os.path.abspath(os.path.join(self.base, os.path.expanduser(given))))
+
+    def folder(self, app: App) -> Path:
+        """The folder with the app's code, wherever it comes from."""
+        return self.origins[app.name].folder
+
+    def source(self, app: App) -> Path:
+        """The app's folder, or the wheel that it is."""
+        wheel = wheel_of(app.package)
+        return self.path(wheel.path) if wheel else self.folder(app)
+
+    def dependencies(self, app: App) -> Dependencies:
+        """What a release of the app installs. Raises Unsettled."""
+        return settle(app, self.source(app), self.desk)
+
+    def certificate(self, app: App) -> tuple[bytes, bytes]:
+        """A person's own certificate and its key. Raises OSError."""
+        return self.content(app.tls_certificate), self.content(app.tls_key)
+
+    def ca_bundle(self) -> bytes:
+        """The certificates that certbot trusts. Raises OSError."""
+        return self.content(self.agreement.acme_ca_bundle)
+
+    def content(self, given: str) -> bytes:
+        """What a file holds. Raises OSError."""
+        path = self.path(given)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        return self.read(path)
+
+    def present(self) -> list[App]:
+        return [app for app in self.apps if app.name in self.chosen and app.is_present()]
+
+    def absent(self) -> list[App]:
+        return [app for app in self.apps if app.name in self.chosen and not app.is_present()]
+
+    def proven_here(self) -> list[str]:
+        """Names for which a CA asks this host; none while it isn't known how."""
+        if "web_acme_dns_plugin" in self.refused:
+            return []
+        by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
+        return [name for app in by_http for name in app.every_name()]
+
+    def notices(self) -> Iterator[str]:
+        """What a person should know though nothing is wrong, a line each."""
+        for app in self.present():
+            if not app.package:
+                for notice in notices(app, self.origins[app.name]):
+                    yield f"web_apps: '{app.name}' {notice}"
+            if notice := self.dependencies(app).notice:
+                yield notice
+
+    def layout(self, app: App, known: Mapping[str, Any]) -> AppLayout:
+        """Where the app is on a host that has `known` of it. It goes on as the user it has until a person names one."""
+        agreed, own = self.agreement, own_account(app.name)
+        return AppLayout(app.name, agreed.app_root, agreed.run_root, app.user or known.get("user", own), own)
