@@ -27,8 +27,13 @@ NAMES = {name_of(path) for path in FILES}
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The project's own modules that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The project's own modules that a file imports, but for what only its annotations name."""
+    tree = ast.parse(path.read_text())
+    for_types = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    unseen = {id(node) for block in for_types for node in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
             module = str(node.module).removeprefix(PREFIX)
             inner = {f"{module}.{alias.name}" for alias in node.names} & NAMES

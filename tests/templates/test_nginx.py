@@ -534,6 +534,7 @@ def test_by_https_they_lead_there_at_once_and_have_the_certificate(settings: dic
 
 def test_a_ca_finds_its_answer_at_other_names_too(settings: dict[str, Any]) -> None:
     acme = {**settings["web_apps"][0], "tls": "acme", "redirect_names": ["www.shop.test"]}
-    (made,) = rendered({"web_apps": [acme], "web_acme_email": "a@b.test"})
+    ca = {"web_acme_email": "a@b.test", "web_acme_directory": "https://ca.test/directory"}
+    (made,) = rendered({"web_apps": [acme], **ca})
     plain, _secure = blocks_for(made, "www.shop.test")
     assert those(plain, "location", "^~", "/.well-known/acme-challenge/")

@@ -86,9 +86,11 @@ class Settings:
         return self.origins[app.name].folder
 
     def source(self, app: App) -> Path:
-        """The app's folder, or the wheel that it is."""
+        """The app's folder, or the wheel that it is; nothing for another package."""
         wheel = wheel_of(app.package)
-        return self.path(wheel.path) if wheel else self.folder(app)
+        if wheel:
+            return self.path(wheel.path)
+        return Path() if app.package else self.folder(app)
 
     def dependencies(self, app: App) -> Dependencies:
         """What a release of the app installs. Raises Unsettled."""

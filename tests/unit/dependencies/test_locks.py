@@ -169,7 +169,7 @@ PACKAGE = {"source": ..., "module": "tiny", "package": "tiny"}
 def test_a_package_is_locked_and_brings_no_files(project: Project) -> None:
     release = project.release(app(**PACKAGE))
     assert pinned(release["locked"]) == ["base==1.0", "tiny==1.0"]
-    assert (release["files"], release["source"], release["ref"]) == ([], "", "tiny 1.0")
+    assert (release["files"], release["ref"]) == ([], "tiny 1.0")
     assert project.workshop.item(app(**PACKAGE), **project.given())["app"]["static_url"] == "/"
     project.index.add("tiny", "2.0")
     assert project.release(app(**PACKAGE), url=DEAD)["id"] == release["id"]

@@ -328,7 +328,7 @@ def test_what_a_wrong_default_hides_is_no_problem_of_each_app(workshop: Workshop
     assert "did you mean 'web'?" in told[1]
 
 
-_ITS_OWN = {"name", "server_names", "redirect_names", "source", "state", "purge"}
+_ITS_OWN = {"name", "server_names", "redirect_names", "source", "ref", "package", "state", "purge"}
 
 
 @pytest.mark.parametrize("given", [[], None, "processes: 4", 4, [{"processes": 4}]], ids=json.dumps)

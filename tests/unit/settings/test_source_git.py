@@ -67,9 +67,9 @@ def test_refs_of_every_kind(workshop: Workshop, upstream: Upstream) -> None:
     upstream.git("tag", "v1")
     upstream.git("tag", "-a", "v1-told", "-m", "x")
     upstream.git("tag", "-a", "v1-twice", "-m", "x", "v1-told")
-    second = upstream.commit({"flask_wsgi.py": "app = 2\n"})
+    second = upstream.commit({"flask_wsgi.py": "app = made(2)\n"})
     upstream.git("branch", "feature/größe", first)
-    third = upstream.commit({"flask_wsgi.py": "app = 3\n"})
+    third = upstream.commit({"flask_wsgi.py": "app = made(3)\n"})
     for ref in ("v1", "v1-told", "v1-twice", "refs/tags/v1-told", "feature/größe", first, first[:9]):
         assert named(workshop, source=upstream.url, ref=ref) == (ref, first), ref
     # One that no name leads to, and that was never fetched.
@@ -80,8 +80,8 @@ def test_refs_of_every_kind(workshop: Workshop, upstream: Upstream) -> None:
 
 def test_a_short_commit_from_before_what_was_fetched(workshop: Workshop, upstream: Upstream) -> None:
     first = upstream.git("rev-parse", "HEAD")
-    second = upstream.commit({"flask_wsgi.py": "app = 2\n"})
-    upstream.commit({"flask_wsgi.py": "app = 3\n"})
+    second = upstream.commit({"flask_wsgi.py": "app = made(2)\n"})
+    upstream.commit({"flask_wsgi.py": "app = made(3)\n"})
     named(workshop, source=upstream.url, ref="main")
     for commit in (first, second):
         assert named(workshop, source=upstream.url, ref=commit[:8]) == (commit[:8], commit)
@@ -121,7 +121,7 @@ def test_a_branch_is_settled_once_for_a_run(
 ) -> None:
     new_run(monkeypatch)
     first = named(workshop, source=upstream.url, ref="main")[1]
-    second = upstream.commit({"flask_wsgi.py": "app = 2\n"})
+    second = upstream.commit({"flask_wsgi.py": "app = made(2)\n"})
     # The plan of another host, a moment later.
     with monkeypatch.context() as offline:
         without_git(offline)
@@ -157,11 +157,11 @@ def test_what_was_moved_by_force_is_followed(
     upstream.git("tag", "v1")
     named(workshop, source=upstream.url, ref=ref)
     new_run(monkeypatch)
-    other = upstream.commit({"flask_wsgi.py": "app = 'other'\n"}, amend=True)
+    other = upstream.commit({"flask_wsgi.py": "app = made('other')\n"}, amend=True)
     upstream.git("tag", "--force", "v1")
     made = release(workshop, source=upstream.url, ref=ref)
     assert made["commit"] == other
-    assert Path(made["source"], "flask_wsgi.py").read_text() == "app = 'other'\n"
+    assert Path(made["source"], "flask_wsgi.py").read_text() == "app = made('other')\n"
 
 
 def test_the_same_bytes_are_the_same_release_from_wherever(workshop: Workshop, upstream: Upstream) -> None:
@@ -272,8 +272,8 @@ def test_a_ref_of_a_folder_is_not_what_stands_there(
 ) -> None:
     first = upstream.git("rev-parse", "HEAD")
     upstream.git("tag", "v1")
-    upstream.commit({"flask_wsgi.py": "app = 2\n"})
-    (upstream.folder / "flask_wsgi.py").write_text("app = 'not committed'\n")
+    upstream.commit({"flask_wsgi.py": "app = made(2)\n"})
+    (upstream.folder / "flask_wsgi.py").write_text("app = made('not committed')\n")
     (upstream.folder / "new.py").write_text("")
     made = release(workshop, source=str(upstream.folder), ref="v1")
     assert (made["ref"], made["commit"]) == ("v1", first)
