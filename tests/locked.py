@@ -45,7 +45,7 @@ class Project:
 
     def notices(self, *apps: Any, **variables: Any) -> list[str]:
         settings, problems = parse(self.workshop.request(*(apps or [app()]), **self.given(**variables)))
-        assert problems == []
+        assert not problems, problems
         return list(settings.notices())
 
     def problem(self, *apps: Any, url: str = "", **variables: Any) -> str:

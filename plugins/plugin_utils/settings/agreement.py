@@ -20,6 +20,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     dns_plugin,
     email,
     file_path,
+    folder_path,
     networks,
     port,
     python_version,
@@ -138,6 +139,15 @@ class Agreement:
         ),
     )
 
+    locks: str = field(
+        default="locks",
+        metadata=key(
+            folder_path,
+            "folder of [the locks](dependencies.md#locks) that runs make, relative to the playbook or absolute: keep "
+            "it where your settings are",
+            carried=False,
+        ),
+    )
     lock_python: str = field(
         default="3.11",
         metadata=key(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import parse_agreement
@@ -19,7 +18,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
     names_of,
     parse_app,
 )
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Request, Settings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Request, Settings, path_from
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import (
     nearest,
     shown_name,
@@ -65,7 +64,8 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         restarted=restarted,
         read=request.read,
         desk=Desk(
-            locks=Path(request.base, "locks"),
+            locks=path_from(request.base, agreement.locks),
+            called=agreement.locks,
             memory=request.memory,
             python=agreement.lock_python,
             refreshed=refreshed,

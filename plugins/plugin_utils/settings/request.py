@@ -79,7 +79,7 @@ class Settings:
 
     def path(self, given: str) -> Path:
         """Where a path leads that a person wrote; `~` is their home."""
-        return Path(os.path.abspath(os.path.join(self.base, os.path.expanduser(given))))
+        return path_from(self.base, given)
 
     def folder(self, app: App) -> Path:
         """The folder with the app's code, wherever it comes from."""
@@ -137,3 +137,8 @@ class Settings:
         """Where the app is on a host that has `known` of it. It goes on as the user it has until a person names one."""
         agreed, own = self.agreement, own_account(app.name)
         return AppLayout(app.name, agreed.app_root, agreed.run_root, app.user or known.get("user", own), own)
+
+
+def path_from(base: str, given: str) -> Path:
+    """A path that a person wrote, from a folder on; `~` is their home."""
+    return Path(os.path.abspath(os.path.join(base, os.path.expanduser(given))))

@@ -251,6 +251,7 @@ prefix_path = text(
 )
 # On this machine; what it holds is sent to the hosts.
 file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the playbook or absolute")
+folder_path = text(r"(?!.*://)[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
 https_url = text(
     r"https://[\w.:\[\]-]+(/[\w.~/-]*)?", "a URL that begins with https:// (https://ca.example.com/directory)"
 )

@@ -253,3 +253,10 @@ def test_what_stands_below_the_uv_of_the_environment_is_said(project: Project, m
     monkeypatch.setattr("uv.find_uv_bin", lambda: (_ for _ in ()).throw(FileNotFoundError))
     monkeypatch.setattr("shutil.which", lambda _name: None)
     assert project.problem().endswith("uv isn't installed beside Ansible, and it makes locks; run 'make setup'")
+
+
+def test_locks_may_be_kept_elsewhere(project: Project) -> None:
+    (notice,) = project.notices(web_locks="../settings/locks")
+    (path,) = (project.workshop.folder.parent / "settings/locks").iterdir()
+    assert notice.startswith(f"../settings/locks/{path.name} is new")
+    assert not project.locks.exists()

@@ -83,6 +83,7 @@ AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "acme_dns_seconds": 9,
     "acme_ask_first": False,
     "source_tokens": {"git.test": "x"},
+    "locks": "elsewhere",
     "lock_python": "3.13",
 }
 

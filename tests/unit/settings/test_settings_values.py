@@ -371,6 +371,10 @@ ABSOLUTE = "must be an absolute path without '..', no '/' at its end (/opt)"
 BELOW_RUN = "must be /run or a path below it, no '/' at its end"
 WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
     *(
+        ("web_locks", value, "must be the path of a folder, relative to the playbook or absolute")
+        for value in ("", "a\nb", 5, None)
+    ),
+    *(
         ("web_lock_python", value, 'must be a version of Python in quotes, 3.11 or newer ("3.13")')
         for value in (3.13, "3.9", "3", "3.13.1", "", "4.0", None)
     ),

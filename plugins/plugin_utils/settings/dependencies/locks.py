@@ -82,7 +82,7 @@ def lock(app: str, inputs: Inputs, desk: Desk) -> Lock:
         packages = f"{count} package{'' if count == 1 else 's'}"
         state = "new" if not before else "renewed"
         would = f"would be {state}" if desk.is_check else f"is {state}"
-        return {"text": text, "notice": f"locks/{path.name} {would} ({packages}); commit it"}
+        return {"text": text, "notice": f"{desk.called}/{path.name} {would} ({packages}); commit it"}
 
     # A lock that is there is read each time, and costs nothing.
     if path.is_file() and not is_refreshed:
@@ -94,7 +94,8 @@ def lock(app: str, inputs: Inputs, desk: Desk) -> Lock:
     body = body_of(answer["text"])
     if fault := fault_in(body):
         raise Unsettled(
-            inputs.key, f"locks/{path.name} is no lock: {fault}; restore the file, or make it anew: -e refresh={app}"
+            inputs.key,
+            f"{desk.called}/{path.name} is no lock: {fault}; restore the file, or make it anew: -e refresh={app}",
         )
     return Lock(body, answer.get("notice", ""))
 
@@ -153,7 +154,7 @@ def _when(text: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".", delete=False) as file:
         file.write(text)
     os.chmod(file.name, 0o644)
