@@ -55,8 +55,10 @@ class Index:
                 server.shutdown()
 
 
-def wheel(folder: Path, name: str, version: str, needs: Sequence[str] = (), extras: Sequence[str] = ()) -> Path:
-    """A wheel that holds one module of the package's name; its path."""
+def wheel(
+    folder: Path, name: str, version: str, needs: Sequence[str] = (), extras: Sequence[str] = (), text: str = ""
+) -> Path:
+    """A wheel that holds one module of the package's name, with this `text` if it isn't empty; its path."""
     folder.mkdir(parents=True, exist_ok=True)
     made = folder / f"{name}-{version}-py3-none-any.whl"
     about = f"{name}-{version}.dist-info"
@@ -64,7 +66,7 @@ def wheel(folder: Path, name: str, version: str, needs: Sequence[str] = (), extr
     lines += [f"Provides-Extra: {extra}" for extra in extras]
     lines += [f"Requires-Dist: {need}" for need in needs]
     with zipfile.ZipFile(made, "w") as packed:
-        packed.writestr(f"{name}.py", f"VERSION = {version!r}\n")
+        packed.writestr(f"{name}.py", text or f"VERSION = {version!r}\n")
         packed.writestr(f"{about}/METADATA", "\n".join(lines) + "\n")
         packed.writestr(
             f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

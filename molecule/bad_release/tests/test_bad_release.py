@@ -136,7 +136,7 @@ def little_room(server: Server, spare_kilobytes: int) -> Iterator[None]:
     size = used * 11 // 10 + spare_kilobytes
     server.sh(
         f"mkdir -p /mnt/small && mount -t tmpfs -o mode=0751,size={size}k small /mnt/small"
-        " && cp -a /opt/uwsgi-flask/. /mnt/small/ && chgrp www /mnt/small"
+        " && cp -a /opt/uwsgi-flask/. /mnt/small/ && chgrp web-uwsgi-flask /mnt/small"
         " && mount --bind /mnt/small /opt/uwsgi-flask"
     )
     room = int(server.sh("df -k --output=avail /opt/uwsgi-flask | tail -1"))

@@ -149,7 +149,7 @@ def test_one_instance_runs_and_starts_at_boot(host: Host, app: AppLayout, live: 
 
 
 def test_the_app_can_write_nothing_of_its_release(host: Host, app: AppLayout, live: ReleaseLayout) -> None:
-    assert root(host, f"stat -c %U {app.data}") == app.user
+    assert root(host, f"stat -c '%U %G %a' {app.data}") == f"root web-{app.name} 2770"
     found = f"runuser -u {app.user} -- find {app.root} -writable -not -type l"
     assert root(host, f"{found} 2>/dev/null; true") == ""
     assert host.check_output("id -un") != app.user
