@@ -16,8 +16,11 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import data as module
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.data import DEFAULT, Data
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import unguarded
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
 
 from machine import Machine
+from world import World
 
 FIRST, SECOND = "0" * 12, "1" * 12
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -224,3 +227,36 @@ def test_while_another_user_serves_it_is_not_noted_as_done(machine: Machine) -> 
     layout.current.symlink_to(f"releases/{SECOND}")
     data.share()
     assert data.is_right()
+
+
+# --- What is seen of it -------------------------------------------------------------------------------------------
+
+
+def test_a_lost_mode_is_told_of_the_live_release(tmp_path: Path) -> None:
+    world = World(tmp_path, hosts=["one"])
+    world.site()
+    layout = world.hosts["one"].app("shop")
+    live = Records(layout, world.hosts["one"]).live()
+    assert unguarded(layout, live) == []
+    layout.data.chmod(0o755)
+    assert unguarded(layout, live) == [f"{layout.data} has another mode or owner"]
+    world.site()
+    assert unguarded(layout, live) == []
+
+
+@needs_root
+def test_a_release_from_before_apps_had_groups_keeps_the_one_it_was_made_with(tmp_path: Path) -> None:
+    """Its release.json doesn't say which, but it belongs to it."""
+    world = World(tmp_path, hosts=["one"])
+    world.site()
+    layout = world.hosts["one"].app("shop")
+    made = layout.release(Records(layout, world.hosts["one"]).live())
+    described = json.loads(made.description.read_text())
+    del described["group"]
+    made.description.write_text(json.dumps(described))
+    daemon = pwd.getpwnam("daemon").pw_gid
+    for path in (made.description, made.code, *made.code.rglob("*")):
+        os.chown(path, -1, daemon)
+    assert unguarded(layout, made.id) == []
+    os.chown(made.code, -1, 0)
+    assert unguarded(layout, made.id) != []

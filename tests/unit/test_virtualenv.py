@@ -566,3 +566,12 @@ def test_a_second_account_on_a_host_stays_where_it_is(tmp_path: Path) -> None:
 def test_what_pip_takes_from_no_netrc_file_stays(environment: dict[str, str]) -> None:
     """A proxy's password; and who has such a file already keeps it."""
     assert without_passwords(environment) == (environment, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another group")
+def test_one_that_the_app_cant_read_is_not_found(app: AppLayout) -> None:
+    """An app that has got a group of its own can't use what was built for the one before."""
+    built = build(app, Builder())
+    assert virtualenv.find(app, KEY) == built
+    os.chown(built, -1, 61001)
+    assert virtualenv.find(app, KEY) is None
