@@ -19,6 +19,7 @@ KEPT = Path("/var/backups/letsencrypt-broken")
 # Certbot renews when a third of a certificate's time is left. With less than this, it has tried in vain for a while:
 # 20 days of 90.
 LITTLE_LEFT = 2 / 9
+DAY = 86400
 
 
 def lineage_name(app: str) -> str:
@@ -49,8 +50,12 @@ class Lineage:
         )
 
     def is_old(self, system: System) -> bool:
-        """Whether certbot should have renewed it long ago."""
-        return self.certificate.share_left(system.today()) < LITTLE_LEFT
+        """Whether certbot should have renewed it long ago.
+
+        Where the clock is ahead, each one seems so: none is that was just got, or each run would get another.
+        """
+        now = system.today()
+        return now.timestamp() - self.since >= DAY and self.certificate.share_left(now) < LITTLE_LEFT
 
 
 def parts(app: str, certbots: Path = CERTBOTS) -> list[Path]:
@@ -67,10 +72,14 @@ def lineage(system: System, app: str, certbots: Path = CERTBOTS) -> Lineage | No
     if not settings.is_file() or not key.is_file() or not chain.is_file() or _number(key) != _number(chain):
         return None
     certificate = read(system, chain)
-    said = dict(re.findall(r"^(server|authenticator) = (\S+)$", settings.read_text(), re.MULTILINE))
+    try:
+        said = dict(re.findall(r"^(server|authenticator) = (\S+)$", settings.read_text(), re.MULTILINE))
+        pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
+    except UnicodeDecodeError:
+        # Certbot couldn't renew it.
+        return None
     if certificate is None or "server" not in said or not fits(system, key, chain):
         return None
-    pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
     return Lineage(certificate, said["server"], said.get("authenticator", ""), pem, chain.lstat().st_mtime)
 
 
