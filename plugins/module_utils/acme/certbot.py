@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.astray import astray, left
@@ -26,6 +27,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     CA_BUNDLE,
     CERTBOT_DROP_IN,
     DNS_CREDENTIALS,
+    SYSTEM_TRUST,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
@@ -129,10 +131,11 @@ def _by_dns(terms: Terms) -> list[str]:
 def _run(*words: str) -> str:
     """Why a command failed, in one line; "" if it didn't."""
     try:
-        done = subprocess.run(
-            words, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        with _environment() as environment:
+            done = subprocess.run(
+                words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                timeout=PATIENCE, check=False,
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"certbot has not ended after {PATIENCE} s"
     if done.returncode == 0:
@@ -157,6 +160,15 @@ def _to_the_point(said: str) -> str:
     return " ".join(line for line in lines if not BESIDE_THE_POINT.match(line))
 
 
-def _environment() -> Mapping[str, str]:
-    own_ca = {"REQUESTS_CA_BUNDLE": CA_BUNDLE} if os.path.exists(CA_BUNDLE) else {}
-    return {**os.environ, "LC_ALL": "C.UTF-8", **own_ca}
+@contextlib.contextmanager
+def _environment() -> Iterator[Mapping[str, str]]:
+    """Certbot's, in which a CA of one's own is trusted besides those that the system knows."""
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    if not os.path.exists(CA_BUNDLE):
+        yield environment
+        return
+    with tempfile.NamedTemporaryFile(prefix="web-trusted-", suffix=".pem") as trusted:
+        for path in filter(os.path.exists, (SYSTEM_TRUST, CA_BUNDLE)):
+            trusted.write(Path(path).read_bytes())
+        trusted.flush()
+        yield {**environment, "REQUESTS_CA_BUNDLE": trusted.name}

@@ -83,6 +83,7 @@ class Asked:
         program = folder / "certbot"
         program.write_text(
             f'#!/bin/sh\ncd {folder}\nprintf \'%s\\n\' "$@" >> words\nprintf %s "$REQUESTS_CA_BUNDLE" > trusted\n'
+            'cat "$REQUESTS_CA_BUNDLE" /dev/null > bundle 2> /dev/null\n'
             "cat stdout\ncat stderr >&2\nexit $(cat code)\n"
         )
         program.chmod(0o755)
@@ -110,7 +111,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     made = Asked(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{made.folder}:{os.environ['PATH']}")
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-    for name in ("WEBROOT", "CA_BUNDLE", "DNS_CREDENTIALS", "CERTBOT_DROP_IN"):
+    for name in ("WEBROOT", "CA_BUNDLE", "DNS_CREDENTIALS", "CERTBOT_DROP_IN", "SYSTEM_TRUST"):
         monkeypatch.setattr(tested, name, str(made.place(name)))
     return made
 
@@ -175,9 +176,19 @@ def test_route53_waits_of_itself_and_knows_no_option(asked: Asked, notes: Notes)
 def test_another_ca_is_trusted_only_where_it_is_given(asked: Asked, notes: Notes) -> None:
     assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
     assert asked.trusted == ""
-    asked.place("CA_BUNDLE").write_text("a certificate")
+    (asked.folder / "words").unlink()
+    asked.place("CA_BUNDLE").write_text("ours")
+    asked.place("SYSTEM_TRUST").write_text("the system's\n")
     assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
-    assert asked.trusted == str(asked.place("CA_BUNDLE"))
+    assert (asked.folder / "bundle").read_text() == "the system's\nours"
+    assert not Path(asked.trusted).exists()
+
+
+def test_it_is_trusted_alone_where_the_system_knows_none(asked: Asked, notes: Notes) -> None:
+    asked.place("CA_BUNDLE").parent.mkdir(exist_ok=True)
+    asked.place("CA_BUNDLE").write_text("ours")
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert (asked.folder / "bundle").read_text() == "ours"
 
 
 def test_a_name_that_leads_elsewhere_is_never_told_to_the_ca(
