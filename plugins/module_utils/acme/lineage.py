@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -20,6 +21,8 @@ KEPT = Path("/var/backups/letsencrypt-broken")
 # 20 days of 90.
 LITTLE_LEFT = 2 / 9
 DAY = 86400
+# More than a certificate takes with its key, its links and its settings.
+ROOM = 65536
 
 
 def lineage_name(app: str) -> str:
@@ -81,6 +84,24 @@ def lineage(system: System, app: str, certbots: Path = CERTBOTS) -> Lineage | No
     if certificate is None or "server" not in said or not fits(system, key, chain):
         return None
     return Lineage(certificate, said["server"], said.get("authenticator", ""), pem, chain.lstat().st_mtime)
+
+
+def no_room(certbots: Path = CERTBOTS) -> str:
+    """Why a certificate couldn't be kept, such as a full disk; "" if it could. Nothing of the try is left."""
+    tried = certbots / ".web-room"
+    try:
+        make_directory(certbots)
+        with tried.open("wb") as file:
+            # Nothing that a file system could make smaller.
+            file.write(os.urandom(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return f"no room below {certbots} for a certificate, so none is asked for: {error}"
+    finally:
+        with contextlib.suppress(OSError):
+            tried.unlink()
+    return ""
 
 
 def set_aside(app: str, certbots: Path = CERTBOTS, kept: Path = KEPT) -> None:
