@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -49,19 +49,20 @@ class ActionModule(ActionBase):
         if arguments.get("state", "present") != "present":
             return self._send(MODULE, arguments, task_vars)
         renderer, sites = Renderer(self, folder, task_vars or {}), sites or []
-        apps = [site["app"] for site in sites]
+        apps, acme = [site["app"] for site in sites], _acme(renderer, sites, web, terms)
         arguments |= {
-            "files": {**texts(renderer, sites, web), **own_ca(renderer, terms)},
+            "files": {**texts(renderer, sites, web), **of_certbot(renderer, terms if acme else {})},
             "certificates": json.dumps(certificates),
             "self_signed": {
                 site["app"]["name"]: site["site"]["names"] for site in sites if site["app"]["tls"] == "self_signed"
             },
             "apps": [app["name"] for app in apps],
             "user": web["nginx_user"],
-            **_acme(renderer, sites, web, terms),
+            **acme,
         }
         result = self._send(MODULE, arguments, task_vars)
-        return self._with_certificates(result, arguments, terms, task_vars)
+        result = self._with_certificates(result, arguments, terms, task_vars)
+        return with_renewals(result, acme.get("acme", ()))
 
     def _with_certificates(
         self, result: dict[str, Any], arguments: dict[str, Any], terms: dict[str, Any], task_vars: dict[str, Any] | None
@@ -115,12 +116,29 @@ def _acme(
     }
 
 
-def own_ca(renderer: Renderer, terms: Mapping[str, Any]) -> dict[str, str]:
-    """The files that let certbot trust a CA that the system doesn't know; none without one."""
-    if not terms.get("ca_bundle"):
+def with_renewals(result: Mapping[str, Any], apps: Iterable[str]) -> dict[str, Any]:
+    """The result, in which all that is well fails if it won't be renewed."""
+    fault = result.get("renewal_fault", "")
+    return {
+        **result,
+        "failed_certificates": {**(dict.fromkeys(apps, fault) if fault else {}), **result["failed_certificates"]},
+    }
+
+
+def of_certbot(renderer: Renderer, terms: Mapping[str, Any]) -> dict[str, str]:
+    """What certbot's service is told, and the certificates of a CA that the system doesn't know, if there is one."""
+    if not terms:
         return {}
-    drop_in = renderer.text("certbot.conf.j2", ca_bundle=places.CA_BUNDLE)
-    return {places.CA_BUNDLE: terms["ca_bundle"], places.CERTBOT_DROP_IN: drop_in}
+    bundle = {places.CA_BUNDLE: terms["ca_bundle"]} if terms["ca_bundle"] else {}
+    drop_in = renderer.text(
+        "certbot.conf.j2",
+        hook=places.RENEWAL_HOOK,
+        ca_bundle=places.CA_BUNDLE if bundle else "",
+        system_trust=places.SYSTEM_TRUST,
+        trusted=places.TRUSTED,
+        trusted_folder=os.path.basename(os.path.dirname(places.TRUSTED)),
+    )
+    return {**bundle, places.CERTBOT_DROP_IN: drop_in}
 
 
 def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import contextlib
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot import Terms, issue, keep_renewing
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot import Terms, issue
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ACME_NOTES, ROOT
@@ -65,8 +65,6 @@ def main() -> None:
                 notes.note(app, fault)
             if fault:
                 failed[app] = fault
-        if len(failed) < len(given["apps"]):
-            keep_renewing()
     module.exit_json(changed=len(failed) < len(given["apps"]), failed_apps=failed)
 
 

@@ -13,6 +13,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot impor
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.choice import best
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.timer import keep_running
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim, deployed, nothing, without
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
@@ -101,6 +102,10 @@ uncertified:
   type: list
   elements: str
   returned: always
+renewal_fault:
+  description: Why certificates from a CA won't be renewed, with the remedy; empty if they will, or if there are none.
+  type: str
+  returned: with present and without
 saved: {description: Copies of what others had written., type: list, elements: str, returned: always}
 """
 
@@ -157,18 +162,21 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
     uncertified = _take_certificates(module, files, ours, notes, system)
     configuration = Configuration(ROOT, ours, _aim(module, files, ours, system), system)
     is_live = configuration.is_live()
-    result = {"changed": not is_live, "rejected": "", "diff": configuration.diff()}
+    result = {"rejected": "", "diff": configuration.diff()}
     if module.check_mode and not is_live:
         configuration.test()
     elif not is_live:
         configuration.apply()
     _forget(module, notes, system)
+    is_started, renewal_fault = keep_running(is_rehearsal=module.check_mode) if module.params["acme"] else (False, "")
     # That nginx.conf and the distribution's site are replaced is what this is for.
     saved = [*(edits or []), *configuration.saved.values()]
     for copy in [copy for copy in saved if copy not in (ours.kept / MAIN, ours.kept / DEFAULT_SITE)]:
         module.warn(f"a file that isn't as we wrote it was replaced; it is kept as {copy}")
     return {
         **result,
+        "changed": is_started or not is_live,
+        "renewal_fault": renewal_fault,
         "generation": configuration.aim.generation,
         "saved": [str(copy) for copy in saved],
         "uncertified": uncertified,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.health import failed_certificates
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.health import failures
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import certificates, drift
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ROOT
@@ -32,6 +32,11 @@ failed_certificates:
   description: "By app, why it has no certificate of a CA as it should be."
   type: dict
   returned: always
+failed_renewals:
+  description: What else failed in certbot's last run, where apps have certificates of a CA; a line each.
+  type: list
+  elements: str
+  returned: always
 drift: {description: One line for each thing that differs., type: list, elements: str, returned: always}
 """
 
@@ -40,15 +45,16 @@ def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     system = System()
     try:
-        failed = failed_certificates(Ours.read(ROOT), system)
+        failed, others = failures(Ours.read(ROOT), system)
     except Rejected:
         # The drift says so.
-        failed = {}
+        failed, others = {}, []
     module.exit_json(
         changed=False,
         drift=drift(ROOT, system),
         certificates=list(certificates(ROOT, system)),
         failed_certificates=failed,
+        failed_renewals=others,
     )
 
 

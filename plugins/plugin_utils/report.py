@@ -49,6 +49,7 @@ def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str,
             "nginx": host["nginx_reported"]["drift"],
             "certificates": host["nginx_reported"]["certificates"],
             "failed_certificates": host["nginx_reported"]["failed_certificates"],
+            "failed_renewals": host["nginx_reported"]["failed_renewals"],
             "unmanaged": _unmanaged(host),
         }
         for host in reached
@@ -81,6 +82,7 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
                 "nginx_drift": said["nginx"],
                 "certificates": said["certificates"],
                 "failed_certificates": said["failed_certificates"],
+                "failed_renewals": said["failed_renewals"],
                 "unmanaged": said["unmanaged"],
             }
             for host, said in hosts.items()
@@ -135,6 +137,7 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
     for host, said in hosts.items():
         lines += ["", *(f"{host} {_certificate(one)}" for one in said["certificates"])] if said["certificates"] else []
         lines += [f"{host} {app}: CERTIFICATE {reason}" for app, reason in said["failed_certificates"].items()]
+        lines += [f"{host}: CERTIFICATE {line}" for line in said["failed_renewals"]]
         lines += [f"{host}: DRIFT {line}" for line in said["nginx"]]
         lines += [
             f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]

@@ -253,6 +253,10 @@ def test_a_template_uses_values_and_computes_none(path: Path, jinja: Environment
 
 # What the action plugins hand to templates.
 HANDED = {
+    "hook",
+    "system_trust",
+    "trusted",
+    "trusted_folder",
     "app",
     "release",
     "site",

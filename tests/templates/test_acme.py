@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.action import nginx_config
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import WAIT_SECONDS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     CA_BUNDLE,
     CERTBOT_DROP_IN,
+    RENEWAL_HOOK,
+    SYSTEM_TRUST,
+    TRUSTED,
     site_file,
 )
 
@@ -98,9 +105,39 @@ def test_neither_form_has_a_location_twice(conf: str, waiting: str) -> None:
         assert len(locations) == len({*locations})
 
 
-def test_certbots_timer_trusts_a_ca_of_ones_own_only_where_one_is_given() -> None:
-    assert nginx_config.own_ca(renderer("nginx"), {}) == {}
-    assert nginx_config.own_ca(renderer("nginx"), {"ca_bundle": ""}) == {}
-    made = nginx_config.own_ca(renderer("nginx"), {"ca_bundle": "a certificate\n"})
-    assert made[CA_BUNDLE] == "a certificate\n"
-    assert made[CERTBOT_DROP_IN].endswith(f"[Service]\nEnvironment=REQUESTS_CA_BUNDLE={CA_BUNDLE}\n")
+def certbots(ca_bundle: str) -> dict[str, str]:
+    return nginx_config.of_certbot(renderer("nginx"), {"ca_bundle": ca_bundle})
+
+
+def lines(unit: str) -> list[str]:
+    return [line for line in unit.splitlines() if line and not line.startswith("#")]
+
+
+def test_only_apps_by_acme_change_certbots_service() -> None:
+    assert nginx_config.of_certbot(renderer("nginx"), {}) == {}
+
+
+def test_whatever_became_of_a_renewal_nginx_gets_what_it_doesnt_serve_yet() -> None:
+    """A hook that was cut off, or that nginx refused, is tried again."""
+    made = certbots("")
+    assert [*made] == [CERTBOT_DROP_IN]
+    assert lines(made[CERTBOT_DROP_IN]) == ["[Service]", f"ExecStopPost=-{RENEWAL_HOOK}", "TimeoutStopSec=20min"]
+    # It waits for a run that holds the host's lock.
+    assert WAIT_SECONDS < 20 * 60
+
+
+def test_certbot_trusts_a_ca_of_ones_own_besides_those_that_the_system_knows(tmp_path: Path) -> None:
+    """Or no other certificate on the host could be renewed."""
+    made = certbots("ours\n")
+    assert made[CA_BUNDLE] == "ours\n"
+    unit = dict(line.split("=", 1) for line in lines(made[CERTBOT_DROP_IN])[1:])
+    assert unit["Environment"] == f"REQUESTS_CA_BUNDLE={TRUSTED}"
+    assert f"/run/{unit['RuntimeDirectory']}/" in TRUSTED
+    before = unit["ExecStartPre"].removeprefix("-")
+    places = {SYSTEM_TRUST: "the system's\n", CA_BUNDLE: made[CA_BUNDLE], TRUSTED: ""}
+    for number, (path, text) in enumerate(places.items()):
+        place = tmp_path / str(number)
+        place.write_text(text)
+        before = before.replace(path, str(place))
+    subprocess.run(shlex.split(before), check=True)
+    assert (tmp_path / "2").read_text() == "the system's\nours\n"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import own_ca
+from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import of_certbot
 
 from project import PROJECT, renderer
 from rendered import Rendered, base_files, rendered
@@ -26,7 +26,7 @@ def said(text: str) -> Iterator[str]:
 def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendered], base: dict[str, str]) -> None:
     """Or the rest would say nothing of a new one: a line of each template is in some file."""
     others = base_files({**settings, "web_trusted_proxies": ["10.0.0.7"], "web_health_clients": ["10.0.0.7"]})
-    others |= own_ca(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
+    others |= of_certbot(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
     first, second = settings["web_apps"]
     more = rendered(
         {

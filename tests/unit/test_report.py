@@ -36,7 +36,7 @@ def host(tmp_path: Any) -> dict[str, Any]:
         "inventory_hostname": "one",
         "reported": {"apps": [status_of(layout, registration, machine)]},
         "workers": {"apps": {"shop": WORKERS}},
-        "nginx_reported": {"drift": [], "certificates": [], "failed_certificates": {}},
+        "nginx_reported": {"drift": [], "certificates": [], "failed_certificates": {}, "failed_renewals": []},
     }
 
 
@@ -116,6 +116,14 @@ def test_a_certificate_that_isnt_as_it_should_be_is_told(host: dict[str, Any]) -
     assert "one shop: CERTIFICATE no address" in lines
     assert "one wiki: CERTIFICATE it won't be renewed" in lines
     assert json.loads(status_report(told, "json"))["hosts"][0]["failed_certificates"] == failed
+
+
+def test_what_else_couldnt_be_renewed_is_told_of_the_host(host: dict[str, Any]) -> None:
+    failed = ["another certificate's renewal failed on this host: mail.test: no address"]
+    host["nginx_reported"]["failed_renewals"] = failed
+    told = status_of_hosts([host])
+    assert f"one: CERTIFICATE {failed[0]}" in status_report(told).splitlines()
+    assert json.loads(status_report(told, "json"))["hosts"][0]["failed_renewals"] == failed
 
 
 def test_a_run_ends_with_a_line_for_each_of_them() -> None:

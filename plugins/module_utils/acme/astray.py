@@ -21,6 +21,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 # Where every CA asks, by plain HTTP (RFC 8555, 8.3).
 PORT = 80
 BELOW = ".well-known/acme-challenge"
+# No CA's token begins so.
+MARK = "web-"
 ANSWER_SECONDS = 5.0
 # A proxy may lead it to HTTPS, and the CA follows.
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -31,8 +33,11 @@ NO_WAY_FROM_HERE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, 
 @contextlib.contextmanager
 def left(webroot: Path) -> Iterator[str]:
     """Something to ask for, where certbot will put the CA's: its name, which is its content too. Raises OSError."""
-    mark = secrets.token_hex(16)
+    mark = f"{MARK}{secrets.token_hex(16)}"
     path = webroot / BELOW / mark
+    # Those of runs that were killed. Certbot's timer may have put something for a CA beside them.
+    for forgotten in (found for name in (f"{MARK}*", f".{MARK}*") for found in path.parent.glob(name)):
+        forgotten.unlink(missing_ok=True)
     try:
         OwnedFile(path, mark).put()
         yield mark

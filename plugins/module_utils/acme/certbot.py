@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.astray import astray, left
@@ -17,23 +18,29 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage impor
     Lineage,
     lineage,
     lineage_name,
+    no_room,
     parts,
     set_aside,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import remove
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     CA_BUNDLE,
     CERTBOT_DROP_IN,
     DNS_CREDENTIALS,
+    SYSTEM_TRUST,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
-TIMER = "certbot.timer"
 # A change of the DNS may take minutes to be seen.
 PATIENCE = 900
 # Seconds for which certbot changes the links of a lineage at most.
 MOMENT = 2.0
+# What certbot says when another one is at work, such as its timer's, and for how many seconds that is waited for.
+IN_USE = "Another instance of Certbot is already running"
+OTHERS_SECONDS = 300.0
+PAUSE = 5.0
 # Of what certbot says when it fails, what holds for every failure.
 BESIDE_THE_POINT = re.compile(r"^(Saving debug log|Ask for help|Some challenges have failed|Hint:|$)")
 
@@ -66,16 +73,33 @@ def issue(system: System, app: str, names: Sequence[str], terms: Terms, notes: N
     # Certbot would take what isn't whole for somebody else's, and get another certificate with each run.
     if not (lineage(system, app) or _after_a_while(system, app)):
         set_aside(app)
+    if fault := no_room():
+        return fault
     with left(Path(WEBROOT)) as mark:
         if terms.asks_first and not terms.dns_plugin:
             faults = [fault for name in names if (fault := astray(name, mark))]
             if faults:
                 return "; ".join(faults)
-        fault = _run(*_words(app, names, terms))
-    found = lineage(system, app)
-    if not fault and not (found and found.is_as_wanted(names, terms.directory, terms.dns_plugin, system)):
+        fault = _get(system, app, names, terms)
+    if not fault and not _has(system, app, names, terms):
         return f"certbot says that it has got one, and {lineage_name(app)} isn't it; see certbot certificates"
     return fault
+
+
+def _get(system: System, app: str, names: Sequence[str], terms: Terms) -> str:
+    """Ask for it unless it is there, which another certbot may have got. Waits for that one. Why it failed, or ""."""
+    end = system.clock() + OTHERS_SECONDS
+    while not _has(system, app, names, terms):
+        fault = _run(*_words(app, names, terms))
+        if IN_USE not in fault or system.clock() >= end:
+            return fault
+        system.sleep(PAUSE)
+    return ""
+
+
+def _has(system: System, app: str, names: Sequence[str], terms: Terms) -> bool:
+    found = lineage(system, app)
+    return found is not None and found.is_as_wanted(names, terms.directory, terms.dns_plugin, system)
 
 
 def _after_a_while(system: System, app: str) -> Lineage | None:
@@ -88,9 +112,8 @@ def _after_a_while(system: System, app: str) -> Lineage | None:
 def delete(system: System, app: str, notes: Notes) -> None:
     """Forget the certificate of an app, if it is ours, and what is noted of it. It isn't revoked. Raises OSError."""
     if app in notes.asked:
-        words = ("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app))
-        if lineage(system, app) and (fault := _run(*words)):
-            raise OSError(fault)
+        if lineage(system, app):
+            _delete(app)
         set_aside(app)
     notes.forget(app)
     if not notes.asked:
@@ -99,9 +122,14 @@ def delete(system: System, app: str, notes: Notes) -> None:
             Path(CERTBOT_DROP_IN).parent.rmdir()
 
 
-def keep_renewing() -> None:
-    """Let the distribution's timer run, whoever stopped it."""
-    subprocess.run(["systemctl", "enable", "--now", "--quiet", TIMER], capture_output=True, check=False)
+def _delete(app: str) -> None:
+    """Raises OSError."""
+    if not shutil.which("certbot"):
+        # Somebody has removed it, and what it had is still to go.
+        for path in parts(app):
+            remove(path)
+    elif fault := _run("certbot", "delete", "--non-interactive", "--cert-name", lineage_name(app)):
+        raise OSError(fault)
 
 
 def _words(app: str, names: Sequence[str], terms: Terms) -> list[str]:
@@ -129,10 +157,11 @@ def _by_dns(terms: Terms) -> list[str]:
 def _run(*words: str) -> str:
     """Why a command failed, in one line; "" if it didn't."""
     try:
-        done = subprocess.run(
-            words, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        with _environment() as environment:
+            done = subprocess.run(
+                words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                timeout=PATIENCE, check=False,
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"certbot has not ended after {PATIENCE} s"
     if done.returncode == 0:
@@ -157,6 +186,15 @@ def _to_the_point(said: str) -> str:
     return " ".join(line for line in lines if not BESIDE_THE_POINT.match(line))
 
 
-def _environment() -> Mapping[str, str]:
-    own_ca = {"REQUESTS_CA_BUNDLE": CA_BUNDLE} if os.path.exists(CA_BUNDLE) else {}
-    return {**os.environ, "LC_ALL": "C.UTF-8", **own_ca}
+@contextlib.contextmanager
+def _environment() -> Iterator[Mapping[str, str]]:
+    """Certbot's, in which a CA of one's own is trusted besides those that the system knows."""
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    if not os.path.exists(CA_BUNDLE):
+        yield environment
+        return
+    with tempfile.NamedTemporaryFile(prefix="web-trusted-", suffix=".pem") as trusted:
+        for path in filter(os.path.exists, (SYSTEM_TRUST, CA_BUNDLE)):
+            trusted.write(Path(path).read_bytes())
+        trusted.flush()
+        yield {**environment, "REQUESTS_CA_BUNDLE": trusted.name}

@@ -23,7 +23,7 @@ def best(system: System, ours: Ours, app: str, names: Sequence[str], found: Line
     for place in (ours.root / path for path in places):
         there = read(system, place) if place.is_file() else None
         if there:
-            candidates.append((there, place.read_text()))
+            candidates.append((there, place.read_text(errors="replace")))
 
     def worth(candidate: tuple[Certificate, str]) -> tuple[int, float]:
         certificate, _pem = candidate

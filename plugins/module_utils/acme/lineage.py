@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -19,6 +20,9 @@ KEPT = Path("/var/backups/letsencrypt-broken")
 # Certbot renews when a third of a certificate's time is left. With less than this, it has tried in vain for a while:
 # 20 days of 90.
 LITTLE_LEFT = 2 / 9
+DAY = 86400
+# More than a certificate takes with its key, its links and its settings.
+ROOM = 65536
 
 
 def lineage_name(app: str) -> str:
@@ -49,8 +53,12 @@ class Lineage:
         )
 
     def is_old(self, system: System) -> bool:
-        """Whether certbot should have renewed it long ago."""
-        return self.certificate.share_left(system.today()) < LITTLE_LEFT
+        """Whether certbot should have renewed it long ago.
+
+        Where the clock is ahead, each one seems so: none is that was just got, or each run would get another.
+        """
+        now = system.today()
+        return now.timestamp() - self.since >= DAY and self.certificate.share_left(now) < LITTLE_LEFT
 
 
 def parts(app: str, certbots: Path = CERTBOTS) -> list[Path]:
@@ -67,11 +75,33 @@ def lineage(system: System, app: str, certbots: Path = CERTBOTS) -> Lineage | No
     if not settings.is_file() or not key.is_file() or not chain.is_file() or _number(key) != _number(chain):
         return None
     certificate = read(system, chain)
-    said = dict(re.findall(r"^(server|authenticator) = (\S+)$", settings.read_text(), re.MULTILINE))
+    try:
+        said = dict(re.findall(r"^(server|authenticator) = (\S+)$", settings.read_text(), re.MULTILINE))
+        pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
+    except UnicodeDecodeError:
+        # Certbot couldn't renew it.
+        return None
     if certificate is None or "server" not in said or not fits(system, key, chain):
         return None
-    pem = f"{key.read_text().strip()}\n{chain.read_text().strip()}\n"
     return Lineage(certificate, said["server"], said.get("authenticator", ""), pem, chain.lstat().st_mtime)
+
+
+def no_room(certbots: Path = CERTBOTS) -> str:
+    """Why a certificate couldn't be kept, such as a full disk; "" if it could. Nothing of the try is left."""
+    tried = certbots / ".web-room"
+    try:
+        make_directory(certbots)
+        with tried.open("wb") as file:
+            # Nothing that a file system could make smaller.
+            file.write(os.urandom(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return f"no room below {certbots} for a certificate, so none is asked for: {error}"
+    finally:
+        with contextlib.suppress(OSError):
+            tried.unlink()
+    return ""
 
 
 def set_aside(app: str, certbots: Path = CERTBOTS, kept: Path = KEPT) -> None:

@@ -54,7 +54,9 @@ def not_served(ours: Ours, found: Mapping[str, Lineage | None], system: System) 
 def _is_newer(system: System, fresh: Lineage, place: Path) -> bool:
     """Whether it was got after what is served: a backup of certbot's may have been brought back."""
     there = read(system, place)
-    return place.read_text() != fresh.pem and (there is None or fresh.certificate.begins >= there.begins)
+    return place.read_text(errors="replace") != fresh.pem and (
+        there is None or fresh.certificate.begins >= there.begins
+    )
 
 
 def serve(root: Path, system: System, certbots: Path = CERTBOTS) -> list[str]:

@@ -107,9 +107,11 @@ class Ours:
 
         Before it is, so that after a cut a file that we wrote is never mistaken for somebody else's.
         """
-        digest = file.digest()
-        before = [it for it in self.files.get(path, []) if it != digest]
-        self.files[path] = [*before, digest][-REMEMBERED:]
+        digest, place = file.digest(), self.root / path
+        known = [*(it for it in self.files.get(path, []) if it != digest), digest]
+        # However often runs are cut off and undone, what is there now stays known.
+        there = files.sha256(place) if place.is_file() else ""
+        self.files[path] = [*(it for it in known[:-REMEMBERED] if it == there), *known[-REMEMBERED:]]
 
     def save(self, path: str) -> Path | None:
         """Save what is at a path, if there is anything and it isn't ours. The copy, or None. Raises OSError."""

@@ -33,8 +33,12 @@ TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 LOGROTATE = "/etc/logrotate.d/00-nginx-errors"
 # Certbot runs it whenever it has renewed a certificate.
 RENEWAL_HOOK = "/etc/letsencrypt/renewal-hooks/deploy/web"
-# For a CA of one's own: the certificates that certbot trusts then, and the drop-in that tells its timer's service.
+# For a CA of one's own: its certificates, those that the system trusts, and what certbot's service makes of both
+# whenever it starts, because packages change the system's.
 CA_BUNDLE = "/etc/letsencrypt/web-ca.pem"
+SYSTEM_TRUST = "/etc/ssl/certs/ca-certificates.crt"
+TRUSTED = "/run/web-certbot/trusted.pem"
+# What the service is told besides.
 CERTBOT_DROP_IN = "/etc/systemd/system/certbot.service.d/web.conf"
 # What certbot's plugin needs to change the DNS.
 DNS_CREDENTIALS = "/etc/letsencrypt/web-dns.ini"

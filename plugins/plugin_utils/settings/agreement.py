@@ -100,7 +100,7 @@ class Agreement:
         default="",
         metadata=key(
             file_path,
-            "certificates (PEM) that certbot trusts in place of the system's, for a CA of your own",
+            "certificates (PEM) that certbot trusts besides the system's, for a CA of your own",
             carried=False,
         ),
     )

@@ -6,7 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import ACME_MODULE, MODULE, ActionModule
+from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import (
+    ACME_MODULE,
+    MODULE,
+    ActionModule,
+    with_renewals,
+)
 
 ARGUMENTS = {"acme": {app: {"names": [f"{app}.test"], "waiting": ""} for app in ("shop", "wiki")}, "lease": "token"}
 TERMS = {
@@ -87,3 +92,11 @@ def test_where_none_was_got_nginx_stays_as_it_is() -> None:
 def test_a_call_that_failed_fails_every_app_that_needed_it(said: dict[str, Any], told: str) -> None:
     action = Action({"failed": True, **said})
     assert action.after(MISSING) == {**MISSING, "failed_certificates": {"shop": told}}
+
+
+def test_a_timer_that_cant_run_fails_every_app_that_has_no_other_fault() -> None:
+    result = {**CONFIGURED, "renewal_fault": "masked", "failed_certificates": {"shop": "no address"}}
+    told = with_renewals(result, ["shop", "wiki"])
+    assert told["failed_certificates"] == {"shop": "no address", "wiki": "masked"}
+    for fine in ({**CONFIGURED, "renewal_fault": ""}, CONFIGURED):
+        assert with_renewals({**fine, "failed_certificates": {}}, ["shop"])["failed_certificates"] == {}

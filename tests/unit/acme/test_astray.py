@@ -163,3 +163,14 @@ def test_it_goes_too_when_something_fails(tmp_path: Path) -> None:
     with contextlib.suppress(ValueError), left(tmp_path):
         raise ValueError
     assert list((tmp_path / BELOW).iterdir()) == []
+
+
+def test_what_a_kill_left_goes_and_what_certbot_leaves_for_a_ca_stays(tmp_path: Path) -> None:
+    below = tmp_path / BELOW
+    with left(tmp_path) as killed:
+        content = (below / killed).read_text()
+    (below / killed).write_text(content)
+    (below / f".{killed}.unfinished").write_text("")
+    (below / "a-token-of-the-ca").write_text("certbot's")
+    with left(tmp_path) as mark:
+        assert sorted(path.name for path in below.iterdir()) == sorted(["a-token-of-the-ca", mark])

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import os
+import errno
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme import certbot as tested
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.astray import BELOW
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot import Terms, delete, issue
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage, parts, set_aside
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import parts
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
+from fake_certbot import Asked
 from lineages import DIRECTORY, Certbots
 
 SYSTEM = System()
-WANTED = SimpleNamespace(is_as_wanted=lambda *_of_what: True)
 BY_HTTP = Terms(DIRECTORY, "ops@shop.test", asks_first=False)
 BY_DNS = Terms(DIRECTORY, "ops@shop.test", "cloudflare", 9)
 # What it says before and after whatever it says.
@@ -57,6 +54,7 @@ TOO_MANY = (
     "Error creating new order :: too many certificates (5) already issued for this exact set of identifiers in the "
     "last 168h0m0s, retry after 2026-11-25 09:00:00 UTC"
 )
+IN_USE = "Another instance of Certbot is already running.\n"
 UNEXPECTED = "An unexpected error occurred:"
 # What it printed, what it said of errors, and the reason.
 SAID = [
@@ -69,73 +67,6 @@ SAID = [
     ("It isn't well.\n", "", "It isn't well."),
     ("", f"{BEGINNING}{END}", "certbot failed (1)"),
 ]
-
-
-class Asked:
-    """A certbot that does nothing, and remembers how it was called."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        # Whether certbot has then what was wanted.
-        self.gets = True
-        folder.mkdir()
-        self.answer(0)
-        program = folder / "certbot"
-        program.write_text(
-            f'#!/bin/sh\ncd {folder}\nprintf \'%s\\n\' "$@" >> words\nprintf %s "$REQUESTS_CA_BUNDLE" > trusted\n'
-            "cat stdout\ncat stderr >&2\nexit $(cat code)\n"
-        )
-        program.chmod(0o755)
-
-    def answer(self, code: int, out: str = "", err: str = "") -> None:
-        for name, text in (("code", str(code)), ("stdout", out), ("stderr", err)):
-            (self.folder / name).write_text(text)
-
-    def place(self, name: str) -> Path:
-        """Where on this host lies what a constant names."""
-        return self.folder.parent / f"etc/{name.lower()}"
-
-    @property
-    def words(self) -> list[str]:
-        words = self.folder / "words"
-        return words.read_text().splitlines() if words.exists() else []
-
-    @property
-    def trusted(self) -> str:
-        return (self.folder / "trusted").read_text()
-
-
-@pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
-    made = Asked(tmp_path / "bin")
-    monkeypatch.setenv("PATH", f"{made.folder}:{os.environ['PATH']}")
-    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-    for name in ("WEBROOT", "CA_BUNDLE", "DNS_CREDENTIALS", "CERTBOT_DROP_IN"):
-        monkeypatch.setattr(tested, name, str(made.place(name)))
-    return made
-
-
-@pytest.fixture
-def certbots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Asked) -> Certbots:
-    """What is there besides what `asked` gets."""
-    made = Certbots(tmp_path)
-
-    def found(system: System, app: str) -> Any:
-        return WANTED if asked.gets and "certonly" in asked.words else lineage(system, app, made.folder)
-
-    monkeypatch.setattr(tested, "lineage", found)
-    monkeypatch.setattr(tested, "MOMENT", 0.0)
-    monkeypatch.setattr(tested, "parts", functools.partial(parts, certbots=made.folder))
-    aside = functools.partial(set_aside, certbots=made.folder, kept=tmp_path / "kept")
-    monkeypatch.setattr(tested, "set_aside", aside)
-    return made
-
-
-@pytest.fixture
-def notes(tmp_path: Path, certbots: Certbots) -> Notes:
-    """Before anything was asked, on a host where certbot has nothing."""
-    assert not certbots.folder.exists()
-    return Notes.read(tmp_path / "acme.json")
 
 
 # --- Asked for a certificate --------------------------------------------------------------------------------------
@@ -175,9 +106,19 @@ def test_route53_waits_of_itself_and_knows_no_option(asked: Asked, notes: Notes)
 def test_another_ca_is_trusted_only_where_it_is_given(asked: Asked, notes: Notes) -> None:
     assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
     assert asked.trusted == ""
-    asked.place("CA_BUNDLE").write_text("a certificate")
+    (asked.folder / "words").unlink()
+    asked.place("CA_BUNDLE").write_text("ours")
+    asked.place("SYSTEM_TRUST").write_text("the system's\n")
     assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
-    assert asked.trusted == str(asked.place("CA_BUNDLE"))
+    assert (asked.folder / "bundle").read_text() == "the system's\nours"
+    assert not Path(asked.trusted).exists()
+
+
+def test_it_is_trusted_alone_where_the_system_knows_none(asked: Asked, notes: Notes) -> None:
+    asked.place("CA_BUNDLE").parent.mkdir(exist_ok=True)
+    asked.place("CA_BUNDLE").write_text("ours")
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert (asked.folder / "bundle").read_text() == "ours"
 
 
 def test_a_name_that_leads_elsewhere_is_never_told_to_the_ca(
@@ -211,7 +152,7 @@ def test_one_that_a_run_asked_for_before_it_was_cut_off_is_ours(
         patch.setattr(tested, "_run", cut)
         with pytest.raises(KeyboardInterrupt):
             issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes)
-    certbots.renew("shop")
+    certbots.renew("shop", "old.test")
     assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, Notes.read(notes.path)) == ""
     assert asked.words[0] == "certonly"
 
@@ -237,6 +178,56 @@ def test_one_that_isnt_as_wanted_is_a_failure_whatever_certbot_says(asked: Asked
     assert told == "certbot says that it has got one, and web-shop isn't it; see certbot certificates"
 
 
+def test_without_room_for_a_certificate_no_ca_is_asked_for_one(
+    asked: Asked, notes: Notes, certbots: Certbots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CA gives only a few of them, and it would be lost."""
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        patch.setattr(Notes, "_keep", lambda _notes: None)
+        fault = issue(SYSTEM, "shop", ["shop.test"], BY_DNS, notes)
+    assert fault.startswith(f"no room below {certbots.folder} for a certificate, so none is asked for: ")
+    assert "No space left" in fault
+    assert asked.words == []
+    assert [*certbots.folder.iterdir()] == []
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert [*certbots.folder.iterdir()] == []
+
+
+def test_another_certbot_at_work_is_waited_for(asked: Asked, notes: Notes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tested, "OTHERS_SECONDS", 30.0)
+    asked.gets = False
+    asked.answer(1, err=IN_USE)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            asked.answer(0)
+            asked.gets = True
+            (asked.folder / "words").unlink()
+
+    monkeypatch.setattr(SYSTEM, "sleep", wait)
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert len(waited) == 2
+    assert asked.words.count("certonly") == 1
+
+
+def test_what_another_certbot_has_got_meanwhile_isnt_asked_for_again(
+    asked: Asked, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tested, "OTHERS_SECONDS", 30.0)
+    asked.gets = False
+    asked.answer(1, err=IN_USE)
+    monkeypatch.setattr(SYSTEM, "sleep", lambda _seconds: setattr(asked, "gets", True))
+    assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == ""
+    assert asked.words.count("certonly") == 1
+
+
 # --- What it answers ----------------------------------------------------------------------------------------------
 
 
@@ -250,49 +241,3 @@ def test_one_that_doesnt_end_is_told(asked: Asked, notes: Notes, monkeypatch: py
     monkeypatch.setattr(tested, "PATIENCE", 0.2)
     (asked.folder / "certbot").write_text("#!/bin/sh\nexec sleep 9\n")
     assert issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes) == "certbot has not ended after 0.2 s"
-
-
-# --- Told to forget one -------------------------------------------------------------------------------------------
-
-
-def test_one_of_ours_is_deleted_and_with_the_last_what_all_needed(
-    asked: Asked, notes: Notes, certbots: Certbots
-) -> None:
-    drop_in = asked.place("CERTBOT_DROP_IN")
-    drop_in.parent.mkdir()
-    for app in ("shop", "wiki"):
-        assert issue(SYSTEM, app, [f"{app}.test"], BY_HTTP, notes) == ""
-        certbots.renew(app)
-    (asked.folder / "words").unlink()
-    delete(SYSTEM, "shop", notes)
-    assert asked.words == ["delete", "--non-interactive", "--cert-name", "web-shop"]
-    assert asked.place("WEBROOT").exists()
-    delete(SYSTEM, "wiki", notes)
-    assert not asked.place("WEBROOT").exists()
-    assert not drop_in.parent.exists()
-    assert not notes.path.exists()
-
-
-def test_one_that_certbot_never_got_is_only_forgotten(asked: Asked, notes: Notes) -> None:
-    notes.ask("shop")
-    delete(SYSTEM, "shop", notes)
-    assert asked.words == []
-    assert not notes.path.exists()
-
-
-def test_of_one_that_never_was_ours_no_fault_outlasts_its_app(asked: Asked, notes: Notes, certbots: Certbots) -> None:
-    certbots.renew("shop")
-    notes.note("shop", issue(SYSTEM, "shop", ["shop.test"], BY_HTTP, notes))
-    assert notes.apps() == ["shop"]
-    delete(SYSTEM, "shop", notes)
-    assert asked.words == []
-    assert not notes.path.exists()
-
-
-def test_one_that_certbot_doesnt_delete_stays_ours(asked: Asked, notes: Notes, certbots: Certbots) -> None:
-    notes.ask("shop")
-    certbots.renew("shop")
-    asked.answer(1, err="no")
-    with pytest.raises(OSError, match="no"):
-        delete(SYSTEM, "shop", notes)
-    assert Notes.read(notes.path).asked == ["shop"]

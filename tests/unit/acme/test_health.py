@@ -29,6 +29,7 @@ case "$*" in
         echo "ExecMainStartTimestamp=$(cat began)"
         printf '%s\\n' Id=certbot.service ActiveState=inactive InvocationID=0a1b ""
         printf '%s\\n' Result=success Id=certbot.timer "ActiveState=$(cat timer)" InvocationID=ffff
+        echo "LoadState=$(cat load)"
         ;;
 esac
 """
@@ -55,7 +56,7 @@ class Host:
             (self.folder / name).write_text(text.format(folder=self.folder))
             (self.folder / name).chmod(0o755)
         # Its last run began when all that a test does is past.
-        self.says(result="success", timer="active", journal="", began="@32503680000")
+        self.says(result="success", timer="active", load="loaded", journal="", began="@32503680000")
         self.renew()
 
     @property
@@ -66,14 +67,18 @@ class Host:
         for name, text in texts.items():
             (self.folder / name).write_text(f"{text}\n")
 
-    def renew(self, days: float = 60, *, is_served: bool = True) -> None:
+    def renew(self, days: float = 60, *, is_served: bool = True, days_ago: float = 0) -> None:
         pem = self.certbots.renew("shop", days=days)
+        self.certbots.got("shop", days_ago)
         if is_served:
             (self.nginx.root / "tls").mkdir(exist_ok=True)
             (self.nginx.root / pem_file("shop")).write_text(pem)
 
     def faults(self) -> Mapping[str, str]:
-        return health.failed_certificates(self.nginx.ours(), self.nginx)
+        return health.failures(self.nginx.ours(), self.nginx)[0]
+
+    def failed_renewals(self) -> list[str]:
+        return health.failures(self.nginx.ours(), self.nginx)[1]
 
 
 @pytest.fixture
@@ -115,8 +120,15 @@ def test_without_apps_by_acme_nobody_is_asked(host: Host, monkeypatch: pytest.Mo
             "certbot has none, or none that is whole; deploy again",
         ),
         (lambda host: host.renew(is_served=False), "it was renewed, and nginx doesn't serve the new one"),
-        (lambda host: host.renew(days=17), "it should have been renewed by now; see journalctl -u certbot.service"),
+        (
+            lambda host: host.renew(days=17, days_ago=2),
+            "it should have been renewed by now; see journalctl -u certbot.service",
+        ),
         (lambda host: host.says(timer="inactive"), "it won't be renewed: certbot.timer doesn't run"),
+        (
+            lambda host: host.says(timer="inactive", load="masked"),
+            "it won't be renewed: certbot.timer is masked; systemctl unmask certbot.timer",
+        ),
         (
             lambda host: host.says(result="exit-code", journal=JOURNAL.format(name="web-shop")),
             "it can't be renewed: Some challenges have failed.",
@@ -135,6 +147,22 @@ def test_of_a_run_that_went_well_or_of_another_certificate_nothing_is_told(host:
     assert host.faults() == {}
     host.says(result="exit-code", journal=JOURNAL.format(name="web-wiki"))
     assert host.faults() == {}
+
+
+def test_what_else_failed_is_told_of_the_host(host: Host) -> None:
+    """What is ours changes certbot's service, and nobody else may look at it."""
+    host.says(journal=JOURNAL.format(name="web-wiki"))
+    assert host.failed_renewals() == []
+    others = "another certificate's renewal failed on this host: "
+    host.says(result="exit-code", journal=JOURNAL.format(name="mail.test"))
+    assert host.failed_renewals() == [
+        f"{others}web-shop-2: of another",
+        f"{others}mail.test: Some challenges have failed.",
+    ]
+    host.says(journal="Failed to renew certificate web-shop with error: ours")
+    assert host.failed_renewals() == []
+    host.says(journal="Traceback")
+    assert host.failed_renewals() == ["certbot.service failed on this host; see journalctl -u certbot.service"]
 
 
 def test_what_it_has_got_since_settles_a_failed_renewal(host: Host) -> None:

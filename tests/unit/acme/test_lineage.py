@@ -49,6 +49,17 @@ def test_neither_is_half_of_one(certbots: Certbots) -> None:
 
 
 @pytest.mark.parametrize(
+    "part", ["renewal/web-shop.conf", "archive/web-shop/fullchain1.pem", "live/web-shop/privkey.pem"]
+)
+def test_nor_one_with_a_byte_that_is_no_text(certbots: Certbots, part: str) -> None:
+    """Certbot couldn't renew it, and one file must not stop a host's deploys."""
+    certbots.renew("shop")
+    path = certbots.folder / part
+    path.write_bytes(path.read_bytes() + b"# \xff\n")
+    assert had(certbots) is None
+
+
+@pytest.mark.parametrize(
     ("names", "directory", "days", "is_as_wanted"),
     [
         (["shop.test", "a.test"], DIRECTORY, 60, True),
@@ -66,9 +77,21 @@ def test_names_ca_and_time_left_decide_whether_it_is_as_wanted(
     certbots: Certbots, names: list[str], directory: str, days: float, is_as_wanted: bool
 ) -> None:
     certbots.renew("shop", "shop.test", "a.test", days=days)
+    certbots.got("shop", days_ago=2)
     found = had(certbots)
     assert found
     assert found.is_as_wanted(names, directory, "", System()) is is_as_wanted
+
+
+def test_one_that_was_just_got_isnt_old_or_a_clock_that_is_ahead_would_ask_with_each_run(certbots: Certbots) -> None:
+    certbots.renew("shop", days=-1)
+    ages = {}
+    for days_ago in (0.9, 1.1):
+        certbots.got("shop", days_ago)
+        found = had(certbots)
+        assert found
+        ages[days_ago] = found.is_old(System())
+    assert ages == {0.9: False, 1.1: True}
 
 
 @pytest.mark.parametrize(("authenticator", "plugin"), [("webroot", ""), ("dns-cloudflare", "cloudflare")])

@@ -69,6 +69,16 @@ def test_what_was_renewed_is_served_and_nothing_else_changes(
     assert changed == {"etc/nginx/tls/shop.pem"}
 
 
+def test_one_that_was_cut_off_or_refused_is_served_by_the_next_look(
+    tmp_path: Path, certbots: Certbots, first: dict[str, str]
+) -> None:
+    nginx = host(tmp_path / "host", first)
+    certbots.renew("shop")
+    (nginx.root / pem_file("wiki")).write_bytes(first["wiki"].encode() + b"\xff")
+    assert serve(nginx.root, nginx, certbots.folder) == ["shop", "wiki"]
+    assert on_disk(nginx)["wiki"] == first["wiki"]
+
+
 def test_without_a_renewal_nothing_happens(tmp_path: Path, certbots: Certbots, first: dict[str, str]) -> None:
     nginx = host(tmp_path / "host", first)
     assert serve(nginx.root, nginx, certbots.folder) == []

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import deployed
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
@@ -363,3 +364,13 @@ def test_a_port_changes_for_all_apps_at_once(nginx: Nginx, there: str, wanted: s
     assert nginx.content() == before
     deploy(there, "shop")
     deploy(wanted, "shop", "wiki")
+
+
+def test_what_is_at_a_place_is_never_forgotten_however_often_a_run_is_cut(nginx: Nginx) -> None:
+    """Or our own file, a key perhaps, would be kept as somebody's edit."""
+    nginx.deploy(shop="first;")
+    path, ours = site_file("shop"), nginx.ours()
+    for text in ("second;", "third;", "fourth;"):
+        ours.note(path, OwnedFile(nginx.root / path, text))
+        assert ours.wrote(path), text
+    assert len(ours.files[path]) <= 3
