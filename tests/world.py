@@ -47,6 +47,8 @@ class World:
         self.folder = folder
         self.hosts = {name: Machine(folder / name) for name in hosts}
         self.settings = {name: Settings() for name in apps}
+        # By host, the apps that need a package of the system which can't be installed there, with the reason.
+        self.lacking: dict[str, dict[str, str]] = {}
 
     # --- What a run is made of ----------------------------------------------------------------------------------
 
@@ -145,7 +147,7 @@ class World:
         owing_after = [] if hooks == "skip" else fleet.owing(first, known, ["after"])
         unasked = fleet.unasked(owing, others, asked, hooks) if asked else {}
         placed = {
-            host: {"apps": [self.deploy_of(host, item).run(item["app"]["name"] not in owing) for item in items[host]]}
+            host: {"apps": [self._place(host, item, item["app"]["name"] not in owing) for item in items[host]]}
             for host in playing
         }
         before = [] if unasked else owing_before
@@ -191,6 +193,11 @@ class World:
             if wrong:
                 failed[one["app"]] = wrong
         return {"failed_apps": failed}
+
+    def _place(self, host: str, item: dict[str, Any], until_live: bool) -> dict[str, Any]:
+        deploy = self.deploy_of(host, item)
+        reason = self.lacking.get(host, {}).get(item["app"]["name"])
+        return deploy.hold_back(reason, "packages") if reason else deploy.run(until_live)
 
     def _finish(self, host: str, item: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
         deploy = self.deploy_of(host, item)

@@ -59,6 +59,11 @@ plan:
       type: list
       elements: dict
       returned: success
+    packages:
+      description: Debian's packages that the host lacks, C(app), C(key) and C(package) of each.
+      type: list
+      elements: dict
+      returned: success
     environments:
       description: Environment variables by app.
       type: dict

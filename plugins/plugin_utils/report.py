@@ -15,7 +15,7 @@ STATUS = (
 )  # fmt: skip
 # A certificate that is valid for fewer deserves a warning.
 FEW_DAYS = 20
-BAD_RESULTS = ("refused", "failed")
+BAD_RESULTS = ("refused", "failed", "would be refused")
 
 
 def deploy_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:

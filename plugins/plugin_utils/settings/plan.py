@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import lacking_packages
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import (
     version_in,
     wheel_of,
@@ -50,9 +51,10 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
     settings, problems = parse(request)
     if problems:
         raise BadSettings(problems)
+    items = list(_items(settings, host, code_files(templates, by_gitignore=False)))
     return {
         "web": settings.agreement.plain(),
-        "apps": list(_items(settings, host, code_files(templates, by_gitignore=False))),
+        "apps": items,
         "absent": [{"name": app.name, "purge": app.purge} for app in settings.absent()],
         # Apart from the rest, so that no task prints an item that holds a secret.
         "environments": {app.name: app.environment for app in settings.present()},
@@ -64,6 +66,7 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
             for chain, key in [settings.certificate(app)]
         },
         "accounts": missing_accounts((_layout(settings, app, host) for app in settings.present()), host),
+        "packages": lacking_packages(items, host),
         "build_environment": settings.agreement.build_environment,
         "acme": _terms(settings),
         "by": deployed_by(),

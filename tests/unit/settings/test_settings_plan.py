@@ -43,6 +43,7 @@ def test_its_parts(workshop: Workshop) -> None:
             "by",
             "certificates",
             "environments",
+            "packages",
             "secrets",
             "web",
         ),
