@@ -15,6 +15,8 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "owing": fleet.owing,
+            "outsiders": fleet.outsiders,
+            "memories": fleet.memories,
             "led": fleet.led,
             "held_back": fleet.held_back,
             "unasked": fleet.unasked,

@@ -50,9 +50,21 @@ plan:
       type: dict
       returned: success
     apps:
-      description: Of each app to be deployed C(app) (its settings and places), C(release) and C(site).
+      description:
+        - Of each app to be deployed C(app) (its settings and places), C(release), C(site) and C(hosts), all those that
+          serve it.
       type: list
       elements: dict
+      returned: success
+    hooked:
+      description: Of each of them with hooks, what is needed to decide who runs these.
+      type: list
+      elements: dict
+      returned: success
+    elsewhere:
+      description: Names of apps that are on the host, though their key C(hosts) doesn't place them there.
+      type: list
+      elements: str
       returned: success
     absent:
       description: C(name) of each app that must not be there, and whether to C(purge) its data.

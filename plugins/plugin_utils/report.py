@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS, Defaults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory, placed_elsewhere
 
 DEPLOY = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "CAUSE")
 STATUS = (
@@ -18,8 +20,13 @@ FEW_DAYS = 20
 BAD_RESULTS = ("refused", "failed", "would be refused")
 
 
-def deploy_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """What became of each app on each host; `results` are lists of the module `release` by host."""
+def deploy_table(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], elsewhere: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """What became of each app on each host; `results` are lists of the module `release` by host.
+
+    `elsewhere` are, by host, apps that are still there though they are placed elsewhere.
+    """
     rows = [
         (
             host, one["app"], one["before"] or "none", one["now"] or "none", one["result"],
@@ -28,7 +35,21 @@ def deploy_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         for host, every in results.items()
         for one in every
     ]  # fmt: skip
-    return "\n".join(_table(DEPLOY, rows)) if rows else "There are no apps to serve."
+    table = _table(DEPLOY, rows) if rows else ["There are no apps to serve."]
+    return "\n".join([*table, *_misplaced(elsewhere or {})])
+
+
+def _misplaced(elsewhere: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each app that is on hosts where it isn't placed."""
+    hosts: dict[str, list[str]] = {}
+    for host, apps in elsewhere.items():
+        for app in apps:
+            hosts.setdefault(app, []).append(host)
+    return [
+        f"{app} is still on {', '.join(on)}, where its 'hosts' doesn't place it: it serves on there; to remove it, "
+        f"give it 'elsewhere: remove', or run teardown.yml -e app={app} --limit {','.join(on)}"
+        for app, on in hosts.items()
+    ]
 
 
 def faults(results: Sequence[Mapping[str, Any]]) -> str:
@@ -50,6 +71,7 @@ def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str,
             "certificates": host["nginx_reported"]["certificates"],
             "failed_certificates": host["nginx_reported"]["failed_certificates"],
             "unmanaged": _unmanaged(host),
+            "elsewhere": _elsewhere(host),
         }
         for host in reached
     }
@@ -63,8 +85,17 @@ def _unmanaged(host: Mapping[str, Any]) -> list[str]:
     return [app["app"] for app in host["reported"]["apps"] if app["app"] not in named]
 
 
+def _elsewhere(host: Mapping[str, Any]) -> list[str]:
+    """Apps of a host that its web_apps places on others alone."""
+    shared = host.get(DEFAULTS, {})
+    defaults = Defaults(shared if isinstance(shared, Mapping) else {})
+    items = [defaults.with_own(item) for item in items_of(host.get("web_apps"), [])]
+    placed = placed_elsewhere(items, Inventory(host["inventory_hostname"], host.get("groups", {})))
+    return [app["app"] for app in host["reported"]["apps"] if app["app"] in placed]
+
+
 def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
-    """The whole report. `hosts` holds for each host `apps`, `unmanaged` and `nginx` (what differs there).
+    """The whole report. `hosts` holds for each host `apps`, `unmanaged`, `elsewhere` and `nginx` (what differs there).
 
     `form` is "table" or "json"; the JSON is one line.
     """
@@ -82,6 +113,7 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
                 "certificates": said["certificates"],
                 "failed_certificates": said["failed_certificates"],
                 "unmanaged": said["unmanaged"],
+                "elsewhere": said["elsewhere"],
             }
             for host, said in hosts.items()
         ]
@@ -139,7 +171,7 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         lines += [
             f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]
         ]
-    return lines
+    return [*lines, *_misplaced({host: said["elsewhere"] for host, said in hosts.items()})]
 
 
 def _certificate(one: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ NGINX_WAITS_LONGER = 5
 SYSTEMD_WAITS_LONGER = 15
 
 # Settings of an app that are no business of templates: `environments` has the one, the release the other.
-APART = ("environment", "source", "ref", "source_key", "sha256", "exclude")
+APART = ("environment", "source", "ref", "source_key", "sha256", "exclude", "hosts", "elsewhere")
 
 
 def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str, Any]:
@@ -51,11 +51,17 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
     settings, problems = parse(request)
     if problems:
         raise BadSettings(problems)
+    there = host.get("apps", {})
     items = list(_items(settings, host, code_files(templates, by_gitignore=False)))
     return {
         "web": settings.agreement.plain(),
         "apps": items,
-        "absent": [{"name": app.name, "purge": app.purge} for app in settings.absent()],
+        # What other hosts must know of those with hooks.
+        "hooked": [
+            _hooked(item) for item in items if item["release"]["hooks"]["before"] or item["release"]["hooks"]["after"]
+        ],
+        "absent": list(_absent(settings, host)),
+        "elsewhere": [app.name for app in settings.elsewhere() if app.elsewhere == "report" and app.name in there],
         # Apart from the rest, so that no task prints an item that holds a secret.
         "environments": {app.name: app.environment for app in settings.present()},
         "secrets": {app.name: settings.secrets.get(app.name, {}) for app in settings.present()},
@@ -71,6 +77,22 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
         "acme": _terms(settings),
         "by": deployed_by(),
     }
+
+
+def _hooked(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "app": {"name": item["app"]["name"]},
+        "release": {"hooks": item["release"]["hooks"]},
+        "hosts": item["hosts"],
+    }
+
+
+def _absent(settings: Settings, host: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Apps that must not be there; of those that only left this host, no data is lost."""
+    yield from ({"name": app.name, "purge": app.purge} for app in settings.absent())
+    for app in settings.elsewhere():
+        if app.elsewhere == "remove" and app.name in host.get("apps", {}):
+            yield {"name": app.name, "purge": False}
 
 
 def _terms(settings: Settings) -> dict[str, Any]:
@@ -115,6 +137,7 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             "is_waiting": False,
         }
         yield {
+            "hosts": settings.inventory.serving(app.hosts),
             "app": {**values, **_layout(settings, app, host).describe()},
             "release": release,
             "site": {
