@@ -70,10 +70,17 @@ class Workshop:
         assert len(found) == 1, found
         return found[0]
 
-    def plan(self, *apps: Any, host: dict[str, Any] | None = None, python: str = PYTHON, **variables: Any) -> Any:
-        """The plan for a host that told `host`; the good app's if no other is given."""
+    def plan(
+        self,
+        *apps: Any,
+        host: dict[str, Any] | None = None,
+        fleet: dict[str, Any] | None = None,
+        python: str = PYTHON,
+        **variables: Any,
+    ) -> Any:
+        """The plan for a host that told `host`, of a run in which all told `fleet`; the good app's if none is given."""
         told = {"python": python, **(host or {})}
-        return plan(self.request(*(apps or [app()]), **variables), told, str(self.templates))
+        return plan(self.request(*(apps or [app()]), **variables), told, str(self.templates), fleet)
 
     def item(self, *apps: Any, **options: Any) -> Any:
         """What the plan says of the first app."""

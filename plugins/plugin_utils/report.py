@@ -8,7 +8,11 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS, Defaults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory, placed_elsewhere
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import (
+    Inventory,
+    named_by,
+    placed_elsewhere,
+)
 
 DEPLOY = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "CAUSE")
 STATUS = (
@@ -17,11 +21,13 @@ STATUS = (
 )  # fmt: skip
 # A certificate that is valid for fewer deserves a warning.
 FEW_DAYS = 20
+# Of each app that is on a host where it isn't placed, `name`, its key `elsewhere`, and `hosts`, which shall serve it.
+Misplaced = Sequence[Mapping[str, Any]]
 BAD_RESULTS = ("refused", "failed", "would be refused")
 
 
 def deploy_table(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], elsewhere: Mapping[str, Sequence[str]] | None = None
+    results: Mapping[str, Sequence[Mapping[str, Any]]], elsewhere: Mapping[str, Misplaced] | None = None
 ) -> str:
     """What became of each app on each host; `results` are lists of the module `release` by host.
 
@@ -39,17 +45,24 @@ def deploy_table(
     return "\n".join([*table, *_misplaced(elsewhere or {})])
 
 
-def _misplaced(elsewhere: Mapping[str, Sequence[str]]) -> list[str]:
+def _misplaced(elsewhere: Mapping[str, Misplaced]) -> list[str]:
     """A line for each app that is on hosts where it isn't placed."""
     hosts: dict[str, list[str]] = {}
-    for host, apps in elsewhere.items():
-        for app in apps:
-            hosts.setdefault(app, []).append(host)
+    apps = {one["name"]: one for every in elsewhere.values() for one in every}
+    for host, every in elsewhere.items():
+        for one in every:
+            hosts.setdefault(one["name"], []).append(host)
     return [
-        f"{app} is still on {', '.join(on)}, where its 'hosts' doesn't place it: it serves on there; to remove it, "
-        f"give it 'elsewhere: remove', or run teardown.yml -e app={app} --limit {','.join(on)}"
-        for app, on in hosts.items()
+        f"{name} is still on {', '.join(on)}, where its 'hosts' doesn't place it: {_fate(apps[name], on)}"
+        for name, on in hosts.items()
     ]
+
+
+def _fate(app: Mapping[str, Any], hosts: Sequence[str]) -> str:
+    if app["elsewhere"] == "remove":
+        return f"the next run in which it is live on {' or '.join(app['hosts'])} removes it"
+    limit = f"-e app={app['name']} --limit {','.join(hosts)}"
+    return f"it serves on there; to remove it, give it 'elsewhere: remove', or run teardown.yml {limit}"
 
 
 def faults(results: Sequence[Mapping[str, Any]]) -> str:
@@ -85,13 +98,18 @@ def _unmanaged(host: Mapping[str, Any]) -> list[str]:
     return [app["app"] for app in host["reported"]["apps"] if app["app"] not in named]
 
 
-def _elsewhere(host: Mapping[str, Any]) -> list[str]:
+def _elsewhere(host: Mapping[str, Any]) -> Misplaced:
     """Apps of a host that its web_apps places on others alone."""
     shared = host.get(DEFAULTS, {})
     defaults = Defaults(shared if isinstance(shared, Mapping) else {})
     items = [defaults.with_own(item) for item in items_of(host.get("web_apps"), [])]
-    placed = placed_elsewhere(items, Inventory(host["inventory_hostname"], host.get("groups", {})))
-    return [app["app"] for app in host["reported"]["apps"] if app["app"] in placed]
+    inventory = Inventory(host["inventory_hostname"], host.get("groups", {}))
+    there = [app["app"] for app in host["reported"]["apps"]]
+    return [
+        {"name": it["name"], "elsewhere": it.get("elsewhere", "report"), "hosts": inventory.serving(named_by(it))}
+        for it in placed_elsewhere(items, inventory)
+        if it.get("name") in there
+    ]
 
 
 def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
@@ -113,7 +131,7 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
                 "certificates": said["certificates"],
                 "failed_certificates": said["failed_certificates"],
                 "unmanaged": said["unmanaged"],
-                "elsewhere": said["elsewhere"],
+                "elsewhere": [one["name"] for one in said["elsewhere"]],
             }
             for host, said in hosts.items()
         ]

@@ -116,7 +116,7 @@ class App(Code, Site):
         metadata=key(
             one_of("report", "remove"),
             "what becomes of it on hosts where `hosts` no longer places it: it serves on and is reported, or is "
-            "removed without its data",
+            "removed without its data once it is live where it belongs",
             carried=False,
         ),
     )

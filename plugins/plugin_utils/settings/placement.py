@@ -70,10 +70,6 @@ def named_by(item: Mapping[str, Any]) -> list[str]:
     return [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
 
 
-def placed_elsewhere(items: Iterable[Mapping[str, Any]], inventory: Inventory) -> list[str]:
-    """Names of the apps that are served on other hosts alone."""
-    return [
-        str(item.get("name"))
-        for item in items
-        if item.get("state") != "absent" and not inventory.places(named_by(item))
-    ]
+def placed_elsewhere(items: Iterable[Mapping[str, Any]], inventory: Inventory) -> list[Mapping[str, Any]]:
+    """The apps that are served on other hosts alone."""
+    return [item for item in items if item.get("state") != "absent" and not inventory.places(named_by(item))]

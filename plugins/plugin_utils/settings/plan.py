@@ -42,16 +42,19 @@ SYSTEMD_WAITS_LONGER = 15
 APART = ("environment", "source", "ref", "source_key", "sha256", "exclude", "hosts", "elsewhere")
 
 
-def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str, Any]:
+def plan(
+    request: Request, host: Mapping[str, Any], templates: str, fleet: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
     """All that is done on one host, plain values only. Raises BadSettings.
 
     `host` is what the module `look` tells, {} if it isn't known yet; `templates` the folder of the app server's
-    templates, which are part of a release.
+    templates, which are part of a release. `fleet` has the `apps` that the hosts of this run have told, by host.
     """
     settings, problems = parse(request)
     if problems:
         raise BadSettings(problems)
-    there = host.get("apps", {})
+    left = [app for app in settings.elsewhere() if app.name in host.get("apps", {})]
+    removed = [app for app in left if app.elsewhere == "remove" and _is_live(settings, app, fleet or {})]
     items = list(_items(settings, host, code_files(templates, by_gitignore=False)))
     return {
         "web": settings.agreement.plain(),
@@ -60,8 +63,16 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
         "hooked": [
             _hooked(item) for item in items if item["release"]["hooks"]["before"] or item["release"]["hooks"]["after"]
         ],
-        "absent": list(_absent(settings, host)),
-        "elsewhere": [app.name for app in settings.elsewhere() if app.elsewhere == "report" and app.name in there],
+        # What only left this host keeps its data.
+        "absent": [
+            *({"name": app.name, "purge": app.purge} for app in settings.absent()),
+            *({"name": app.name, "purge": False} for app in removed),
+        ],
+        "elsewhere": [
+            {"name": app.name, "elsewhere": app.elsewhere, "hosts": settings.inventory.serving(app.hosts)}
+            for app in left
+            if app not in removed
+        ],
         # Apart from the rest, so that no task prints an item that holds a secret.
         "environments": {app.name: app.environment for app in settings.present()},
         "secrets": {app.name: settings.secrets.get(app.name, {}) for app in settings.present()},
@@ -87,12 +98,13 @@ def _hooked(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _absent(settings: Settings, host: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Apps that must not be there; of those that only left this host, no data is lost."""
-    yield from ({"name": app.name, "purge": app.purge} for app in settings.absent())
-    for app in settings.elsewhere():
-        if app.elsewhere == "remove" and app.name in host.get("apps", {}):
-            yield {"name": app.name, "purge": False}
+def _is_live(settings: Settings, app: App, fleet: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an app is live on one of the hosts that shall serve it, as far as they have told.
+
+    What serves is removed only for a successor.
+    """
+    told = [fleet[host].get(app.name, {}) for host in settings.inventory.serving(app.hosts) if host in fleet]
+    return any(known.get("live") for known in told)
 
 
 def _terms(settings: Settings) -> dict[str, Any]:

@@ -102,37 +102,49 @@ def test_an_absent_app_goes_from_everywhere(workshop: Workshop) -> None:
 
 def test_it_can_be_shared(workshop: Workshop) -> None:
     shared: dict[str, Any] = {"web_app_defaults": {"hosts": ["staging"], "elsewhere": "remove"}}
-    (gone,) = workshop.plan(app(), inventory=on("web1"), host={"apps": {"shop": {}}}, **shared)["absent"]
-    assert gone == {"name": "shop", "purge": False}
+    (left,) = workshop.plan(app(), inventory=on("web1"), host={"apps": {"shop": {}}}, **shared)["elsewhere"]
+    assert left == {"name": "shop", "elsewhere": "remove", "hosts": ["web3"]}
     assert [it["hosts"] for it in workshop.plan(app(), inventory=on("web3"), **shared)["apps"]] == [["web3"]]
 
 
 # --- Where it was -------------------------------------------------------------------------------------------------
 
-THERE = {"apps": {"wiki": {"live": "0" * 12}}}
-STAYS: list[tuple[str, dict[str, Any], list[str], list[dict[str, Any]]]] = [
-    ("report", {}, [], []),
-    ("report", THERE, ["wiki"], []),
-    ("remove", {}, [], []),
-    ("remove", THERE, [], [{"name": "wiki", "purge": False}]),
+LIVE = {"wiki": {"live": "0" * 12}}
+PREPARED = {"wiki": {"live": ""}}
+# The key, what the hosts of the run told, and whether the app is reported, or removed, on web1.
+STAYS: list[tuple[str, dict[str, Any], str]] = [
+    ("report", {"web1": {}, "web3": {}}, ""),
+    ("report", {"web1": LIVE, "web3": LIVE}, "reported"),
+    ("remove", {"web1": {}, "web3": LIVE}, ""),
+    ("remove", {"web1": LIVE, "web3": LIVE}, "removed"),
+    # Visitors would have nobody.
+    ("remove", {"web1": LIVE, "web3": {}}, "reported"),
+    ("remove", {"web1": LIVE, "web3": PREPARED}, "reported"),
+    ("remove", {"web1": LIVE}, "reported"),
+    # Another one that has been left says nothing.
+    ("remove", {"web1": LIVE, "web2": LIVE, "web3": {}}, "reported"),
 ]
 
 
-@pytest.mark.parametrize(("elsewhere", "host", "reported", "removed"), STAYS)
+@pytest.mark.parametrize(("elsewhere", "fleet", "fate"), STAYS)
 def test_where_it_was_it_is_reported_or_removed(
-    workshop: Workshop, elsewhere: str, host: dict[str, Any], reported: list[str], removed: list[dict[str, Any]]
+    workshop: Workshop, elsewhere: str, fleet: dict[str, Any], fate: str
 ) -> None:
     # `purge` is for an app that goes from everywhere.
     moved = wiki(hosts=["staging"], elsewhere=elsewhere, purge=True)
-    plan = workshop.plan(app(), moved, inventory=on("web1"), host=host)
-    assert (plan["elsewhere"], plan["absent"]) == (reported, removed)
-    plan = workshop.plan(app(), moved, inventory=on("web3"), host=host)
+    plan = workshop.plan(app(), moved, inventory=on("web1"), host={"apps": fleet["web1"]}, fleet=fleet)
+    assert plan["absent"] == ([{"name": "wiki", "purge": False}] if fate == "removed" else [])
+    told = {"name": "wiki", "elsewhere": elsewhere, "hosts": ["web3"]}
+    assert plan["elsewhere"] == ([told] if fate == "reported" else [])
+    plan = workshop.plan(app(), moved, inventory=on("web3"), host={"apps": fleet.get("web3", {})}, fleet=fleet)
     assert (plan["elsewhere"], plan["absent"]) == ([], [])
 
 
 def test_not_if_the_run_is_for_another_app(workshop: Workshop) -> None:
-    moved = wiki(hosts=["staging"], elsewhere="remove")
-    assert workshop.plan(app(), moved, inventory=on("web1"), host=THERE, app="shop")["absent"] == []
+    moved, fleet = wiki(hosts=["staging"], elsewhere="remove"), {"web1": LIVE, "web3": LIVE}
+    for name, absent in (("shop", []), ("wiki", [{"name": "wiki", "purge": False}])):
+        plan = workshop.plan(app(), moved, inventory=on("web1"), host={"apps": LIVE}, fleet=fleet, app=name)
+        assert plan["absent"] == absent
 
 
 def test_where_it_is_served_makes_no_other_release(workshop: Workshop) -> None:
