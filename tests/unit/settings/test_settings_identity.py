@@ -59,6 +59,9 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "health_path": "/",
     "health_successes": 1,
     "keep_releases": 9,
+    "packages": ["libmagic1"],
+    "build_packages": ["gcc"],
+    "elsewhere": "remove",
     "purge": True,
 }
 # The same of what the roles agree on.
@@ -124,9 +127,9 @@ def test_others_dont(workshop: Workshop, key: str) -> None:
 def test_of_every_key_it_is_known_which_it_is() -> None:
     # Those that need `tls` beside them, or another kind of source, are tried with it.
     elsewhere = ["hsts", "tls_certificate", "tls_key", "ref", "source_key", "sha256"]
-    # And these in the tests of what an app installs.
-    installed = ["extras", "package"]
-    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, *installed, "state"]) == sorted(meanings(App))
+    # And these in the tests of what an app installs, and of where it is served.
+    apart = ["extras", "package", "hosts"]
+    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, *apart, "state"]) == sorted(meanings(App))
     assert sorted([*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE]) == sorted(meanings(Agreement))
 
 
