@@ -57,7 +57,8 @@ def _rendered(settings: dict[str, Any], item: dict[str, Any], web: dict[str, Any
     own = release.texts(renderer("uwsgi"), item, web)
     texts = nginx_config.texts(renderer("nginx", **nginx), [item], web)
     own_files = {"ini": own["ini"], "wsgi": own["wsgi"], **own["units"], "conf": texts[site_file(item["app"]["name"])]}
-    return Rendered(settings=settings, **item, files=own_files, base=texts[BASE])
+    parts = {name: item[name] for name in ("app", "release", "site")}
+    return Rendered(settings=settings, **parts, files=own_files, base=texts[BASE])
 
 
 def base_files(settings: dict[str, Any], **nginx: Any) -> dict[str, str]:

@@ -22,7 +22,7 @@ class Workshop:
     """A folder with one good source, `shop`, and the templates that instances are made from.
 
     Every method takes the items of `web_apps`, and as keywords other variables by their full names (`web_app_root`),
-    with `app` and `restart` as `-e` gives them and `secrets` for web_app_secrets.
+    with `app` and `restart` as `-e` gives them, `secrets` for web_app_secrets, and `inventory`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +41,8 @@ class Workshop:
         return written
 
     def request(self, *apps: Any, secrets: Any = ..., **given: Any) -> Request:
-        choices = {name: given.pop(name) for name in ("app", "restart", "refresh", "is_check") if name in given}
+        names = ("app", "restart", "refresh", "is_check", "inventory")
+        choices = {name: given.pop(name) for name in names if name in given}
         variables = {"web_apps": list(apps), "web_app_secrets": secrets, **given}
         return Request(
             variables={name: value for name, value in variables.items() if value is not ...},
@@ -69,10 +70,17 @@ class Workshop:
         assert len(found) == 1, found
         return found[0]
 
-    def plan(self, *apps: Any, host: dict[str, Any] | None = None, python: str = PYTHON, **variables: Any) -> Any:
-        """The plan for a host that told `host`; the good app's if no other is given."""
+    def plan(
+        self,
+        *apps: Any,
+        host: dict[str, Any] | None = None,
+        fleet: dict[str, Any] | None = None,
+        python: str = PYTHON,
+        **variables: Any,
+    ) -> Any:
+        """The plan for a host that told `host`, of a run in which all told `fleet`; the good app's if none is given."""
         told = {"python": python, **(host or {})}
-        return plan(self.request(*(apps or [app()]), **variables), told, str(self.templates))
+        return plan(self.request(*(apps or [app()]), **variables), told, str(self.templates), fleet)
 
     def item(self, *apps: Any, **options: Any) -> Any:
         """What the plan says of the first app."""

@@ -25,13 +25,17 @@ NO_VARIABLES: dict[str, dict[str, str]] = {"environment": {}, "secrets": {}, "bu
 
 @dataclasses.dataclass
 class Settings:
-    """What a person wants of an app: a state of its code, its requirements, and its hooks."""
+    """What a person wants of an app: a state of its code, its requirements, its hooks, and where it is served.
+
+    Without `hosts` that is everywhere.
+    """
 
     code: int = 0
     requirements: int = 0
     before: str = ""
     after: str = ""
     keep: int = 3
+    hosts: Sequence[str] = ()
 
 
 def digest(*parts: object) -> str:
@@ -47,6 +51,8 @@ class World:
         self.folder = folder
         self.hosts = {name: Machine(folder / name) for name in hosts}
         self.settings = {name: Settings() for name in apps}
+        # By host, the apps that need a package of the system which can't be installed there, with the reason.
+        self.lacking: dict[str, dict[str, str]] = {}
 
     # --- What a run is made of ----------------------------------------------------------------------------------
 
@@ -99,12 +105,17 @@ class World:
         }
         units = {kind: f"# {kind} of {layout.id}\n" for kind in layout.unit_names}
         return {
+            "hosts": self.serving(app),
             "app": described,
             "release": release,
             "front": {"host": f"{app}.test", "port": PORT},
             "texts": {"ini": f"# {layout.id}\n", "wsgi": "", "units": units},
             "archive": archive,
         }
+
+    def serving(self, app: str) -> list[str]:
+        """The hosts that serve an app."""
+        return [host for host in self.hosts if not self.settings[app].hosts or host in self.settings[app].hosts]
 
     def id_of(self, host: str, app: str, serial: int) -> str:
         settings = self.settings[app]
@@ -131,38 +142,41 @@ class World:
         playing = list(hosts or self.hosts)
         looks = {host: self.look(host) for host in playing}
         items = {
-            host: [self.item(host, app, looks[host], app in restart) for app in apps or self.settings]
+            host: [
+                self.item(host, app, looks[host], app in restart)
+                for app in apps or self.settings
+                if host in self.serving(app)
+            ]
             for host in playing
         }
-        first = items[playing[0]]
-        others = [host for host in self.hosts if host not in playing]
-        asked: list[dict[str, Any]] = []
-        if fleet.owing(first, looks.values()):
-            asked = [{} if host in silent else {"look": {"apps": self.look(host)}} for host in others]
-        known = [*looks.values(), *(answer["look"]["apps"] for answer in asked if "look" in answer)]
-        owing = [] if hooks == "skip" else fleet.owing(first, known)
-        owing_before = fleet.owing(first, known, ["before"])
-        owing_after = [] if hooks == "skip" else fleet.owing(first, known, ["after"])
-        unasked = fleet.unasked(owing, others, asked, hooks) if asked else {}
+        others = fleet.outsiders([item for host in playing for item in items[host]], looks, playing)
+        asked = [{} if host in silent else {"look": {"apps": self.look(host)}} for host in others]
+        known = {**looks, **fleet.memories(others, asked)}
+        owing = {host: [] if hooks == "skip" else fleet.owing(items[host], known) for host in playing}
+        owing_after = {host: [] if hooks == "skip" else fleet.owing(items[host], known, ["after"]) for host in playing}
+        unasked = {host: fleet.unasked(items[host], owing[host], others, asked, hooks) for host in playing}
+        before = {
+            host: [app for app in fleet.owing(items[host], known, ["before"]) if app not in unasked[host]]
+            for host in playing
+        }
         placed = {
-            host: {"apps": [self.deploy_of(host, item).run(item["app"]["name"] not in owing) for item in items[host]]}
+            host: {"apps": [self._place(host, item, item["app"]["name"] not in owing[host]) for item in items[host]]}
             for host in playing
         }
-        before = [] if unasked else owing_before
-        ended = {host: self.hooks(host, "before", items[host], before, placed, fleet.PREPARED) for host in playing}
-        held = unasked or fleet.held_back(owing_before, placed, ended)
+        ended = {
+            host: self.hooks(host, "before", items[host], before[host], placed, fleet.PREPARED) for host in playing
+        }
+        held = {host: {**fleet.held_back(before[host], placed, ended), **unasked[host]} for host in playing}
         waiting = {
-            host: [one["app"] for one in placed[host]["apps"] if one["app"] in owing and one["result"] == "prepared"]
+            host: {one["app"] for one in placed[host]["apps"] if one["result"] == "prepared"} & {*owing[host]}
             for host in playing
         }
         finished = {
-            host: {
-                "apps": [self._finish(host, item, held) for item in items[host] if item["app"]["name"] in waiting[host]]
-            }
-            for host in playing
+            host: {"apps": [self._finish(host, it, held[host]) for it in items[host] if it["app"]["name"] in names]}
+            for host, names in waiting.items()
         }
         for host in playing:
-            self.hooks(host, "after", items[host], owing_after, finished, fleet.LIVE)
+            self.hooks(host, "after", items[host], owing_after[host], finished, fleet.LIVE)
         return {
             host: {
                 one["app"]: one
@@ -191,6 +205,11 @@ class World:
             if wrong:
                 failed[one["app"]] = wrong
         return {"failed_apps": failed}
+
+    def _place(self, host: str, item: dict[str, Any], until_live: bool) -> dict[str, Any]:
+        deploy = self.deploy_of(host, item)
+        reason = self.lacking.get(host, {}).get(item["app"]["name"])
+        return deploy.hold_back(reason, "packages") if reason else deploy.run(until_live)
 
     def _finish(self, host: str, item: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
         deploy = self.deploy_of(host, item)

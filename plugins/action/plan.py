@@ -28,7 +28,8 @@ class ActionModule(ActionBase):
         known = {**(task_vars or {}), **{name: arguments.get(name, "") for name in CHOICES}}
         try:
             asked = request_of(known, render, self._loader)
-            made = plan(asked, arguments.get("host") or {}, f"{asked.base}/{TEMPLATES}")
+            known_of_all = arguments.get("fleet") or {}
+            made = plan(asked, arguments.get("host") or {}, f"{asked.base}/{TEMPLATES}", known_of_all)
         except BadSettings as error:
             raise AnsibleActionFail("\n".join(without_secrets(error.problems, known, render))) from None
         return {"changed": False, "plan": made}

@@ -37,7 +37,9 @@ class ActionModule(ActionBase):
         lacking = [
             name
             for name, release in sources.items()
-            if release["id"] not in known.get(name, {}).get("releases", []) and not self._task.check_mode
+            if release["id"] not in known.get(name, {}).get("releases", [])
+            and name not in arguments.get("held_back", {})
+            and not self._task.check_mode
         ]
         try:
             archives = self._archives(lacking, sources)

@@ -6,6 +6,7 @@ import grp
 import platform
 import pwd
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system im
 
 def look(module: AnsibleModule) -> dict[str, Any]:
     """What the controller must know before it settles what is deployed."""
+    listed = packages(module)
     return {
         "python": platform.python_version(),
-        "packages": packages(module),
+        "packages": installed(listed),
+        "provided": provided(listed),
         "users": sorted(user.pw_name for user in pwd.getpwall()),
         "groups": sorted(group.gr_name for group in grp.getgrall()),
         "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
@@ -52,16 +55,30 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
     }
 
 
-def packages(module: AnsibleModule) -> list[str]:
-    """Names of the packages that are installed, whatever their version; none where there is no dpkg."""
+def packages(module: AnsibleModule) -> str:
+    """dpkg's list: a line for each package with its state, its name, and after a tab what it provides."""
     if not shutil.which("dpkg-query"):
-        return []
+        return ""
     _code, printed, _errors = module.run_command(
-        ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n"]
+        ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\t${Provides}\n"]
     )
-    return installed(printed)
+    return str(printed)
 
 
 def installed(listed: str) -> list[str]:
     """Those of dpkg's list that are whole: one that is being configured, or removed but for its settings, isn't."""
-    return sorted({line.partition(" ")[2] for line in listed.splitlines() if line.startswith("installed ")})
+    return sorted({name for name, _provides in _whole(listed)})
+
+
+def provided(listed: str) -> list[str]:
+    """What they provide besides, without versions: libmagic1t64 is Debian 13's libmagic1."""
+    found = {one.split("(")[0].strip() for _name, provides in _whole(listed) for one in provides.split(",")}
+    return sorted(found - {""})
+
+
+def _whole(listed: str) -> Iterator[tuple[str, str]]:
+    for line in listed.splitlines():
+        state, _blank, rest = line.partition(" ")
+        if state == "installed":
+            name, _tab, provides = rest.partition("\t")
+            yield name, provides

@@ -15,6 +15,12 @@ options:
     description: What the host told, as the module M(uwsgi_flask.web.look) returns it; empty if it isn't known yet.
     type: dict
     default: {}
+  fleet:
+    description:
+      - What the hosts of this run told of their apps, by host. An app that left the host is removed only when it is
+        live on one that its key C(hosts) names.
+    type: dict
+    default: {}
   app:
     description: Name of the only app to deploy, or several as a list or with commas between them; empty for all.
     type: raw
@@ -50,12 +56,31 @@ plan:
       type: dict
       returned: success
     apps:
-      description: Of each app to be deployed C(app) (its settings and places), C(release) and C(site).
+      description:
+        - Of each app to be deployed C(app) (its settings and places), C(release), C(site) and C(hosts), all those that
+          serve it.
+      type: list
+      elements: dict
+      returned: success
+    hooked:
+      description: Of each of them with hooks, what is needed to decide who runs these.
+      type: list
+      elements: dict
+      returned: success
+    elsewhere:
+      description:
+        - Of each app that stays on the host, though its key C(hosts) doesn't place it there, C(name), its key
+          C(elsewhere), and C(hosts), those that shall serve it.
       type: list
       elements: dict
       returned: success
     absent:
       description: C(name) of each app that must not be there, and whether to C(purge) its data.
+      type: list
+      elements: dict
+      returned: success
+    packages:
+      description: Debian's packages that the host lacks, C(app), C(key) and C(package) of each.
       type: list
       elements: dict
       returned: success

@@ -36,6 +36,7 @@ options:
     elements: str
     default: []
   held_back: {description: "Apps whose release is refused, with the reason.", type: dict, default: {}}
+  held_back_at: {description: The step at which these are., type: str, default: before}
   apps:
     description: The releases, as the plan holds them; the action plugin adds their rendered files.
     type: list
@@ -70,6 +71,7 @@ needs_code: {description: Apps whose code must be sent first., type: list, eleme
 OPTIONS: dict[str, dict[str, Any]] = {
     "prepare_only": {"type": "list", "elements": "str", "default": []},
     "held_back": {"type": "dict", "default": {}},
+    "held_back_at": {"type": "str", "default": "before"},
     "apps": {"type": "list", "elements": "dict", "required": True},
     "fronts": {"type": "dict", "default": {}},
     "archives": {"type": "dict", "default": {}},
@@ -93,11 +95,12 @@ def main() -> None:
         lacking = [
             deploy.app.name
             for deploy in deploys
-            if deploy.app.name not in module.params["archives"] and deploy.placing.lacks_code()
+            if deploy.app.name not in {**module.params["archives"], **module.params["held_back"]}
+            and deploy.placing.lacks_code()
         ]
         diff = diff_of_all(deploys) if module._diff else []
         if module.check_mode:
-            results = [deploy.rehearse() for deploy in deploys]
+            results = [_rehearsal(deploy, module.params) for deploy in deploys]
         elif lacking and not module.params["archives_are_all"]:
             # The action plugin packs, sends and calls again: an unchanged release costs one call and no transfer.
             module.exit_json(changed=False, needs_code=lacking, apps=[])
@@ -106,10 +109,16 @@ def main() -> None:
     module.exit_json(changed=any(result["changed"] for result in results), apps=results, diff=diff)
 
 
+def _rehearsal(deploy: Deploy, given: dict[str, Any]) -> dict[str, Any]:
+    if deploy.app.name in given["held_back"]:
+        return deploy.rehearse_holding_back(given["held_back"][deploy.app.name], given["held_back_at"])
+    return deploy.rehearse()
+
+
 def _result(deploy: Deploy, given: dict[str, Any]) -> dict[str, Any]:
     name = deploy.app.name
     if name in given["held_back"]:
-        return deploy.hold_back(given["held_back"][name])
+        return deploy.hold_back(given["held_back"][name], given["held_back_at"])
     return deploy.run(until_live=name not in given["prepare_only"])
 
 

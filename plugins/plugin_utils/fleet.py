@@ -1,7 +1,9 @@
 """What is decided for all hosts of an app together: which hooks are owed, who runs them, and who may then go live.
 
-A hook is run once for the whole fleet. It is remembered by a key on the hosts, so an answer needs the memories of *all*
-hosts of the app, also of those outside this run. Every host waits for its end, and none goes live unless it ended well.
+A hook is run once for the whole fleet of an app: the hosts that serve it, `hosts` of each item. It is remembered by a
+key on these hosts, so an answer needs the memories of *all* of them, also of those outside this run. Every one of them
+waits for its end, and none goes live unless it ended well. A host that doesn't serve the app isn't asked, and what it
+remembers from earlier doesn't count: it may have been of another environment.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from typing import Any
 Items = Sequence[Mapping[str, Any]]
 # What a host remembers: {app: {"hooks": {"before": keys, "after": keys}}}, as the look tells it.
 Memory = Mapping[str, Mapping[str, Any]]
+# The same by host.
+Memories = Mapping[str, Memory]
 
 # A release that can go live on a host.
 PREPARED = ("prepared",)
@@ -19,16 +23,30 @@ PREPARED = ("prepared",)
 LIVE = ("live", "mended", "unchanged")
 
 
-def owing(items: Items, memories: Iterable[Memory], steps: Sequence[str] = ("before", "after")) -> list[str]:
-    """Names of the apps with hooks that none of these hosts remembers."""
-    known = list(memories)
-    return [item["app"]["name"] for item in items if any(_owes(item, step, known) for step in steps)]
+def owing(items: Items, memories: Memories, steps: Sequence[str] = ("before", "after")) -> list[str]:
+    """Names of the apps with hooks that none of their hosts remembers, as far as it is known."""
+    return [item["app"]["name"] for item in items if any(_owes(item, step, memories) for step in steps)]
 
 
-def _owes(item: Mapping[str, Any], step: str, memories: Sequence[Memory]) -> bool:
+def _owes(item: Mapping[str, Any], step: str, memories: Memories) -> bool:
     hooks, name = item["release"]["hooks"], item["app"]["name"]
-    done = [key for memory in memories for key in memory.get(name, {}).get("hooks", {}).get(step, [])]
+    known = [memories[host].get(name, {}) for host in item["hosts"] if host in memories]
+    done = [key for memory in known for key in memory.get("hooks", {}).get(step, [])]
     return bool(hooks[step]) and hooks["key"] not in done
+
+
+def outsiders(items: Items, memories: Memories, playing: Sequence[str]) -> list[str]:
+    """Hosts outside this run whose memories matter: they serve an app of which nobody here remembers the hooks.
+
+    `items` are those of all hosts of the run, which needn't have the same apps.
+    """
+    asked = [host for item in items if owing([item], memories) for host in item["hosts"] if host not in playing]
+    return list(dict.fromkeys(asked))
+
+
+def memories(hosts: Sequence[str], answers: Iterable[Mapping[str, Any]]) -> dict[str, Memory]:
+    """What hosts have answered, by host; `answers` are those of `hosts`, in their order."""
+    return {host: answer["look"]["apps"] for host, answer in zip(hosts, answers, strict=True) if "look" in answer}
 
 
 def leader(app: str, results: Mapping[str, Mapping[str, Any]], states: Sequence[str]) -> str:
@@ -74,20 +92,21 @@ def held_back(
 
 
 def unasked(
-    names: Sequence[str], hosts: Sequence[str], answers: Iterable[Mapping[str, Any]], choice: str
+    items: Items, names: Sequence[str], hosts: Sequence[str], answers: Iterable[Mapping[str, Any]], choice: str
 ) -> dict[str, str]:
-    """Apps that are held back because a host can't be asked whether their hooks have been run, with the reason.
+    """Those of `names` that are held back because a host of theirs can't be asked whether their hooks have been run.
 
-    `answers` are those of `hosts`, in their order; `choice` is "run" or "skip" where a person has decided.
+    With the reason. `answers` are those of `hosts`, in their order; `choice` is "run" or "skip" where a person has
+    decided.
     """
-    silent = [host for host, answer in zip(hosts, answers, strict=True) if "look" not in answer]
-    if not silent or choice in ("run", "skip"):
-        return {}
-    reason = (
-        f"{', '.join(silent)} can't be asked whether the hooks of this release have been run: "
+    mute = [host for host, answer in zip(hosts, answers, strict=True) if "look" not in answer]
+    silent = {item["app"]["name"]: [host for host in mute if host in item["hosts"]] for item in items}
+    return {
+        name: f"{', '.join(silent[name])} can't be asked whether the hooks of this release have been run: "
         "say -e hooks=run to run them now, or -e hooks=skip if they have been"
-    )
-    return dict.fromkeys(names, reason)
+        for name in names
+        if silent[name] and choice not in ("run", "skip")
+    }
 
 
 def proven_twice(names: Mapping[str, Sequence[str]]) -> list[str]:

@@ -6,7 +6,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS, Defaults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import (
+    Inventory,
+    named_by,
+    placed_elsewhere,
+)
 
 DEPLOY = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "CAUSE")
 STATUS = (
@@ -15,11 +21,18 @@ STATUS = (
 )  # fmt: skip
 # A certificate that is valid for fewer deserves a warning.
 FEW_DAYS = 20
-BAD_RESULTS = ("refused", "failed")
+# Of each app that is on a host where it isn't placed, `name`, its key `elsewhere`, and `hosts`, which shall serve it.
+Misplaced = Sequence[Mapping[str, Any]]
+BAD_RESULTS = ("refused", "failed", "would be refused")
 
 
-def deploy_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """What became of each app on each host; `results` are lists of the module `release` by host."""
+def deploy_table(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], elsewhere: Mapping[str, Misplaced] | None = None
+) -> str:
+    """What became of each app on each host; `results` are lists of the module `release` by host.
+
+    `elsewhere` are, by host, apps that are still there though they are placed elsewhere.
+    """
     rows = [
         (
             host, one["app"], one["before"] or "none", one["now"] or "none", one["result"],
@@ -28,7 +41,28 @@ def deploy_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         for host, every in results.items()
         for one in every
     ]  # fmt: skip
-    return "\n".join(_table(DEPLOY, rows)) if rows else "There are no apps to serve."
+    table = _table(DEPLOY, rows) if rows else ["There are no apps to serve."]
+    return "\n".join([*table, *_misplaced(elsewhere or {})])
+
+
+def _misplaced(elsewhere: Mapping[str, Misplaced]) -> list[str]:
+    """A line for each app that is on hosts where it isn't placed."""
+    hosts: dict[str, list[str]] = {}
+    apps = {one["name"]: one for every in elsewhere.values() for one in every}
+    for host, every in elsewhere.items():
+        for one in every:
+            hosts.setdefault(one["name"], []).append(host)
+    return [
+        f"{name} is still on {', '.join(on)}, where its 'hosts' doesn't place it: {_fate(apps[name], on)}"
+        for name, on in hosts.items()
+    ]
+
+
+def _fate(app: Mapping[str, Any], hosts: Sequence[str]) -> str:
+    if app["elsewhere"] == "remove":
+        return f"the next run in which it is live on {' or '.join(app['hosts'])} removes it"
+    limit = f"-e app={app['name']} --limit {','.join(hosts)}"
+    return f"it serves on there; to remove it, give it 'elsewhere: remove', or run teardown.yml {limit}"
 
 
 def faults(results: Sequence[Mapping[str, Any]]) -> str:
@@ -51,6 +85,7 @@ def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str,
             "failed_certificates": host["nginx_reported"]["failed_certificates"],
             "failed_renewals": host["nginx_reported"]["failed_renewals"],
             "unmanaged": _unmanaged(host),
+            "elsewhere": _elsewhere(host),
         }
         for host in reached
     }
@@ -64,8 +99,22 @@ def _unmanaged(host: Mapping[str, Any]) -> list[str]:
     return [app["app"] for app in host["reported"]["apps"] if app["app"] not in named]
 
 
+def _elsewhere(host: Mapping[str, Any]) -> Misplaced:
+    """Apps of a host that its web_apps places on others alone."""
+    shared = host.get(DEFAULTS, {})
+    defaults = Defaults(shared if isinstance(shared, Mapping) else {})
+    items = [defaults.with_own(item) for item in items_of(host.get("web_apps"), [])]
+    inventory = Inventory(host["inventory_hostname"], host.get("groups", {}))
+    there = [app["app"] for app in host["reported"]["apps"]]
+    return [
+        {"name": it["name"], "elsewhere": it.get("elsewhere", "report"), "hosts": inventory.serving(named_by(it))}
+        for it in placed_elsewhere(items, inventory)
+        if it.get("name") in there
+    ]
+
+
 def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
-    """The whole report. `hosts` holds for each host `apps`, `unmanaged` and `nginx` (what differs there).
+    """The whole report. `hosts` holds for each host `apps`, `unmanaged`, `elsewhere` and `nginx` (what differs there).
 
     `form` is "table" or "json"; the JSON is one line.
     """
@@ -84,6 +133,7 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
                 "failed_certificates": said["failed_certificates"],
                 "failed_renewals": said["failed_renewals"],
                 "unmanaged": said["unmanaged"],
+                "elsewhere": [one["name"] for one in said["elsewhere"]],
             }
             for host, said in hosts.items()
         ]
@@ -142,7 +192,7 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         lines += [
             f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]
         ]
-    return lines
+    return [*lines, *_misplaced({host: said["elsewhere"] for host, said in hosts.items()})]
 
 
 def _certificate(one: Mapping[str, Any]) -> str:

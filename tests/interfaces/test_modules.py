@@ -18,7 +18,7 @@ MODULES = sorted(PROJECT.glob("plugins/modules/*.py"))
 # What the controller's half keeps to itself.
 KEPT = {
     "nginx_config": {"sites", "web", "terms", "templates"},
-    "plan": {"host", "app", "restart", "refresh"},
+    "plan": {"host", "fleet", "app", "restart", "refresh"},
     "print": {"text"},
     "release": {"templates", "web", "known"},
     "settings": {"app", "restart", "refresh"},

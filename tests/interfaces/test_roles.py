@@ -113,8 +113,7 @@ def test_a_misspelt_key_of_an_item_is_refused(role: str) -> None:
     """A list of dictionaries says which keys these have. What is in an app or a release is the plan's affair: no role
     lists its keys again."""
     for name, option in _described(options(role)):
-        is_plain = name == "flask_app_memories"
-        assert (option.get("elements") == "dict") <= ("options" in option or is_plain), name
+        assert (option.get("elements") == "dict") <= ("options" in option), name
 
 
 @by_role

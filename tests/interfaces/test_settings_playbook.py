@@ -342,6 +342,52 @@ def test_a_name_that_no_app_has_is_refused(clone: Clone, workshop: Workshop) -> 
     ]
 
 
+# --- Where an app is served ---------------------------------------------------------------------------------------
+
+
+def placed(clone: Clone, workshop: Workshop, **wiki: Any) -> None:
+    """The shop is everywhere, the wiki where `wiki` says; each host has a number of processes of its own."""
+    hosts = {name: {"web_http_port": port, "wanted": port - 8000} for name, port in PORTS.items()}
+    second = app(name="wiki", server_names=["wiki.test"], processes="{{ wanted }}", **wiki)
+    given = settings(workshop, app(before_live=["migrate"]), second)
+    clone.hosts(hosts, vars=given, children={"staging": {"hosts": {"three": {}}}})
+
+
+PORTS = {"one": 8001, "two": 8002, "three": 8003}
+
+
+def plans(clone: Clone, *words: str) -> dict[str, Any]:
+    """The plan of each host of a run."""
+    ended = clone.run("show.yml", *words)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    shown = [json.loads(line.removeprefix("PLAN ")) for line in ended.stdout.splitlines() if line.startswith("PLAN ")]
+    by_port = {plan["web"]["http_port"]: plan for plan in shown}
+    return {name: by_port[port] for name, port in PORTS.items() if port in by_port}
+
+
+def test_an_app_is_served_by_the_hosts_and_groups_that_it_names(clone: Clone, workshop: Workshop) -> None:
+    placed(clone, workshop, hosts=["one", "staging"])
+    made = plans(clone)
+    assert {name: names(plan) for name, plan in made.items()} == {
+        "one": ["shop", "wiki"],
+        "two": ["shop"],
+        "three": ["shop", "wiki"],
+    }
+    assert {name: made[name]["apps"][1]["app"]["processes"] for name in ("one", "three")} == {"one": 1, "three": 3}
+    # A run for some hosts knows of all that serve it.
+    for words in ([], ["--limit", "one"]):
+        shop, wiki = plans(clone, *words)["one"]["apps"]
+        assert (sorted(shop["hosts"]), sorted(wiki["hosts"])) == (["one", "three", "two"], ["one", "three"])
+
+
+def test_a_host_that_there_isnt_is_refused_once_for_all_of_them(clone: Clone, workshop: Workshop) -> None:
+    placed(clone, workshop, hosts=["one", "stagin"])
+    known = "Known hosts and groups: all, one, staging, three, two, ungrouped, web"
+    told = "'stagin' is neither a host nor a group of the inventory; did you mean 'staging'?"
+    for words in ([], ["--limit", "two"]):
+        assert clone.refused("settings.yml", *words) == [f"web_apps: 'wiki' has 'hosts': {told} {known}"]
+
+
 # --- Every playbook -----------------------------------------------------------------------------------------------
 
 

@@ -57,7 +57,7 @@ class Fleet(RuleBasedStateMachine):
         # Where somebody saw to it that a boot won't bring the app back.
         self.disabled: set[tuple[str, str]] = set()
         # What lets a hook be run a second time.
-        self.was_cut = self.was_withdrawn = False
+        self.was_cut = self.was_withdrawn = self.was_moved = False
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -92,6 +92,12 @@ class Fleet(RuleBasedStateMachine):
         if is_bad:
             for machine in self.world.hosts.values():
                 machine.failing_hooks.add(self.world.settings[app].before)
+
+    @rule(app=AN_APP, hosts=st.sampled_from([(), ("one",), ("two",)]))
+    def place(self, app: str, hosts: tuple[str, ...]) -> None:
+        """From now on the app is served on these hosts alone. Where it is already, it serves on."""
+        self.was_moved = True
+        self.world.settings[app].hosts = hosts
 
     def _let_be_ill(self, app: str, ill: str) -> None:
         for host, machine in self.world.hosts.items():
@@ -244,11 +250,11 @@ class Fleet(RuleBasedStateMachine):
 
     @invariant()
     def a_hook_that_ended_well_is_not_run_again(self) -> None:
-        """Not on any host, unless the release was withdrawn meanwhile, or the run was cut off after the hook."""
+        """Not on any host, unless the release was withdrawn or the app moved meanwhile, or the run was cut off."""
         for app in APPS:
             run = [unit for machine in self.world.hosts.values() for unit in machine.hooks_run if unit.startswith(app)]
             again = {unit for unit in run if run.count(unit) > 1}
-            assert not again or self.was_cut or self.was_withdrawn, again
+            assert not again or self.was_cut or self.was_withdrawn or self.was_moved, again
 
     # --- Small things -------------------------------------------------------------------------------------------
 

@@ -101,3 +101,78 @@ def test_a_failing_after_leaves_the_release_live(world: World) -> None:
     world.settings["shop"].before = ""
     results = world.site()
     assert results["one"]["shop"]["result"] == "live"
+
+
+# --- Apps that not every host serves --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def placed(tmp_path: Path) -> World:
+    """Three hosts; the shop is live on two of them, and the first has another app alone. A release with hooks comes."""
+    made = World(tmp_path, hosts=["one", "two", "three"], apps=["wiki", "shop"])
+    made.settings["shop"].hosts = ("two", "three")
+    made.settings["wiki"].hosts = ("one",)
+    made.site()
+    made.settings["shop"].code = 1
+    made.settings["shop"].before, made.settings["shop"].after = "migrate", "tell"
+    return made
+
+
+def hooks_by_host(world: World) -> dict[str, list[str]]:
+    return {host: run_on(machine) for host, machine in world.hosts.items()}
+
+
+def test_the_first_host_that_serves_it_leads(placed: World) -> None:
+    results = placed.site()
+    assert {host: {app: told["result"] for app, told in one.items()} for host, one in results.items()} == {
+        "one": {"wiki": "unchanged"},
+        "two": {"shop": "live"},
+        "three": {"shop": "live"},
+    }
+    assert hooks_by_host(placed) == {"one": [], "two": ["before", "after"], "three": []}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "silent", "result", "ran"),
+    [
+        # One that doesn't serve it isn't asked, and so it may be silent.
+        (["two", "three"], ["one"], "live", ["before", "after"]),
+        (["one", "two", "three"], [], "live", ["before", "after"]),
+        # One that serves it is, also where the first host of the run knows nothing of the app.
+        (["two"], ["three"], "refused", []),
+        (["one", "two"], ["three"], "refused", []),
+        (["one", "two"], ["one"], "live", ["before", "after"]),
+    ],
+)
+def test_only_hosts_that_serve_it_are_asked(
+    placed: World, hosts: list[str], silent: list[str], result: str, ran: list[str]
+) -> None:
+    assert placed.site(hosts=hosts, silent=silent)["two"]["shop"]["result"] == result
+    assert hooks_by_host(placed) == {"one": [], "two": ran, "three": []}
+
+
+def test_a_host_that_serves_it_is_asked_though_the_first_of_the_run_doesnt(placed: World) -> None:
+    placed.site(hosts=["three"])
+    assert placed.site(hosts=["one", "two"])["two"]["shop"]["result"] == "live"
+    assert hooks_by_host(placed) == {"one": [], "two": [], "three": ["before", "after"]}
+
+
+def test_a_silent_host_holds_back_only_what_it_serves(placed: World) -> None:
+    placed.settings["wiki"].hosts = ("one", "two")
+    placed.settings["wiki"].code, placed.settings["wiki"].before = 1, "migrate the wiki"
+    results = placed.site(hosts=["one", "two"], silent=["three"])
+    assert (results["one"]["wiki"]["result"], results["two"]["wiki"]["result"]) == ("live", "live")
+    assert results["two"]["shop"]["result"] == "refused"
+
+
+def test_what_a_host_remembers_that_served_it_once_doesnt_count(placed: World) -> None:
+    """The host may be of another environment, and have migrated another database."""
+    placed.settings["shop"].hosts = ("two",)
+    placed.site()
+    placed.settings["shop"].hosts = ("three",)
+    results = placed.site()
+    assert "shop" not in results["two"]
+    assert results["three"]["shop"]["result"] == "live"
+    assert hooks_by_host(placed) == {"one": [], "two": ["before", "after"], "three": ["before", "after"]}
+    # Where it was it serves on.
+    assert placed.visits()["two", "shop"] == 200

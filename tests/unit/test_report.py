@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.status import status_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import (
     certificate_faults,
+    deploy_table,
     status_of_hosts,
     status_report,
 )
@@ -132,3 +133,49 @@ def test_a_run_ends_with_a_line_for_each_of_them() -> None:
         "shop: couldn't get its certificate: no address",
         "wiki: couldn't get its certificate: too many",
     ]
+
+
+# --- Apps that are still where they aren't placed any more ----------------------------------------------------------
+
+GROUPS = {"web": ["one", "two"], "staging": ["two"]}
+
+
+@pytest.mark.parametrize(
+    ("variables", "reported"),
+    [
+        ({"web_apps": [{"name": "shop"}]}, []),
+        ({"web_apps": [{"name": "shop", "hosts": ["one"]}]}, []),
+        ({"web_apps": [{"name": "shop", "hosts": ["staging"]}]}, ["shop"]),
+        ({"web_apps": [{"name": "shop", "hosts": ["staging"], "elsewhere": "remove"}]}, ["shop"]),
+        ({"web_apps": [{"name": "shop"}], "web_app_defaults": {"hosts": ["two"]}}, ["shop"]),
+        ({"web_apps": [{"name": "shop", "hosts": ["one"]}], "web_app_defaults": {"hosts": ["two"]}}, []),
+        ({"web_apps": [{"name": "shop", "hosts": ["two"], "state": "absent"}]}, []),
+        ({"web_apps": [{"name": "wiki", "hosts": ["two"]}]}, []),
+        # What settings.yml would refuse must not keep anybody from a report.
+        ({"web_apps": [{"name": "shop", "hosts": "two"}], "web_app_defaults": 3}, []),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_status_tells_what_is_placed_elsewhere(
+    host: dict[str, Any], variables: dict[str, Any], reported: list[str]
+) -> None:
+    told = status_of_hosts([{**host, "groups": GROUPS, **variables}])
+    assert [one["name"] for one in told["one"]["elsewhere"]] == reported
+    assert json.loads(status_report(told, "json"))["hosts"][0]["elsewhere"] == reported
+    said = "shop is still on one, where its 'hosts' doesn't place it: "
+    assert [line.startswith(said) for line in status_report(told).splitlines()].count(True) == len(reported)
+
+
+def test_a_run_ends_with_a_line_for_each_app_wherever_it_is() -> None:
+    result = {"app": "shop", "before": "", "now": "0" * 12, "result": "live"}
+    wiki = {"name": "wiki", "elsewhere": "report", "hosts": ["four"]}
+    blog = {"name": "blog", "elsewhere": "remove", "hosts": ["four", "five"]}
+    table = deploy_table({"one": [result], "two": []}, {"one": [wiki], "two": [wiki, blog], "three": []})
+    remedy = "give it 'elsewhere: remove', or run teardown.yml -e app=wiki --limit one,two"
+    later = "the next run in which it is live on four or five removes it"
+    assert table.splitlines()[2:] == [
+        f"wiki is still on one, two, where its 'hosts' doesn't place it: it serves on there; to remove it, {remedy}",
+        f"blog is still on two, where its 'hosts' doesn't place it: {later}",
+    ]
+    assert deploy_table({"one": []}, {"one": []}) == "There are no apps to serve."

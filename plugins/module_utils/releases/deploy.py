@@ -64,10 +64,16 @@ class Deploy:
         done = "unchanged" if not changed else "mended" if self.before == self.wanted.id else "live"
         return self._result(done if until_live else "prepared", changed)
 
-    def hold_back(self, reason: str) -> Result:
-        """Refuse a release that was placed, because its hooks didn't end well."""
+    def hold_back(self, reason: str, step: str = BEFORE) -> Result:
+        """Refuse a release for what isn't in it: its hooks didn't end well, or it lacks packages of the system."""
         cause, _newline, evidence = reason.partition("\n")
-        return self._refused(Refused(BEFORE, cause, evidence))
+        return self._refused(Refused(step, cause, evidence))
+
+    def rehearse_holding_back(self, reason: str, step: str) -> Result:
+        """What a run would do with a release that is held back. Changes nothing."""
+        cause = reason.partition("\n")[0]
+        message = f"{self.app.name}: would be refused at the step '{step}': {cause}"
+        return {**self._result("would be refused", False), "step": step, "cause": cause, "message": message}
 
     def rehearse(self) -> Result:
         """What a run would do. Changes nothing."""

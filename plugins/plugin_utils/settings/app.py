@@ -12,6 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
     variable_names,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import host_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     account,
     cpu_share,
@@ -101,6 +102,23 @@ class App(Code, Site):
     start_timeout: int = field(
         default=60,
         metadata=key(whole(1, 3600, "seconds"), "seconds after which a release that isn't well is refused"),
+    )
+    hosts: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            host_names,
+            "[where it is served](several-servers.md): hosts and groups of the inventory; everywhere if not given",
+            carried=False,
+        ),
+    )
+    elsewhere: str = field(
+        default="report",
+        metadata=key(
+            one_of("report", "remove"),
+            "what becomes of it on hosts where `hosts` no longer places it: it serves on and is reported, or is "
+            "removed without its data once it is live where it belongs",
+            carried=False,
+        ),
     )
     state: str = field(
         default="present",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import field
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import package_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
@@ -103,6 +104,22 @@ class Code:
     extras: list[str] = field(
         default_factory=list,
         metadata=key(extras, "extras of the `pyproject.toml` that are installed too"),
+    )
+    packages: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            package_names,
+            "[Debian's packages](dependencies.md#debians-packages) that the app needs while it runs: `[libmagic1]`",
+            carried=False,
+        ),
+    )
+    build_packages: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            package_names,
+            "those that are needed to build what pip installs: `[gcc, libpq-dev]`",
+            carried=False,
+        ),
     )
     static_folder: str = field(
         default="static",

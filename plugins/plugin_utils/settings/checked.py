@@ -38,7 +38,8 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
     items = items_of(given, problems)
     names = names_of(items)
     defaults = parse_defaults(request.variables.get(DEFAULTS, {}), problems)
-    found = [parse_app(defaults.with_own(item), number, problems) for number, item in enumerate(items, start=1)]
+    completed = [defaults.with_own(item) for item in items]
+    found = [parse_app(item, number, problems) for number, item in enumerate(completed, start=1)]
     known = [
         (app, wrong)
         for (app, wrong), item in zip(found, items, strict=True)
@@ -46,7 +47,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
     ]
     apps = [app for app, _wrong in known]
     wrong_keys = {app.name: wrong for app, wrong in known}
-    problems += clashes(items)
+    problems += clashes(completed, request.inventory)
     environments = {app.name: app.environment for app in apps}
     chosen = _chosen("app", request.app, names, problems) or names
     gone = [app.name for app in apps if not app.is_present()]
@@ -60,6 +61,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
         apps=apps,
         secrets=secrets,
         base=request.base,
+        inventory=request.inventory,
         chosen=chosen,
         restarted=restarted,
         read=request.read,

@@ -44,6 +44,8 @@ def faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Iter
         for fault in _app_faults(settings, app, settings.refused | wrong_keys[app.name]):
             yield f"web_apps: '{app.name}' {fault}"
     for app in settings.apps:
+        if app.is_present():
+            yield from (f"web_apps: '{app.name}' has 'hosts': {it}" for it in settings.inventory.faults(app.hosts))
         if len(longest := _longest_socket(settings.layout(app, {}))) > SOCKET_PATH_BYTES:
             yield (
                 f"web_apps: '{app.name}' has a name too long for a socket: "

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import names_only
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import is_required
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory, named_by
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown, shown_name
 
@@ -81,9 +82,20 @@ def _missing(given: Mapping[str, Any]) -> Iterator[str]:
             yield f"is missing the key {name!r}: {field.metadata['means']}"
 
 
-def clashes(items: Given) -> Iterator[str]:
-    """Names that two apps claim. nginx only warns of a server name that appears twice, and serves one of them."""
-    owners: dict[str, tuple[str, str]] = {}
+class Claim(NamedTuple):
+    """A host name that an app has: in which key, and on which `hosts`."""
+
+    app: str
+    key: str
+    hosts: list[str]
+
+
+def clashes(items: Given, inventory: Inventory) -> Iterator[str]:
+    """Names that two apps claim. nginx only warns of a server name that appears twice, and serves one of them.
+
+    On hosts of their own, two apps may have the same host name.
+    """
+    claims: dict[str, list[Claim]] = {}
     names: set[str] = set()
     for item in items:
         name = item.get("name")
@@ -93,14 +105,18 @@ def clashes(items: Given) -> Iterator[str]:
             yield f"web_apps: the name {shown_name(name)} appears twice; each app needs a name of its own"
         names.add(name)
         for key, server_name in _claimed(item):
-            owner, owners_key = owners.setdefault(str(server_name), (name, key))
-            if owner != name:
-                keys = f"'{key}'" if key == owners_key else f"'{key}' and '{owners_key}'"
+            claim = Claim(name, key, named_by(item))
+            earlier = claims.setdefault(str(server_name), [])
+            rivals = (one for one in earlier if one.app == name or inventory.share(one.hosts, claim.hosts))
+            rival = next(rivals, claim)
+            earlier.append(claim)
+            if rival.app != name:
+                keys = f"'{key}'" if key == rival.key else f"'{key}' and '{rival.key}'"
                 yield (
-                    f"web_apps: {shown_name(name)} and {shown_name(owner)} both have {shown_name(server_name)} in "
+                    f"web_apps: {shown_name(name)} and {shown_name(rival.app)} both have {shown_name(server_name)} in "
                     f"{keys}; a host name leads to one app"
                 )
-            elif key != owners_key:
+            elif key != rival.key:
                 yield (
                     f"web_apps: {shown_name(name)} has {shown_name(server_name)} in 'server_names' and in "
                     "'redirect_names'; keep one"

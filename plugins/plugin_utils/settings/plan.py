@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import lacking_packages
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import (
     version_in,
     wheel_of,
@@ -38,22 +39,40 @@ NGINX_WAITS_LONGER = 5
 SYSTEMD_WAITS_LONGER = 15
 
 # Settings of an app that are no business of templates: `environments` has the one, the release the other.
-APART = ("environment", "source", "ref", "source_key", "sha256", "exclude")
+APART = ("environment", "source", "ref", "source_key", "sha256", "exclude", "hosts", "elsewhere")
 
 
-def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str, Any]:
+def plan(
+    request: Request, host: Mapping[str, Any], templates: str, fleet: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
     """All that is done on one host, plain values only. Raises BadSettings.
 
     `host` is what the module `look` tells, {} if it isn't known yet; `templates` the folder of the app server's
-    templates, which are part of a release.
+    templates, which are part of a release. `fleet` has the `apps` that the hosts of this run have told, by host.
     """
     settings, problems = parse(request)
     if problems:
         raise BadSettings(problems)
+    left = [app for app in settings.elsewhere() if app.name in host.get("apps", {})]
+    removed = [app for app in left if app.elsewhere == "remove" and _is_live(settings, app, fleet or {})]
+    items = list(_items(settings, host, code_files(templates, by_gitignore=False)))
     return {
         "web": settings.agreement.plain(),
-        "apps": list(_items(settings, host, code_files(templates, by_gitignore=False))),
-        "absent": [{"name": app.name, "purge": app.purge} for app in settings.absent()],
+        "apps": items,
+        # What other hosts must know of those with hooks.
+        "hooked": [
+            _hooked(item) for item in items if item["release"]["hooks"]["before"] or item["release"]["hooks"]["after"]
+        ],
+        # What only left this host keeps its data.
+        "absent": [
+            *({"name": app.name, "purge": app.purge} for app in settings.absent()),
+            *({"name": app.name, "purge": False} for app in removed),
+        ],
+        "elsewhere": [
+            {"name": app.name, "elsewhere": app.elsewhere, "hosts": settings.inventory.serving(app.hosts)}
+            for app in left
+            if app not in removed
+        ],
         # Apart from the rest, so that no task prints an item that holds a secret.
         "environments": {app.name: app.environment for app in settings.present()},
         "secrets": {app.name: settings.secrets.get(app.name, {}) for app in settings.present()},
@@ -64,10 +83,28 @@ def plan(request: Request, host: Mapping[str, Any], templates: str) -> dict[str,
             for chain, key in [settings.certificate(app)]
         },
         "accounts": missing_accounts((_layout(settings, app, host) for app in settings.present()), host),
+        "packages": lacking_packages(items, host),
         "build_environment": settings.agreement.build_environment,
         "acme": _terms(settings),
         "by": deployed_by(),
     }
+
+
+def _hooked(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "app": {"name": item["app"]["name"]},
+        "release": {"hooks": item["release"]["hooks"]},
+        "hosts": item["hosts"],
+    }
+
+
+def _is_live(settings: Settings, app: App, fleet: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an app is live on one of the hosts that shall serve it, as far as they have told.
+
+    What serves is removed only for a successor.
+    """
+    told = [fleet[host].get(app.name, {}) for host in settings.inventory.serving(app.hosts) if host in fleet]
+    return any(known.get("live") for known in told)
 
 
 def _terms(settings: Settings) -> dict[str, Any]:
@@ -112,6 +149,7 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             "is_waiting": False,
         }
         yield {
+            "hosts": settings.inventory.serving(app.hosts),
             "app": {**values, **_layout(settings, app, host).describe()},
             "release": release,
             "site": {

@@ -21,6 +21,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
     items_of,
     names_of,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import notices
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
 
@@ -38,13 +39,14 @@ class Request:
     """What is asked for: variables by their full names, and names of apps as `-e app=…`, `-e restart=…` and
     `-e refresh=…` give them.
 
-    A relative path starts from `base`. `looked_at` says where web_apps could have been set. `read` gives a file's
-    content, decrypted if it is vaulted, and raises OSError. `memory` is the folder where this run remembers what it has
-    settled; with `is_check` it changes nothing of the project.
+    A relative path starts from `base`. `inventory` tells whose variables these are. `looked_at` says where web_apps
+    could have been set. `read` gives a file's content, decrypted if it is vaulted, and raises OSError. `memory` is the
+    folder where this run remembers what it has settled; with `is_check` it changes nothing of the project.
     """
 
     variables: Mapping[str, Any]
     base: str
+    inventory: Inventory = dataclasses.field(default_factory=Inventory)
     memory: Path = dataclasses.field(default_factory=memory_of_this_run)
     app: Any = ""
     restart: Any = ""
@@ -70,6 +72,7 @@ class Settings:
     apps: list[App]
     secrets: dict[str, dict[str, str]]
     base: str
+    inventory: Inventory
     chosen: list[str]
     restarted: list[str]
     read: Callable[[Path], bytes]
@@ -112,10 +115,18 @@ class Settings:
         return self.read(path)
 
     def present(self) -> list[App]:
-        return [app for app in self.apps if app.name in self.chosen and app.is_present()]
+        """Those that this host serves."""
+        return [app for app in self._wanted() if self.inventory.places(app.hosts)]
+
+    def elsewhere(self) -> list[App]:
+        """Those that other hosts serve alone."""
+        return [app for app in self._wanted() if not self.inventory.places(app.hosts)]
 
     def absent(self) -> list[App]:
         return [app for app in self.apps if app.name in self.chosen and not app.is_present()]
+
+    def _wanted(self) -> list[App]:
+        return [app for app in self.apps if app.name in self.chosen and app.is_present()]
 
     def proven_here(self) -> list[str]:
         """Names for which a CA asks this host; none while it isn't known how."""

@@ -21,6 +21,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
     secrets_variables,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import STAGING
 
@@ -85,6 +86,7 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
     return Request(
         variables=values,
         base=str(task_vars["playbook_dir"]),
+        inventory=Inventory(str(task_vars.get("inventory_hostname", "")), plain(task_vars.get("groups") or {})),
         is_check=bool(task_vars.get("ansible_check_mode")),
         looked_at=looked_at(task_vars),
         read=read,

@@ -59,6 +59,9 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "health_path": "/",
     "health_successes": 1,
     "keep_releases": 9,
+    "packages": ["libmagic1"],
+    "build_packages": ["gcc"],
+    "elsewhere": "remove",
     "purge": True,
 }
 # The same of what the roles agree on.
@@ -125,9 +128,9 @@ def test_others_dont(workshop: Workshop, key: str) -> None:
 def test_of_every_key_it_is_known_which_it_is() -> None:
     # Those that need `tls` beside them, or another kind of source, are tried with it.
     elsewhere = ["hsts", "tls_certificate", "tls_key", "ref", "source_key", "sha256"]
-    # And these in the tests of what an app installs.
-    installed = ["extras", "package"]
-    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, *installed, "state"]) == sorted(meanings(App))
+    # And these in the tests of what an app installs, and of where it is served.
+    apart = ["extras", "package", "hosts"]
+    assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, *apart, "state"]) == sorted(meanings(App))
     assert sorted([*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE]) == sorted(meanings(Agreement))
 
 
@@ -205,7 +208,7 @@ def test_so_do_secrets_pythons_minor_version_and_a_serial(workshop: Workshop, ci
 @pytest.mark.parametrize(
     "host",
     [
-        {"packages": ["nginx"], "users": ["www"], "somaxconn": 128},
+        {"packages": ["nginx"], "provided": ["httpd"], "users": ["www"], "somaxconn": 128},
         {"apps": {"wiki": {"serial": 7, "renew": ["a reason"]}}},
         {"apps": {"shop": {"serial": 0, "renew": [], "releases": ["0" * 12], "live": "0" * 12, "longest_timeout": 99}}},
     ],
