@@ -31,6 +31,7 @@ class Settings:
     requirements: int = 0
     before: str = ""
     after: str = ""
+    workers: tuple[str, ...] = ()
     keep: int = 3
 
 
@@ -65,6 +66,7 @@ class World:
             serial += 1
         version = digest(app, settings.code, settings.requirements)
         layout = self.hosts[host].app(app).release(self.id_of(host, app, serial))
+        layout = dataclasses.replace(layout, workers=settings.workers)
         key = digest(version, settings.before, settings.after)
         archive, listed = archive_of(
             self.folder / "packed" / app,
@@ -83,6 +85,10 @@ class World:
             "wheels": [],
             "check": "true",
             "stop_timeout": 45,
+            "workers": {
+                name: {"name": name, "kind": kind, "command": f"work at {name}"}
+                for name, kind in layout.workers_by_name()
+            },
             "gate": {"path": "/health", "successes": 2, "deadline": 3.0},
             "drain": 1.0,
             "keep": settings.keep,
@@ -108,7 +114,8 @@ class World:
 
     def id_of(self, host: str, app: str, serial: int) -> str:
         settings = self.settings[app]
-        return digest(digest(app, settings.code, settings.requirements), settings.before, settings.after, serial)
+        version = digest(app, settings.code, settings.requirements)
+        return digest(version, settings.before, settings.after, settings.workers, serial)
 
     def deploy_of(self, host: str, item: dict[str, Any]) -> Deploy:
         machine = self.hosts[host]

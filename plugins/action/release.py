@@ -85,9 +85,13 @@ def texts(renderer: Renderer, item: dict[str, Any], web: dict[str, Any]) -> dict
 
 
 def _units(renderer: Renderer, variables: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    workers = {worker["kind"]: worker for worker in variables["release"]["workers"].values()}
     for kind in variables["release"]["unit_names"]:
-        template = "step.j2" if kind in STEPS else f"{kind}.j2"
-        yield kind, renderer.text(template, step=kind, **variables)
+        if kind in workers:
+            yield kind, renderer.text("worker.j2", worker=workers[kind], **variables)
+        else:
+            template = "step.j2" if kind in STEPS else f"{kind}.j2"
+            yield kind, renderer.text(template, step=kind, **variables)
 
 
 def _without_source(item: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,8 @@ SOCKET_LINK = "socket"
 CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
 # What serves, in the order in which it is started. All of it hangs on the release's target.
 PARTS = ("socket", "service")
+# What a worker's kind begins with: "worker-mail" is that of the worker `mail`.
+WORKER = "worker-"
 
 
 class Described:
@@ -36,10 +38,11 @@ class Described:
 
 @dataclasses.dataclass(frozen=True)
 class ReleaseLayout(Described):
-    """The places of one release of an app."""
+    """The places of one release of an app. `workers` are the names of what works beside what serves."""
 
     app: AppLayout
     id: str
+    workers: tuple[str, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -140,18 +143,45 @@ class ReleaseLayout(Described):
         return self.steps / step
 
     def unit(self, kind: str) -> str:
-        """The name of a unit: "target", one of PARTS, or one of STEPS."""
-        return f"{self.app.name}@{self.id}-{kind}.service" if kind in STEPS else f"{self.app.name}@{self.id}.{kind}"
+        """The name of a unit: "target", one of PARTS, one of STEPS, or a worker's kind."""
+        is_extra = kind in STEPS or kind.startswith(WORKER)
+        return f"{self.app.name}@{self.id}-{kind}.service" if is_extra else f"{self.app.name}@{self.id}.{kind}"
+
+    def is_worker(self, unit: str) -> bool:
+        """Whether a unit is one of the release's workers, be it still one of today's or not."""
+        return unit.startswith(f"{self.app.name}@{self.id}-{WORKER}")
+
+    def workers_by_name(self) -> list[tuple[str, str]]:
+        """Each worker with its kind."""
+        return [(name, f"{WORKER}{name}") for name in self.workers]
+
+    @property
+    def worker_kinds(self) -> list[str]:
+        return [kind for _name, kind in self.workers_by_name()]
+
+    @property
+    def worker_units(self) -> list[str]:
+        return [self.unit(kind) for kind in self.worker_kinds]
 
     @property
     def unit_names(self) -> dict[str, str]:
         """Every unit of the release by its kind."""
-        return {kind: self.unit(kind) for kind in ("target", *PARTS, *STEPS)}
+        return {kind: self.unit(kind) for kind in ("target", *PARTS, *STEPS, *self.worker_kinds)}
+
+    @property
+    def parts(self) -> list[str]:
+        """The units that answer requests."""
+        return [self.unit(part) for part in PARTS]
 
     @property
     def serving(self) -> list[str]:
-        """The units that run while the release serves, the target last."""
-        return [*(self.unit(part) for part in PARTS), self.target]
+        """The units without which nobody is served, the target last."""
+        return [*self.parts, self.target]
+
+    @property
+    def running(self) -> list[str]:
+        """The units that run while the release is live."""
+        return [*self.serving, *self.worker_units]
 
     def unit_file(self, kind: str) -> Path:
         return self.app.units / self.unit(kind)

@@ -258,6 +258,7 @@ HANDED = {
     "site",
     "web",
     "step",
+    "worker",
     "logs",
     "probe_socket",
     "probe_directory",
@@ -280,9 +281,9 @@ def test_a_template_uses_only_what_it_is_given(path: Path, jinja: Environment) -
 
 @by_template
 def test_a_template_asks_only_for_what_the_plan_holds(path: Path, jinja: Environment, workshop: Workshop) -> None:
-    plan = workshop.plan(app())
+    plan = workshop.plan(app(workers={"mail": "work"}))
     (item,) = plan["apps"]
-    given = {**item, "web": plan["web"]}
+    given = {**item, "web": plan["web"], "worker": item["release"]["workers"]["mail"]}
     for node in jinja.parse(path.read_text()).find_all(nodes.Getattr):
         chain = _chain(node)
         known = given[chain[0]]

@@ -24,6 +24,7 @@ WORKERS = {"busy": 0, "idle": 2, "requests": 4}
 def host(tmp_path: Any) -> dict[str, Any]:
     """The variables of a host with one app, after status.yml has asked it."""
     world = World(tmp_path, hosts=["one"], apps=["shop"])
+    world.settings["shop"].workers = ("mail",)
     deploy(world)
     deploy(world)
     change(world, "sick")
@@ -124,3 +125,10 @@ def test_a_run_ends_with_a_line_for_each_of_them() -> None:
         "shop: couldn't get its certificate: no address",
         "wiki: couldn't get its certificate: too many",
     ]
+
+
+def test_workers_are_told(host: dict[str, Any]) -> None:
+    app = host["reported"]["apps"][0]
+    assert app["workers"] == {"mail": {"state": "active", "restarts": 0}}
+    app["workers"]["mail"]["restarts"] = 2
+    assert "  worker mail: active, restarted 2 times" in status_report(status_of_hosts([host])).splitlines()

@@ -6,6 +6,7 @@ Every decision about an app is made from what stands here, so a run that was cut
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -73,6 +74,12 @@ class Records:
     def described(self, release: str) -> dict[str, Any]:
         """What a release is made of; {} if that can't be read."""
         return read_json(self.layout.release(release).description)
+
+    def layout_of(self, release: str) -> ReleaseLayout:
+        """The places of a release that is on the host, its workers included."""
+        return dataclasses.replace(
+            self.layout.release(release), workers=tuple(self.described(release).get("workers", ()))
+        )
 
     def result(self, release: str) -> str:
         """GOOD, BAD, or "" for a release that was never proven nor refused."""

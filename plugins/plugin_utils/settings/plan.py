@@ -171,7 +171,8 @@ def _release(
     while known.get("renew") and made == known.get("live"):
         serial += 1
         made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
-    layout, wanted = settings.layout(app, known).release(made), entry_of(app.callable)
+    layout = dataclasses.replace(settings.layout(app, known).release(made), workers=tuple(app.workers))
+    wanted = entry_of(app.callable)
     return {
         **layout.describe(),
         "version": version,
@@ -187,6 +188,7 @@ def _release(
         "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},
         "chdir": str(layout.code / app.chdir),
         "check": import_check(layout, wanted),
+        "workers": {name: {"name": name, "kind": kind, **app.workers[name]} for name, kind in layout.workers_by_name()},
         "stop_timeout": app.request_timeout + SYSTEMD_WAITS_LONGER,
         "gate": {
             "path": f"{app.prefix}{app.health_path}",

@@ -1,0 +1,24 @@
+"""What an app does beside answering requests. Keys of an item of `web_apps`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import field
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import commands
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Work:
+    """Long-running commands. A part of App."""
+
+    workers: dict[str, dict[str, Any]] = field(
+        default_factory=dict,
+        metadata=key(
+            commands.workers,
+            "[commands that run beside it](workers.md), by name: `mail: celery -A shop worker`, or a dictionary of "
+            "`command` and `stop_timeout` (seconds to finish a job; 60)",
+        ),
+    )

@@ -1,0 +1,79 @@
+"""What an app does beside answering requests, as a person writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from settings import Workshop, app
+
+
+def test_a_text_is_the_command(workshop: Workshop) -> None:
+    item = workshop.item(app(workers={"mail": " celery -A shop worker "}))
+    assert item["release"]["workers"] == {
+        "mail": {"name": "mail", "kind": "worker-mail", "command": "celery -A shop worker", "stop_timeout": 60}
+    }
+    assert item["release"]["unit_names"]["worker-mail"].endswith("-worker-mail.service")
+
+
+def test_a_dictionary_says_more(workshop: Workshop) -> None:
+    given = {"command": "celery -A shop worker --loglevel=$LEVEL", "stop_timeout": 900}
+    assert workshop.item(app(workers={"mail": given}))["release"]["workers"]["mail"].items() >= given.items()
+
+
+def test_without_workers_there_are_none(workshop: Workshop) -> None:
+    assert workshop.item()["release"]["worker_units"] == []
+    assert workshop.problems(app(workers={})) == []
+
+
+def test_workers_are_part_of_a_release(workshop: Workshop) -> None:
+    ids = [workshop.id(app(workers=given)) for given in ({}, {"a": "work"}, {"a": "work more"}, {"b": "work"})]
+    ids.append(workshop.id(app(workers={"a": {"command": "work", "stop_timeout": 61}})))
+    assert len(set(ids)) == len(ids)
+    assert workshop.id(app(workers={"a": {"command": "work", "stop_timeout": 60}})) == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("celery", "must be a dictionary of command lines by name"),
+        (["celery"], "must be a dictionary of command lines by name"),
+        ({"Mail": "celery"}, "'Mail' isn't one"),
+        ({"mail.x": "celery"}, "isn't one"),
+        ({3: "celery"}, "3 isn't one"),
+        ({"m" * 41: "celery"}, "at most 40 characters"),
+        ({"mail": ""}, "must be a command line (celery -A shop worker) in 'mail', 'command'"),
+        ({"mail": None}, "must be a command line"),
+        ({"mail": 3}, "must be a command line"),
+        ({"mail": ["celery"]}, "must be a command line"),
+        ({"mail": "celery\nrm"}, "in one line"),
+        ({"mail": "celery\0"}, "in one line"),
+        ({"mail": "celery 'open"}, "no closing quotation"),
+        ({"mail": "cd x && celery"}, "must be one command"),
+        ({"mail": "celery | tee"}, "must be one command"),
+        ({"mail": "celery > log"}, "must be one command"),
+        ({"mail": "celery $(id)"}, "must be one command"),
+        ({"mail": "celery `id`"}, "must be one command"),
+        ({"mail": "A=b celery"}, "variables belong into 'environment'"),
+        ({"mail": {"comand": "celery"}}, "an unknown key 'comand'; did you mean 'command'?"),
+        ({"mail": {"stop_timeout": 3}}, "has in 'mail' no 'command'"),
+        ({"mail": {"command": "x", "stop_timeout": 0}}, "from 1 to 3600 in 'mail', 'stop_timeout'; 0 isn't one"),
+        ({"mail": {"command": "x", "stop_timeout": True}}, "from 1 to 3600"),
+        ({"mail": {"command": "x", "stop_timeout": None}}, "from 1 to 3600"),
+    ],
+)
+def test_what_is_no_worker(workshop: Workshop, given: Any, told: str) -> None:
+    problem = workshop.problem(app(workers=given))
+    assert problem.startswith("web_apps: 'shop' has 'workers', but it ")
+    assert told in problem
+
+
+def test_quotes_keep_what_a_shell_would_take_for_more(workshop: Workshop) -> None:
+    assert workshop.problems(app(workers={"mail": "work --only 'a;b|c' --and \"d & e\""})) == []
+
+
+def test_a_command_is_never_shown(workshop: Workshop) -> None:
+    assert "hunter2" not in workshop.problem(app(workers={"mail": "work --password hunter2 & rest"}))
+    assert "hunter2" not in workshop.problem(app(workers={"mail": ["hunter2"]}))
+    assert "hunter2" not in workshop.problem(app(workers="hunter2"))
