@@ -87,7 +87,8 @@ class Machine(System):
     def running(self, name: str) -> set[str]:
         """Ids of the releases whose service runs."""
         layout = self.app(name)
-        return {layout.release_of(unit) for unit in self.active if unit.endswith(".service")} - {""}
+        services = [unit for unit in self.active if unit.endswith(".service") and not layout.is_job(unit)]
+        return {layout.release_of(unit) for unit in services} - {""}
 
     def working(self, name: str) -> set[str]:
         """Units of workers that run."""

@@ -23,6 +23,9 @@ CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
 PARTS = ("socket", "service")
 # What a worker's kind begins with: "worker-mail" is that of the worker `mail`.
 WORKER = "worker-"
+# What runs once in a release and is let end, whatever becomes of the release meanwhile.
+COMMAND = "command-"
+JOBS = (COMMAND,)
 
 
 class Described:
@@ -143,8 +146,8 @@ class ReleaseLayout(Described):
         return self.steps / step
 
     def unit(self, kind: str) -> str:
-        """The name of a unit: "target", one of PARTS, one of STEPS, or a worker's kind."""
-        is_extra = kind in STEPS or kind.startswith(WORKER)
+        """The name of a unit: "target", one of PARTS, one of STEPS, or the kind of a worker or a job."""
+        is_extra = kind in STEPS or kind.startswith((WORKER, *JOBS))
         return f"{self.app.name}@{self.id}-{kind}.service" if is_extra else f"{self.app.name}@{self.id}.{kind}"
 
     def is_worker(self, unit: str) -> bool:
