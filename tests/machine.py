@@ -91,8 +91,9 @@ class Machine(System):
         return {layout.release_of(unit) for unit in services} - {""}
 
     def working(self, name: str) -> set[str]:
-        """Units of workers that run."""
-        return {unit for unit in self.active if unit.startswith(f"{name}@") and f"-{WORKER}" in unit}
+        """Units of workers and timers that run."""
+        layout = self.app(name)
+        return {unit for unit in self.active if (it := layout.release_of(unit)) and layout.release(it).is_extra(unit)}
 
     # --- systemd ------------------------------------------------------------------------------------------------
 
@@ -101,6 +102,8 @@ class Machine(System):
     ) -> tuple[int, str]:
         if words[0] == "systemd-run":
             return self._build(words)
+        if words[:2] == ["systemd-analyze", "calendar"]:
+            return (1, f"Failed to parse '{words[-1]}'\nmore") if words[-1] == "never" else (0, "")
         if words[:2] == ["systemctl", "stop"]:
             return 0, ""
         return super().run(words, environment, timeout)
@@ -130,9 +133,9 @@ class Machine(System):
         release = unit.partition("@")[2][:12]
         layout = self.app(unit.partition("@")[0]).release(release)
         if unit == layout.target:
-            wanted = [*layout.parts, *self._workers(layout)]
+            wanted = [*layout.parts, *self._extras(layout)]
             return max(self._start(part) for part in wanted) or self._up(unit)
-        if layout.is_worker(unit):
+        if layout.is_extra(unit):
             self.worked.append(release)
             return self._up(unit)
         if unit in (layout.unit("before"), layout.unit("after"), layout.unit("check")):
@@ -153,10 +156,10 @@ class Machine(System):
             layout.socket.chmod(0o660)
         return self._up(unit)
 
-    def _workers(self, layout: ReleaseLayout) -> list[str]:
-        """The workers that the target wants, which are those whose units are there."""
+    def _extras(self, layout: ReleaseLayout) -> list[str]:
+        """The workers and timers that the target wants, which are those whose units are there."""
         found = layout.app.units.glob(layout.app.unit_pattern(layout.id))
-        return sorted(path.name for path in found if layout.is_worker(path.name))
+        return sorted(path.name for path in found if layout.is_extra(path.name))
 
     def _fails(self, script: Path) -> bool:
         return script.exists() and any(line in script.read_text().splitlines() for line in self.failing_hooks)
@@ -169,7 +172,7 @@ class Machine(System):
     def _stop(self, unit: str) -> int:
         name, _at, rest = unit.partition("@")
         layout = self.app(name).release(rest[:12])
-        for part in [*layout.serving, *self._workers(layout)] if unit == layout.target else [unit]:
+        for part in [*layout.serving, *self._extras(layout)] if unit == layout.target else [unit]:
             self.active.discard(part)
             if part == layout.unit("socket"):
                 layout.socket.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ class FilterModule:
         return {
             "owing": fleet.owing,
             "led": fleet.led,
+            "first_hosts": fleet.first_hosts,
             "held_back": fleet.held_back,
             "unasked": fleet.unasked,
             "deploy_table": report.deploy_table,

@@ -98,6 +98,11 @@ class AppLayout(Described):
         return self.root / "hooks.json"
 
     @property
+    def first_host(self) -> Path:
+        """Is there on the one host of the fleet that runs what runs on one alone."""
+        return self.root / "first-host"
+
+    @property
     def live_socket(self) -> Path:
         """What nginx connects to for visitors: leads to the live release's socket through `current`."""
         return self.run / f"{self.name}.sock"

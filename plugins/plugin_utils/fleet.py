@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
+
 Items = Sequence[Mapping[str, Any]]
 # What a host remembers: {app: {"hooks": {"before": keys, "after": keys}}}, as the look tells it.
 Memory = Mapping[str, Mapping[str, Any]]
@@ -29,6 +31,19 @@ def _owes(item: Mapping[str, Any], step: str, memories: Sequence[Memory]) -> boo
     hooks, name = item["release"]["hooks"], item["app"]["name"]
     done = [key for memory in memories for key in memory.get(name, {}).get("hooks", {}).get(step, [])]
     return bool(hooks[step]) and hooks["key"] not in done
+
+
+def first_hosts(hosts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """By app, the first host that serves it: the one for what runs on one host alone, be it in this run or not.
+
+    `hosts` are the variables of all hosts of the fleet, in the order of the inventory.
+    """
+    first: dict[str, str] = {}
+    for host in hosts:
+        items = items_of(host.get("web_apps", []), [])
+        for name in names_of([item for item in items if item.get("state") != "absent"]):
+            first.setdefault(name, str(host["inventory_hostname"]))
+    return first
 
 
 def leader(app: str, results: Mapping[str, Mapping[str, Any]], states: Sequence[str]) -> str:

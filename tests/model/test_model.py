@@ -95,9 +95,22 @@ class Fleet(RuleBasedStateMachine):
             for machine in self.world.hosts.values():
                 machine.failing_hooks.add(self.world.settings[app].before)
 
-    @rule(app=AN_APP, names=st.sampled_from([(), ("mail",), ("mail", "report")]))
-    def change_the_workers(self, app: str, names: tuple[str, ...]) -> None:
+    @rule(app=AN_APP, names=st.sampled_from([(), ("mail",), ("mail", "report")]), has_timer=st.booleans())
+    def change_what_works(self, app: str, names: tuple[str, ...], has_timer: bool) -> None:
         self.world.settings[app].workers = names
+        self.world.settings[app].timers = ("clean",) if has_timer else ()
+
+    @rule(host=A_HOST, app=AN_APP, name=st.integers(0, 9))
+    def a_job_begins(self, host: str, app: str, name: int) -> None:
+        live = self.world.live(host, app)
+        if live:
+            machine = self.world.hosts[host]
+            machine.active.add(machine.app(app).release(live).unit(f"command-{name}"))
+
+    @rule(host=A_HOST)
+    def jobs_end(self, host: str) -> None:
+        machine = self.world.hosts[host]
+        machine.active -= {unit for app in APPS for unit in machine.active if machine.app(app).is_job(unit)}
 
     def _let_be_ill(self, app: str, ill: str) -> None:
         for host, machine in self.world.hosts.items():
@@ -242,6 +255,14 @@ class Fleet(RuleBasedStateMachine):
                 assert not machine.failing_hooks & {*hooks}, (host, app)
 
     @invariant()
+    def a_job_has_its_release(self) -> None:
+        for machine in self.world.hosts.values():
+            for app in APPS:
+                layout = machine.app(app)
+                jobs = {layout.release_of(unit) for unit in machine.active if layout.is_job(unit)}
+                assert all(layout.release(release).directory.is_dir() for release in jobs)
+
+    @invariant()
     def a_release_that_was_never_proven_never_works(self) -> None:
         for machine in self.world.hosts.values():
             unproven = {release for release, ill in machine.ill.items() if ill in ("import", "start", "sick")}
@@ -291,7 +312,7 @@ class Fleet(RuleBasedStateMachine):
                 self._assert_only_the_live_work(host, app)
 
     def _assert_only_the_live_work(self, host: str, app: str) -> None:
-        """After a run that came to its end, well or not, workers of the live release work, and no others."""
+        """After a run that came to its end, well or not, what works beside is the live release's."""
         machine = self.world.hosts[host]
         working = {machine.app(app).release_of(unit) for unit in machine.working(app)}
         assert working <= {self.world.live(host, app)}, (host, app, working)
@@ -306,7 +327,7 @@ class Fleet(RuleBasedStateMachine):
         assert self.world.hosts[host].running(app) == {wanted}
         layout = records.layout_of(wanted)
         assert layout.workers == self.world.settings[app].workers
-        assert self.world.hosts[host].working(app) == {*layout.worker_units}
+        assert self.world.hosts[host].working(app) == {*layout.worker_units, *layout.timer_units}
         assert records.enabled() == {wanted}
         assert self.world.hosts[host].visit(app).release == wanted
         unfinished = [path for path in records.layout.root.rglob("*") if "unfinished" in path.name]

@@ -64,7 +64,7 @@ def test_the_target_holds_the_parts(made: Rendered) -> None:
     names = made.release["unit_names"]
     target = parsed(made.unit("target"))
     wanted = [unit for name, value in target["Unit"] if name == "Wants" for unit in value.split()]
-    assert wanted == [names["socket"], names["service"], *made.release["worker_units"]]
+    assert wanted == [names["socket"], names["service"], *made.release["worker_units"], *made.release["timer_units"]]
     assert one(target, "Install", "WantedBy") == "multi-user.target"
     for part in PARTS:
         assert one(parsed(made.unit(part)), "Unit", "PartOf") == names["target"]
@@ -237,6 +237,36 @@ def test_a_workers_command_stands_in_no_unit(worker: tuple[Rendered, str]) -> No
     """systemd would fill in what begins with a percent or dollar sign, and shows units to everybody."""
     made, kind = worker
     assert "celery" not in made.unit(kind)
+
+
+# --- Timers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["clean", "look"])
+def test_a_timer_starts_its_job(made: Rendered, name: str) -> None:
+    unit = parsed(made.unit(f"timer-{name}"))
+    assert set(unit) == {"Unit", "Timer"}
+    assert one(unit, "Unit", "PartOf") == made.release["target"]
+    assert one(unit, "Timer", "Unit") == made.release["unit_names"][f"job-{name}"]
+    assert one(unit, "Timer", "OnCalendar") == made.app["timers"][name]["calendar"]
+
+
+@pytest.mark.parametrize("name", ["clean", "look"])
+def test_a_job_is_like_a_step_and_hangs_on_nothing(made: Rendered, name: str) -> None:
+    own, step = parsed(made.unit(f"job-{name}")), parsed(made.unit("check"))["Service"]
+    apart = {"ExecStart", "TimeoutStartSec"}
+    assert [pair for pair in step if pair[0] not in apart and pair not in own["Service"]] == []
+    assert one(own, "Service", "ExecStart") == f"{made.release['steps']}/job-{name}"
+    assert "PartOf" not in dict(own["Unit"])
+    # Only of the live release.
+    live = f"/usr/bin/test {made.app['current']} -ef {made.release['directory']}"
+    assert one(own, "Service", "ExecCondition") == live
+
+
+def test_a_job_that_runs_once_looks_whether_this_host_is_the_first(apps: list[Rendered]) -> None:
+    units = {name: dict(parsed(apps[0].unit(f"job-{name}"))["Unit"]) for name in ("clean", "look")}
+    assert units["clean"]["ConditionPathExists"] == "/opt/shop/first-host"
+    assert "ConditionPathExists" not in units["look"]
 
 
 def test_the_names_that_nginx_connects_to_are_made_at_boot() -> None:

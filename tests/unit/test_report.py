@@ -132,3 +132,15 @@ def test_workers_are_told(host: dict[str, Any]) -> None:
     assert app["workers"] == {"mail": {"state": "active", "restarts": 0}}
     app["workers"]["mail"]["restarts"] = 2
     assert "  worker mail: active, restarted 2 times" in status_report(status_of_hosts([host])).splitlines()
+
+
+def test_timers_are_told_and_jobs_that_failed(host: dict[str, Any]) -> None:
+    app = host["reported"]["apps"][0]
+    assert app["timers"] == {}
+    app["timers"] = {
+        "clean": {"state": "active", "result": "success"},
+        "send": {"state": "active", "result": "exit-code"},
+    }
+    lines = status_report(status_of_hosts([host])).splitlines()
+    assert "  timer clean: active, its job is well" in lines
+    assert "  timer send: active, its last job FAILED (exit-code)" in lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +19,14 @@ MOMENTS = range(60)
 @pytest.fixture
 def world(world: World) -> World:
     world.settings["shop"].workers = ("mail", "report")
+    world.settings["shop"].timers = ("clean",)
     return world
 
 
 def assert_only_the_live_work(world: World) -> None:
     machine, release = world.hosts["one"], live(world)
     layout = machine.app("shop").release(release)
-    assert machine.working("shop") == {layout.unit(f"worker-{name}") for name in ("mail", "report")}
+    assert machine.working("shop") == {layout.unit(kind) for kind in ("worker-mail", "worker-report", "timer-clean")}
 
 
 class TestDeploy:
@@ -34,7 +36,9 @@ class TestDeploy:
             assert_only_the_live_work(world)
         assert site(world)["result"] == "unchanged"
 
-    def test_the_order_is_prove_work_enable_flip_record_retire(self, world: World, machine: Machine) -> None:
+    def test_the_order_is_prove_work_enable_flip_record_swap_timers_retire(
+        self, world: World, machine: Machine
+    ) -> None:
         first = deploy(world)
         machine.calls.clear()
         second = deploy(world)
@@ -42,10 +46,12 @@ class TestDeploy:
         order = [
             f"systemctl start {layout.release(second).unit('socket')}",
             f"link {layout.candidate} to",
-            f"systemctl start {layout.release(second).target} {layout.release(second).unit('worker-mail')}",
+            f"systemctl start {layout.release(second).unit('worker-mail')}",
             f"systemctl enable {layout.release(second).target}",
             f"link {layout.current} to",
             f"write {layout.release(second).result}",
+            f"systemctl stop {layout.release(first).unit('timer-clean')}",
+            f"systemctl start {layout.release(second).target} {layout.release(second).unit('timer-clean')}",
             f"systemctl stop {layout.release(first).unit('socket')}",
         ]
         found = [next(number for number, call in enumerate(machine.calls) if call.startswith(one)) for one in order]
@@ -61,6 +67,7 @@ class TestDeploy:
     def test_one_that_is_taken_out_is_gone(self, world: World, machine: Machine) -> None:
         deploy(world)
         world.settings["shop"].workers = ("mail",)
+        world.settings["shop"].timers = ()
         site(world)
         assert machine.working("shop") == {machine.app("shop").release(live(world)).unit("worker-mail")}
         world.settings["shop"].workers = ()
@@ -180,7 +187,63 @@ class TestStatus:
         first, _second = deploy(world), deploy(world)
         unit = machine.app("shop").release(first).unit("worker-mail")
         machine._start(unit)
-        assert f"{unit} runs beside the live release's workers" in self.drift(world, machine)
+        assert f"{unit} runs beside those of the live release" in self.drift(world, machine)
+
+
+class TestTimers:
+    def test_each_is_a_unit_that_starts_another(self, world: World, machine: Machine) -> None:
+        layout = machine.app("shop").release(deploy(world))
+        assert layout.unit("timer-clean") == f"shop@{layout.id}-timer-clean.timer"
+        assert layout.script("job-clean").read_text() == "#!/bin/sh\nset -eu\nexec do clean\n"
+        assert layout.unit_file("job-clean").is_file()
+
+    def test_one_that_was_stopped_comes_back(self, world: World, machine: Machine) -> None:
+        good = deploy(world)
+        machine._stop(machine.app("shop").release(good).unit("timer-clean"))
+        assert site(world)["result"] == "mended"
+        assert_only_the_live_work(world)
+
+    def test_a_job_at_work_comes_to_its_end_and_keeps_its_release(self, world: World, machine: Machine) -> None:
+        layout = machine.app("shop").release(deploy(world))
+        job = layout.unit("job-clean")
+        machine.active.add(job)
+        for _number in range(6):
+            deploy(world)
+        assert job in machine.active
+        assert layout.directory.is_dir()
+        assert layout.unit_file("job-clean").is_file()
+        assert site(world)["result"] == "unchanged"
+
+    def test_a_calendar_that_systemd_doesnt_understand_is_refused(self, world: World, machine: Machine) -> None:
+        good = deploy(world)
+        world.settings["shop"].calendar = "never"
+        change(world)
+        result = site(world)
+        assert (result["result"], result["step"], result["now"]) == ("refused", "place", good)
+        assert (
+            result["cause"] == "the timer clean has a calendar that systemd doesn't understand: Failed to parse 'never'"
+        )
+        assert_only_the_live_work(world)
+
+    def test_a_release_that_a_visitor_sent_back_never_had_timers(self, world: World, machine: Machine) -> None:
+        deploy(world)
+        bad = change(world, "sick-visit")
+        machine.calls.clear()
+        site(world)
+        unit = machine.app("shop").release(bad).unit("timer-clean")
+        assert [call for call in machine.calls if call.startswith("systemctl start") and unit in call] == []
+
+    def test_one_host_is_the_first(self, tmp_path: Path) -> None:
+        world = World(tmp_path, hosts=["one", "two"], apps=["shop"])
+        world.site()
+        marks = {host: machine.app("shop").first_host for host, machine in world.hosts.items()}
+        assert {host: mark.is_file() for host, mark in marks.items()} == {"one": True, "two": False}
+        before = world.live("two", "shop")
+        marks["one"].unlink()
+        marks["two"].write_text("")
+        world.site()
+        assert {host: mark.is_file() for host, mark in marks.items()} == {"one": True, "two": False}
+        assert world.live("two", "shop") == before
 
 
 class TestRollback:

@@ -81,8 +81,10 @@ class GoLive:
             self._keep_live()
         else:
             self._replace(before=self.records.live())
+            self._complete()
         self._retire_others()
         if is_live:
+            self._complete()
             # Last, because one that doesn't come up is no reason to leave anything else as it is.
             self._start_workers()
         self._prune()
@@ -114,9 +116,13 @@ class GoLive:
             self.prober.prove_through_front()
 
     def _start_workers(self) -> None:
-        """With the target, which brings them at boot."""
-        with self._step(workers.STEP):
-            workers.start(self.system, self.layout)
+        if self.layout.workers:
+            with self._step(workers.STEP):
+                workers.start(self.system, self.layout)
+
+    def _complete(self) -> None:
+        with self._step(workers.TIMERS):
+            workers.complete(self.system, self.layout)
 
     def _keep_live(self) -> None:
         """Mend what is around the live release. It was proven when it went live, so it is stopped here only

@@ -6,7 +6,6 @@ Every decision about an app is made from what stands here, so a run that was cut
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import json
 import os
@@ -76,10 +75,8 @@ class Records:
         return read_json(self.layout.release(release).description)
 
     def layout_of(self, release: str) -> ReleaseLayout:
-        """The places of a release that is on the host, its workers included."""
-        return dataclasses.replace(
-            self.layout.release(release), workers=tuple(self.described(release).get("workers", ()))
-        )
+        """The places of a release that is on the host, its workers and timers included."""
+        return self.layout.release(release).with_extras(self.described(release))
 
     def result(self, release: str) -> str:
         """GOOD, BAD, or "" for a release that was never proven nor refused."""

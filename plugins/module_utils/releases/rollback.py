@@ -77,7 +77,7 @@ class Rollback:
             return release
         content = f"{release}\n{environment.replace(other, '')}"
         made = hashlib.sha256(content.encode()).hexdigest()[: len(release)]
-        new = dataclasses.replace(self.layout.release(made), workers=old.workers)
+        new = dataclasses.replace(old, id=made)
         # One that is live serves: what a run that was cut off lacks is done by the gate, never by another copy.
         if made != other and self.records.result(made) != GOOD:
             try:

@@ -45,6 +45,7 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         "running": running,
         **_visit(layout, registration, live, records, system),
         "workers": workers.states(system, records.layout_of(live)) if live else {},
+        "timers": workers.timers(system, records.layout_of(live)) if live else {},
         "let_pass": Maintenance(layout, system).let_pass(),
         "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
         **_load(layout, live, system),

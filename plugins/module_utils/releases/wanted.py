@@ -98,7 +98,7 @@ def app_layout(described: Mapping[str, Any], prefix: str = "") -> AppLayout:
 def wanted_of(layout: ReleaseLayout, described: Mapping[str, Any], front: Mapping[str, Any]) -> Wanted:
     """A release from its description, be it the plan's or the release.json that it left on the host."""
     return Wanted(
-        layout=dataclasses.replace(layout, workers=tuple(described.get("workers", ()))),
+        layout=layout.with_extras(described),
         gate=Gate(**described["gate"]),
         front=Front(**front),
         drain=float(described["drain"]),
@@ -128,6 +128,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         "hooks",
         "stop_timeout",
         "workers",
+        "timers",
     )
     return Content(
         code=release["files"],
@@ -143,7 +144,10 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
             BEFORE: release["hooks"]["before"],
             AFTER: release["hooks"]["after"],
             # In place of the shell, so that systemd speaks to the command itself.
-            **{worker["kind"]: [f"exec {worker['command']}"] for worker in release["workers"].values()},
+            **{
+                one["kind"]: [f"exec {one['command']}"]
+                for one in [*release["workers"].values(), *release["timers"].values()]
+            },
         },
         environment={**data, **variables["environment"], **variables["secrets"], **own},
         build_environment=dict(variables["build"]),

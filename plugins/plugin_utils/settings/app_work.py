@@ -12,7 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys impo
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-    """Long-running commands. A part of App."""
+    """Commands that run for long, or at certain times. A part of App."""
 
     workers: dict[str, dict[str, Any]] = field(
         default_factory=dict,
@@ -20,5 +20,13 @@ class Work:
             commands.workers,
             "[commands that run beside it](workers.md), by name: `mail: celery -A shop worker`, or a dictionary of "
             "`command` and `stop_timeout` (seconds to finish a job; 60)",
+        ),
+    )
+    timers: dict[str, dict[str, Any]] = field(
+        default_factory=dict,
+        metadata=key(
+            commands.timers,
+            "[commands that run at certain times](workers.md#timers), by name: dictionaries of `command`, `calendar` "
+            "as systemd writes it (`*-*-* 03:00:00`), and `once` (true: on one server only)",
         ),
     )

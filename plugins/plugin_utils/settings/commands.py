@@ -6,7 +6,13 @@ import re
 import shlex
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue, spelt_name, whole
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    WrongValue,
+    spelt_name,
+    text,
+    whole,
+    yes_or_no,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown, shown_name
 
 # Seconds that a worker has to finish its job, unless its settings say otherwise.
@@ -39,6 +45,28 @@ def workers(value: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(value, dict):
         raise WrongValue("must be a dictionary of command lines by name (mail: celery -A shop worker)")
     return {_named(name): _worker(name, given) for name, given in value.items()}
+
+
+calendar = text(
+    # What systemd.time(7) knows; systemd itself says on the host whether it means something.
+    r"[A-Za-z0-9*][A-Za-z0-9*:,./~+-]*( [A-Za-z0-9*:,./~+_-]+){0,3}",
+    "a calendar of systemd's (*-*-* 03:00:00, Mon..Fri 08:30, hourly)",
+)
+
+
+def timers(value: Any) -> dict[str, dict[str, Any]]:
+    """{name: {"command": line, "calendar": when, "once": on one host alone}}; there may be none."""
+    if not isinstance(value, dict):
+        raise WrongValue("must be a dictionary by name, with 'command' and 'calendar' of each")
+    return {_named(name): _timer(name, given) for name, given in value.items()}
+
+
+def _timer(name: str, given: Any) -> dict[str, Any]:
+    keys = {"command": command, "calendar": calendar, "once": yes_or_no}
+    if not isinstance(given, dict) or "calendar" not in given:
+        raise WrongValue(f"has in {name!r} no 'calendar' (command: flask cleanup, calendar: hourly)")
+    completed = {"once": False, **_item(name, given, keys)}
+    return {key: _checked(name, key, rule, completed[key]) for key, rule in keys.items()}
 
 
 def _named(name: Any) -> str:

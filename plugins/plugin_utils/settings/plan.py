@@ -171,7 +171,8 @@ def _release(
     while known.get("renew") and made == known.get("live"):
         serial += 1
         made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
-    layout = dataclasses.replace(settings.layout(app, known).release(made), workers=tuple(app.workers))
+    extras = {"workers": app.workers, "timers": app.timers}
+    layout = settings.layout(app, known).release(made).with_extras(extras)
     wanted = entry_of(app.callable)
     return {
         **layout.describe(),
@@ -189,6 +190,7 @@ def _release(
         "chdir": str(layout.code / app.chdir),
         "check": import_check(layout, wanted),
         "workers": {name: {"name": name, "kind": kind, **app.workers[name]} for name, kind in layout.workers_by_name()},
+        "timers": {name: {"name": name, **layout.timer(name), **given} for name, given in app.timers.items()},
         "stop_timeout": app.request_timeout + SYSTEMD_WAITS_LONGER,
         "gate": {
             "path": f"{app.prefix}{app.health_path}",

@@ -77,3 +77,53 @@ def test_a_command_is_never_shown(workshop: Workshop) -> None:
     assert "hunter2" not in workshop.problem(app(workers={"mail": "work --password hunter2 & rest"}))
     assert "hunter2" not in workshop.problem(app(workers={"mail": ["hunter2"]}))
     assert "hunter2" not in workshop.problem(app(workers="hunter2"))
+
+
+# --- Timers -------------------------------------------------------------------------------------------------------
+
+
+def test_a_timer_has_its_units(workshop: Workshop) -> None:
+    release = workshop.item(app(timers={"clean": {"command": "flask clean", "calendar": "hourly"}}))["release"]
+    assert release["timers"]["clean"] == {
+        "name": "clean",
+        "command": "flask clean",
+        "calendar": "hourly",
+        "once": False,
+        "clock": "timer-clean",
+        "kind": "job-clean",
+        "unit": f"shop@{release['id']}-job-clean.service",
+    }
+    assert {"timer-clean", "job-clean"} <= set(release["unit_names"])
+
+
+@pytest.mark.parametrize(
+    "calendar",
+    ["*-*-* 03:00:00", "hourly", "Mon..Fri 08:30", "Mon,Sat *-*-01..07 18:00 Europe/Berlin", "*:0/15", "*-02~03"],
+)
+def test_what_is_a_calendar(workshop: Workshop, calendar: str) -> None:
+    assert workshop.problems(app(timers={"clean": {"command": "work", "calendar": calendar}})) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("hourly", "must be a dictionary by name"),
+        ({"clean": "hourly"}, "has in 'clean' no 'calendar'"),
+        ({"clean": {"command": "work"}}, "has in 'clean' no 'calendar'"),
+        ({"clean": {"calendar": "hourly"}}, "has in 'clean' no 'command'"),
+        ({"clean": {"command": "work", "calendar": "hourly", "onec": True}}, "did you mean 'once'?"),
+        ({"clean": {"command": "work", "calendar": "hourly", "once": "yes"}}, "must be true or false"),
+        ({"clean": {"command": "a; b", "calendar": "hourly"}}, "must be one command"),
+        ({"clean": {"command": "work", "calendar": ""}}, "a calendar of systemd's"),
+        ({"clean": {"command": "work", "calendar": 3}}, "a calendar of systemd's"),
+        ({"clean": {"command": "work", "calendar": "hourly\nUnit=x"}}, "a calendar of systemd's"),
+        ({"clean": {"command": "work", "calendar": "%h"}}, "a calendar of systemd's"),
+        ({"clean": {"command": "work", "calendar": "--help"}}, "a calendar of systemd's"),
+        ({"clean": {"command": "work", "calendar": "* * * * *"}}, "a calendar of systemd's"),
+        ({"Clean": {"command": "work", "calendar": "hourly"}}, "'Clean' isn't one"),
+    ],
+)
+def test_what_is_no_timer(workshop: Workshop, given: Any, told: str) -> None:
+    problem = workshop.problem(app(timers=given))
+    assert problem.startswith("web_apps: 'shop' has 'timers', but it ")
+    assert told in problem
