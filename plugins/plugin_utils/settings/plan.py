@@ -190,6 +190,7 @@ def _release(
         "chdir": str(layout.code / app.chdir),
         "check": import_check(layout, wanted),
         "workers": {name: {"name": name, "kind": kind, **app.workers[name]} for name, kind in layout.workers_by_name()},
+        "uwsgi_lines": [f"{name} = {value}" for name, values in app.uwsgi_options.items() for value in values],
         "timers": {name: {"name": name, **layout.timer(name), **given} for name, given in app.timers.items()},
         "stop_timeout": app.request_timeout + SYSTEMD_WAITS_LONGER,
         "gate": {

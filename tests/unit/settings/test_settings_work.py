@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import uwsgi_options
 
+from project import PROJECT
 from settings import Workshop, app
 
 
@@ -127,3 +129,113 @@ def test_what_is_no_timer(workshop: Workshop, given: Any, told: str) -> None:
     problem = workshop.problem(app(timers=given))
     assert problem.startswith("web_apps: 'shop' has 'timers', but it ")
     assert told in problem
+
+
+# --- uWSGI --------------------------------------------------------------------------------------------------------
+
+
+def test_options_are_part_of_a_release(workshop: Workshop) -> None:
+    ids = [workshop.id(), workshop.id(app(preload=False)), workshop.id(app(uwsgi_options={"cheaper": 1}))]
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(
+            "daemonize",
+            "pidfile",
+            "uid",
+            "gid",
+            "socket",
+            "http",
+            "http-socket",
+            "chdir",
+            "module",
+            "master",
+            "wsgi-file",
+        ),
+        *(
+            "plugins",
+            "strict",
+            "need-app",
+            "virtualenv",
+            "processes",
+            "threads",
+            "lazy-apps",
+            "static-map",
+            "env",
+            "cron",
+        ),
+        *(
+            "attach-daemon",
+            "logto",
+            "touch-reload",
+            "py-autoreload",
+            "harakiri",
+            "max-requests",
+            "buffer-size",
+            "stats",
+        ),
+    ],
+)
+def test_options_of_the_house_say_what_to_do_instead(workshop: Workshop, option: str) -> None:
+    told = workshop.problem(app(uwsgi_options={option: "1"}))
+    assert f"it must not set '{option}': " in told
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(
+            "exec-as-user",
+            "hook-asap",
+            "include",
+            "ini",
+            "emperor",
+            "fastrouter",
+            "https-socket",
+            "static-index2",
+            "exec",
+        ),
+        *(
+            "chown-socket2",
+            "drop-after-init",
+            "unshare",
+            "immediate-uid",
+            "file-serve-mode",
+            "route",
+            "inherit",
+            "log-socket",
+        ),
+        *("spooler-chdir", "cache-udp-server", "if-env", "print", "set-placeholder", "hook-post-app", "shared-socket"),
+    ],
+)
+def test_other_options_that_break_the_house_arent_known(workshop: Workshop, option: str) -> None:
+    assert "is no option of uWSGI's that an app may set" in workshop.problem(app(uwsgi_options={option: "1"}))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("cheaper=1", "must be a dictionary of uWSGI's options"),
+        ({"cheeper": 1}, "did you mean 'cheaper'?"),
+        ({3: 1}, "has 3, which is no option"),
+        ({"cheaper": None}, "must give 'cheaper' a number"),
+        ({"cheaper": {}}, "must give 'cheaper' a number"),
+        ({"procname": "a\nuid = 0"}, "must give 'procname' a number"),
+        ({"procname": "%n"}, "must give 'procname' a number"),
+        ({"procname": "$(HOME)"}, "must give 'procname' a number"),
+        ({"procname": "@(/etc/shadow)"}, "must give 'procname' a number"),
+        ({"procname": " x"}, "must give 'procname' a number"),
+        ({"procname": ""}, "must give 'procname' a number"),
+        ({"mule": ["a.py", None]}, "must give 'mule' a number"),
+    ],
+)
+def test_what_is_no_option(workshop: Workshop, given: Any, told: str) -> None:
+    assert told in workshop.problem(app(uwsgi_options=given))
+
+
+def test_the_page_lists_what_may_be_set() -> None:
+    page = (PROJECT / "docs/uwsgi-options.md").read_text()
+    assert page.partition("```text\n")[2].partition("```")[0].split() == uwsgi_options.OPTIONS
