@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import WORKER, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import Answer, System
 
 PORT = 80
@@ -47,6 +48,8 @@ class Machine(System):
         self.cut_at: int | None = None
         self.is_full = False
         self.died: dict[str, int] = {}
+        # Releases whose workers have worked, in order.
+        self.worked: list[str] = []
         self.seconds = 1_700_000_000.0
         self.wants = prefix / "etc/systemd/system/multi-user.target.wants"
         for folder in ("etc/systemd/system/multi-user.target.wants", "etc/tmpfiles.d", "run", "opt", "var/lib"):
@@ -84,7 +87,13 @@ class Machine(System):
     def running(self, name: str) -> set[str]:
         """Ids of the releases whose service runs."""
         layout = self.app(name)
-        return {layout.release_of(unit) for unit in self.active if unit.endswith(".service")} - {""}
+        services = [unit for unit in self.active if unit.endswith(".service") and not layout.is_job(unit)]
+        return {layout.release_of(unit) for unit in services} - {""}
+
+    def working(self, name: str) -> set[str]:
+        """Units of workers and timers that run."""
+        layout = self.app(name)
+        return {unit for unit in self.active if (it := layout.release_of(unit)) and layout.release(it).is_extra(unit)}
 
     # --- systemd ------------------------------------------------------------------------------------------------
 
@@ -93,6 +102,8 @@ class Machine(System):
     ) -> tuple[int, str]:
         if words[0] == "systemd-run":
             return self._build(words)
+        if words[:2] == ["systemd-analyze", "calendar"]:
+            return (1, f"Failed to parse '{words[-1]}'\nmore") if words[-1] == "never" else (0, "")
         if words[:2] == ["systemctl", "stop"]:
             return 0, ""
         return super().run(words, environment, timeout)
@@ -122,7 +133,11 @@ class Machine(System):
         release = unit.partition("@")[2][:12]
         layout = self.app(unit.partition("@")[0]).release(release)
         if unit == layout.target:
-            return max(self._start(part) for part in layout.serving if part != unit) or self._up(unit)
+            wanted = [*layout.parts, *self._extras(layout)]
+            return max(self._start(part) for part in wanted) or self._up(unit)
+        if layout.is_extra(unit):
+            self.worked.append(release)
+            return self._up(unit)
         if unit in (layout.unit("before"), layout.unit("after"), layout.unit("check")):
             is_check = unit == layout.unit("check")
             step = unit.removesuffix(".service").rpartition("-")[2]
@@ -141,6 +156,11 @@ class Machine(System):
             layout.socket.chmod(0o660)
         return self._up(unit)
 
+    def _extras(self, layout: ReleaseLayout) -> list[str]:
+        """The workers and timers that the target wants, which are those whose units are there."""
+        found = layout.app.units.glob(layout.app.unit_pattern(layout.id))
+        return sorted(path.name for path in found if layout.is_extra(path.name))
+
     def _fails(self, script: Path) -> bool:
         return script.exists() and any(line in script.read_text().splitlines() for line in self.failing_hooks)
 
@@ -152,7 +172,7 @@ class Machine(System):
     def _stop(self, unit: str) -> int:
         name, _at, rest = unit.partition("@")
         layout = self.app(name).release(rest[:12])
-        for part in layout.serving if unit == layout.target else [unit]:
+        for part in [*layout.serving, *self._extras(layout)] if unit == layout.target else [unit]:
             self.active.discard(part)
             if part == layout.unit("socket"):
                 layout.socket.unlink(missing_ok=True)
@@ -177,8 +197,10 @@ class Machine(System):
 
     def _state(self, unit: str) -> dict[str, str]:
         release = unit.partition("@")[2][:12]
+        comes_back = unit in self.active and f"-{WORKER}" in unit and self.ill.get(release) == "worker"
+        state = "active" if unit in self.active else "failed" if unit in self.failed else "inactive"
         return {
-            "ActiveState": "active" if unit in self.active else "failed" if unit in self.failed else "inactive",
+            "ActiveState": "activating" if comes_back else state,
             "NeedDaemonReload": "no",
             "Result": "exit-code" if unit in self.failed else "success",
             "ExecMainStatus": "1" if unit in self.failed else "0",

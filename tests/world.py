@@ -34,6 +34,9 @@ class Settings:
     requirements: int = 0
     before: str = ""
     after: str = ""
+    workers: tuple[str, ...] = ()
+    timers: tuple[str, ...] = ()
+    calendar: str = "hourly"
     keep: int = 3
     hosts: Sequence[str] = ()
 
@@ -71,6 +74,7 @@ class World:
             serial += 1
         version = digest(app, settings.code, settings.requirements)
         layout = self.hosts[host].app(app).release(self.id_of(host, app, serial))
+        layout = dataclasses.replace(layout, workers=settings.workers, timers=settings.timers)
         key = digest(version, settings.before, settings.after)
         archive, listed = archive_of(
             self.folder / "packed" / app,
@@ -89,6 +93,14 @@ class World:
             "wheels": [],
             "check": "true",
             "stop_timeout": 45,
+            "workers": {
+                name: {"name": name, "kind": kind, "command": f"work at {name}"}
+                for name, kind in layout.workers_by_name()
+            },
+            "timers": {
+                name: {"name": name, **layout.timer(name), "command": f"do {name}", "calendar": settings.calendar}
+                for name in settings.timers
+            },
             "gate": {"path": "/health", "successes": 2, "deadline": 3.0},
             "drain": 1.0,
             "keep": settings.keep,
@@ -119,14 +131,16 @@ class World:
 
     def id_of(self, host: str, app: str, serial: int) -> str:
         settings = self.settings[app]
-        return digest(digest(app, settings.code, settings.requirements), settings.before, settings.after, serial)
+        version = digest(app, settings.code, settings.requirements)
+        return digest(version, settings.before, settings.after, settings.workers, settings.timers, serial)
 
     def deploy_of(self, host: str, item: dict[str, Any]) -> Deploy:
         machine = self.hosts[host]
         layout = machine.app(item["app"]["name"]).release(item["release"]["id"])
         wanted = wanted_of(layout, item["release"], item["front"])
         content = content_of(item, item["texts"], NO_VARIABLES)
-        return Deploy(Placing(wanted, content, machine, item["archive"]), "ann@laptop")
+        is_first = host == next(iter(self.hosts))
+        return Deploy(Placing(wanted, content, machine, item["archive"], is_first), "ann@laptop")
 
     # --- The playbooks ------------------------------------------------------------------------------------------
 

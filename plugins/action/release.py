@@ -87,9 +87,20 @@ def texts(renderer: Renderer, item: dict[str, Any], web: dict[str, Any]) -> dict
 
 
 def _units(renderer: Renderer, variables: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for kind in variables["release"]["unit_names"]:
-        template = "step.j2" if kind in STEPS else f"{kind}.j2"
-        yield kind, renderer.text(template, step=kind, **variables)
+    release = variables["release"]
+    workers = {worker["kind"]: worker for worker in release["workers"].values()}
+    timers = {timer["kind"]: timer for timer in release["timers"].values()}
+    clocks = {timer["clock"]: timer for timer in release["timers"].values()}
+    for kind in release["unit_names"]:
+        if kind in workers:
+            yield kind, renderer.text("worker.j2", worker=workers[kind], **variables)
+        elif kind in timers:
+            yield kind, renderer.text("job.j2", timer=timers[kind], **variables)
+        elif kind in clocks:
+            yield kind, renderer.text("timer.j2", timer=clocks[kind], **variables)
+        else:
+            template = "step.j2" if kind in STEPS else f"{kind}.j2"
+            yield kind, renderer.text(template, step=kind, **variables)
 
 
 def _without_source(item: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class FilterModule:
             "outsiders": fleet.outsiders,
             "memories": fleet.memories,
             "led": fleet.led,
+            "first_hosts": fleet.first_hosts,
             "held_back": fleet.held_back,
             "unasked": fleet.unasked,
             "not_installed": not_installed,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import (
     ID,
+    JOBS,
     SOCKET_LINK,
     Described,
     ReleaseLayout,
@@ -97,6 +98,11 @@ class AppLayout(Described):
         return self.root / "hooks.json"
 
     @property
+    def first_host(self) -> Path:
+        """Is there on the one host of the fleet that runs what runs on one alone."""
+        return self.root / "first-host"
+
+    @property
     def live_socket(self) -> Path:
         """What nginx connects to for visitors: leads to the live release's socket through `current`."""
         return self.run / f"{self.name}.sock"
@@ -152,6 +158,12 @@ class AppLayout(Described):
         """The id of the release that a unit belongs to; "" if it is no unit of this app."""
         found = re.match(rf"{re.escape(self.name)}@({ID.pattern})[.-]", unit)
         return found.group(1) if found else ""
+
+    def is_job(self, unit: str) -> bool:
+        """Whether a unit is a job of a release: it is let end, and holds the release's files meanwhile."""
+        release = self.release_of(unit)
+        kinds = tuple(f"{self.name}@{release}-{kind}" for kind in JOBS)
+        return bool(release) and unit.startswith(kinds) and unit.endswith(".service")
 
     def release(self, release: str) -> ReleaseLayout:
         return ReleaseLayout(self, release)

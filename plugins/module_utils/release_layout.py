@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,13 @@ SOCKET_LINK = "socket"
 CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
 # What serves, in the order in which it is started. All of it hangs on the release's target.
 PARTS = ("socket", "service")
+# What a worker's kind begins with: "worker-mail" is that of the worker `mail`.
+WORKER = "worker-"
+# A timer's, and that of what it starts.
+TIMER, JOB = "timer-", "job-"
+# What runs once in a release and is let end, whatever becomes of the release meanwhile.
+COMMAND = "command-"
+JOBS = (JOB, COMMAND)
 
 
 class Described:
@@ -36,10 +44,17 @@ class Described:
 
 @dataclasses.dataclass(frozen=True)
 class ReleaseLayout(Described):
-    """The places of one release of an app."""
+    """The places of one release of an app. `workers` and `timers` are the names of what works beside what serves."""
 
     app: AppLayout
     id: str
+    workers: tuple[str, ...] = ()
+    timers: tuple[str, ...] = ()
+
+    def with_extras(self, described: Mapping[str, Any]) -> ReleaseLayout:
+        """The same with the workers and timers that a description of the release has."""
+        workers, timers = (tuple(described.get(name, ())) for name in ("workers", "timers"))
+        return dataclasses.replace(self, workers=workers, timers=timers)
 
     @property
     def directory(self) -> Path:
@@ -140,18 +155,59 @@ class ReleaseLayout(Described):
         return self.steps / step
 
     def unit(self, kind: str) -> str:
-        """The name of a unit: "target", one of PARTS, or one of STEPS."""
-        return f"{self.app.name}@{self.id}-{kind}.service" if kind in STEPS else f"{self.app.name}@{self.id}.{kind}"
+        """The name of a unit: "target", one of PARTS, one of STEPS, or the kind of a worker, a timer or a job."""
+        if kind.startswith(TIMER):
+            return f"{self.app.name}@{self.id}-{kind}.timer"
+        is_extra = kind in STEPS or kind.startswith((WORKER, *JOBS))
+        return f"{self.app.name}@{self.id}-{kind}.service" if is_extra else f"{self.app.name}@{self.id}.{kind}"
+
+    def is_extra(self, unit: str) -> bool:
+        """Whether a unit is one of the release's workers or timers."""
+        return unit.startswith(tuple(f"{self.app.name}@{self.id}-{kind}" for kind in (WORKER, TIMER)))
+
+    def workers_by_name(self) -> list[tuple[str, str]]:
+        """Each worker with its kind."""
+        return [(name, f"{WORKER}{name}") for name in self.workers]
+
+    @property
+    def worker_kinds(self) -> list[str]:
+        return [kind for _name, kind in self.workers_by_name()]
+
+    def timer(self, name: str) -> dict[str, str]:
+        """A timer's kind as `clock`, and as `kind` and `unit` those of what it starts."""
+        return {"clock": f"{TIMER}{name}", "kind": f"{JOB}{name}", "unit": self.unit(f"{JOB}{name}")}
+
+    @property
+    def timer_kinds(self) -> list[str]:
+        return [f"{kind}{name}" for name in self.timers for kind in (TIMER, JOB)]
+
+    @property
+    def timer_units(self) -> list[str]:
+        return [self.unit(f"{TIMER}{name}") for name in self.timers]
+
+    @property
+    def worker_units(self) -> list[str]:
+        return [self.unit(kind) for kind in self.worker_kinds]
 
     @property
     def unit_names(self) -> dict[str, str]:
         """Every unit of the release by its kind."""
-        return {kind: self.unit(kind) for kind in ("target", *PARTS, *STEPS)}
+        return {kind: self.unit(kind) for kind in ("target", *PARTS, *STEPS, *self.worker_kinds, *self.timer_kinds)}
+
+    @property
+    def parts(self) -> list[str]:
+        """The units that answer requests."""
+        return [self.unit(part) for part in PARTS]
 
     @property
     def serving(self) -> list[str]:
-        """The units that run while the release serves, the target last."""
-        return [*(self.unit(part) for part in PARTS), self.target]
+        """The units without which nobody is served, the target last."""
+        return [*self.parts, self.target]
+
+    @property
+    def running(self) -> list[str]:
+        """The units that run while the release is live."""
+        return [*self.serving, *self.worker_units, *self.timer_units]
 
     def unit_file(self, kind: str) -> Path:
         return self.app.units / self.unit(kind)

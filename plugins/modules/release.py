@@ -53,6 +53,8 @@ options:
   environments: {description: Environment variables by app., type: dict, default: {}}
   secrets: {description: More of them that must not be shown., type: dict, default: {}}
   build_environment: {description: Environment variables of pip., type: dict, default: {}}
+  first_hosts: {description: "By app, the host that runs what runs on one alone.", type: dict, default: {}}
+  host: {description: "This host's name in the inventory.", type: str, default: ""}
   by: {description: "Who deploys, as the history will say.", type: str, default: ""}
   lease: {description: The token of this run's lease on the host., type: str, default: ""}
 """
@@ -80,6 +82,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "environments": {"type": "str", "default": "{}", "no_log": True},
     "build_environment": {"type": "str", "default": "{}", "no_log": True},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "first_hosts": {"type": "dict", "default": {}},
+    "host": {"type": "str", "default": ""},
     "by": {"type": "str", "default": ""},
     **LEASE_OPTION,
 }
@@ -136,6 +140,7 @@ def _deploy(item: dict[str, Any], given: dict[str, Any]) -> Deploy:
         content=content_of(item, item["texts"], variables),
         system=System(),
         archive=Path(archive) if archive else None,
+        is_first=given["host"] != "" and given["first_hosts"].get(name) == given["host"],
     )
     return Deploy(placing, given["by"])
 

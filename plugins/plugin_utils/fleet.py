@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory, placed_elsewhere
+
 Items = Sequence[Mapping[str, Any]]
 # What a host remembers: {app: {"hooks": {"before": keys, "after": keys}}}, as the look tells it.
 Memory = Mapping[str, Mapping[str, Any]]
@@ -47,6 +50,23 @@ def outsiders(items: Items, memories: Memories, playing: Sequence[str]) -> list[
 def memories(hosts: Sequence[str], answers: Iterable[Mapping[str, Any]]) -> dict[str, Memory]:
     """What hosts have answered, by host; `answers` are those of `hosts`, in their order."""
     return {host: answer["look"]["apps"] for host, answer in zip(hosts, answers, strict=True) if "look" in answer}
+
+
+def first_hosts(hosts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """By app, the first host that serves it: the one for what runs on one host alone, be it in this run or not.
+
+    `hosts` are the variables of all hosts of the fleet, in the order of the inventory.
+    """
+    first: dict[str, str] = {}
+    for host in hosts:
+        name = str(host["inventory_hostname"])
+        items = items_of(host.get("web_apps", []), [])
+        shared = host.get("web_app_defaults")
+        wanted = [{**(shared if isinstance(shared, Mapping) else {}), **item} for item in items]
+        left = placed_elsewhere(wanted, Inventory(name, host.get("groups", {})))
+        for app in names_of([item for item in wanted if item.get("state") != "absent" and item not in left]):
+            first.setdefault(app, name)
+    return first
 
 
 def leader(app: str, results: Mapping[str, Mapping[str, Any]], states: Sequence[str]) -> str:

@@ -179,6 +179,8 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         results = [_result(entry) for entry in row["last"]]
         lines += ["", f"{row['host']} {row['app']}: last results", *(f"  {line}" for line in reversed(results))]
         lines += [f"  to roll back to: {', '.join(it for it in row['good'] if it != row['live']) or 'none'}"]
+        lines += [f"  worker {name}: {_worker(it)}" for name, it in row["workers"].items()]
+        lines += [f"  timer {name}: {it['state']}, {_job(it['result'])}" for name, it in row["timers"].items()]
         if row["answer"] != "200":
             lines.append(f"  VISITORS get {row['answer'] or 'nothing'}")
         if row["let_pass"] is not None:
@@ -208,6 +210,17 @@ def _certificate(one: Mapping[str, Any]) -> str:
 def _result(entry: Mapping[str, Any]) -> str:
     words = (entry.get(part, "") for part in ("at", "action", "release", "result", "cause"))
     return " ".join(str(word) for word in words if word)
+
+
+def _worker(one: Mapping[str, Any]) -> str:
+    """Whether it runs, and how often it has ended by itself."""
+    times = one["restarts"]
+    return f"{one['state']}, restarted {times} time{'' if times == 1 else 's'}" if times else str(one["state"])
+
+
+def _job(result: str) -> str:
+    """How what a timer starts ended when it last ran; a job that has never run counts as one that ended well."""
+    return "its job is well" if result == "success" else f"its last job FAILED ({result})"
 
 
 def _size(count: float) -> str:

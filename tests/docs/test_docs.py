@@ -109,7 +109,7 @@ def test_playbooks_and_what_is_given_to_them_are_there(page: Path) -> None:
         playbooks = [word for word in words if word.endswith(".yml") and not word.startswith("inventory/")]
         assert [path for path in playbooks if not (PROJECT / path).is_file()] == [], words
         texts = "".join((PROJECT / path).read_text() for path in playbooks)
-        extra = [words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-e"]
+        extra = [words[at + 1].partition("=")[0].lstrip('"') for at, word in enumerate(words) if word == "-e"]
         assert [name for name in extra if not re.search(rf"\b{name}\b", texts)] == [], words
 
 

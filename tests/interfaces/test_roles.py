@@ -261,6 +261,8 @@ HANDED = {
     "site",
     "web",
     "step",
+    "worker",
+    "timer",
     "logs",
     "probe_socket",
     "probe_directory",
@@ -283,9 +285,10 @@ def test_a_template_uses_only_what_it_is_given(path: Path, jinja: Environment) -
 
 @by_template
 def test_a_template_asks_only_for_what_the_plan_holds(path: Path, jinja: Environment, workshop: Workshop) -> None:
-    plan = workshop.plan(app())
+    plan = workshop.plan(app(workers={"mail": "work"}, timers={"clean": {"command": "work", "calendar": "daily"}}))
     (item,) = plan["apps"]
-    given = {**item, "web": plan["web"]}
+    release = item["release"]
+    given = {**item, "web": plan["web"], "worker": release["workers"]["mail"], "timer": release["timers"]["clean"]}
     for node in jinja.parse(path.read_text()).find_all(nodes.Getattr):
         chain = _chain(node)
         known = given[chain[0]]

@@ -23,7 +23,7 @@ from world import World, cut
 
 HOSTS, APPS = ("one", "two"), ("shop", "wiki")
 # What can be wrong with a new release.
-ILLS = ("import", "start", "sick", "sick-front", "sick-visit")
+ILLS = ("import", "start", "sick", "sick-front", "sick-visit", "worker")
 SOME_HOSTS = st.sampled_from([("one",), ("two",), HOSTS])
 SOME_APPS = st.sampled_from([("shop",), ("wiki",), APPS])
 AN_APP, A_HOST = st.sampled_from(APPS), st.sampled_from(HOSTS)
@@ -82,6 +82,8 @@ class Fleet(RuleBasedStateMachine):
         self.count += 1
         self.world.settings[app].code = self.count
         self.world.settings[app].before = ""
+        if ill == "worker":
+            self.world.settings[app].workers = ("mail",)
         self._let_be_ill(app, ill)
 
     @rule(app=AN_APP, is_bad=st.booleans())
@@ -99,6 +101,23 @@ class Fleet(RuleBasedStateMachine):
         self.was_moved = True
         self.world.settings[app].hosts = hosts
 
+    @rule(app=AN_APP, names=st.sampled_from([(), ("mail",), ("mail", "report")]), has_timer=st.booleans())
+    def change_what_works(self, app: str, names: tuple[str, ...], has_timer: bool) -> None:
+        self.world.settings[app].workers = names
+        self.world.settings[app].timers = ("clean",) if has_timer else ()
+
+    @rule(host=A_HOST, app=AN_APP, name=st.integers(0, 9))
+    def a_job_begins(self, host: str, app: str, name: int) -> None:
+        live = self.world.live(host, app)
+        if live:
+            machine = self.world.hosts[host]
+            machine.active.add(machine.app(app).release(live).unit(f"command-{name}"))
+
+    @rule(host=A_HOST)
+    def jobs_end(self, host: str) -> None:
+        machine = self.world.hosts[host]
+        machine.active -= {unit for app in APPS for unit in machine.active if machine.app(app).is_job(unit)}
+
     def _let_be_ill(self, app: str, ill: str) -> None:
         for host, machine in self.world.hosts.items():
             machine.ill[self.world.wanted(host, app)] = ill
@@ -108,6 +127,7 @@ class Fleet(RuleBasedStateMachine):
         """An undisturbed run: each app that is well goes live, and the next run changes nothing."""
         for host, results in self.world.site(hosts, apps).items():
             for app, result in results.items():
+                self._assert_only_the_live_work(host, app)
                 if self._is_well(host, app):
                     assert result["result"] in ("live", "mended", "unchanged", "failed", "refused"), result
                     if result["result"] in ("live", "mended", "unchanged"):
@@ -144,16 +164,16 @@ class Fleet(RuleBasedStateMachine):
     def deploy_with_a_transient_500(self, hosts: tuple[str, ...], apps: tuple[str, ...], host: str, skip: int) -> None:
         machine = self.world.hosts[host]
         machine.transient = [500] + [200] * skip
-        self.world.site(hosts, apps)
+        self._assert_no_strangers_work(self.world.site(hosts, apps))
         machine.transient = []
 
     @rule(hosts=SOME_HOSTS, app=AN_APP)
     def restart(self, hosts: tuple[str, ...], app: str) -> None:
-        self.world.site(hosts, restart=[app])
+        self._assert_no_strangers_work(self.world.site(hosts, restart=[app]))
 
     @rule(hosts=SOME_HOSTS)
     def nobody_can_be_asked(self, hosts: tuple[str, ...]) -> None:
-        self.world.site(hosts, silent=HOSTS)
+        self._assert_no_strangers_work(self.world.site(hosts, silent=HOSTS))
 
     @rule(host=A_HOST, app=AN_APP, keep_environment=st.booleans())
     def roll_back(self, host: str, app: str, keep_environment: bool) -> None:
@@ -161,6 +181,7 @@ class Fleet(RuleBasedStateMachine):
         left = self.world.live(host, app)
         with contextlib.suppress(Impossible):
             result = self.world.rollback(host, app, keep_environment=keep_environment)
+            self._assert_only_the_live_work(host, app)
             if result["result"] == "live":
                 assert self.world.live(host, app) != left
                 assert self.world.records(host, app).result(left) in ("bad", "")
@@ -199,7 +220,7 @@ class Fleet(RuleBasedStateMachine):
             elif paths[what].exists():
                 paths[what].write_text("by hand\n")
 
-    @rule(host=A_HOST, app=AN_APP, what=st.sampled_from(["live link", "socket", "disable", "stop"]))
+    @rule(host=A_HOST, app=AN_APP, what=st.sampled_from(["live link", "socket", "disable", "stop", "worker"]))
     def sabotage(self, host: str, app: str, what: str) -> None:
         """Somebody takes the site down, or sees to it that the next boot does; the next run brings it back."""
         machine = self.world.hosts[host]
@@ -213,6 +234,9 @@ class Fleet(RuleBasedStateMachine):
             elif what == "disable":
                 machine._disable(layout.target)
                 self.disabled.add((host, app))
+            elif what == "worker":
+                for unit in machine.working(app):
+                    machine._stop(unit)
             else:
                 machine._stop(layout.service)
             self.served = self.world.visits()
@@ -235,6 +259,20 @@ class Fleet(RuleBasedStateMachine):
             if release:
                 hooks = self.world.records(host, app).described(release)["hooks"]["before"]
                 assert not machine.failing_hooks & {*hooks}, (host, app)
+
+    @invariant()
+    def a_job_has_its_release(self) -> None:
+        for machine in self.world.hosts.values():
+            for app in APPS:
+                layout = machine.app(app)
+                jobs = {layout.release_of(unit) for unit in machine.active if layout.is_job(unit)}
+                assert all(layout.release(release).directory.is_dir() for release in jobs)
+
+    @invariant()
+    def a_release_that_was_never_proven_never_works(self) -> None:
+        for machine in self.world.hosts.values():
+            unproven = {release for release, ill in machine.ill.items() if ill in ("import", "start", "sick")}
+            assert not unproven & {*machine.worked}
 
     @invariant()
     def a_boot_would_bring_back_what_is_live(self) -> None:
@@ -274,6 +312,17 @@ class Fleet(RuleBasedStateMachine):
         is_ill = self.world.wanted(host, app) in machine.ill
         return not is_ill and self.world.settings[app].before not in machine.failing_hooks
 
+    def _assert_no_strangers_work(self, results: dict[str, dict[str, Any]]) -> None:
+        for host, every in results.items():
+            for app in every:
+                self._assert_only_the_live_work(host, app)
+
+    def _assert_only_the_live_work(self, host: str, app: str) -> None:
+        """After a run that came to its end, well or not, what works beside is the live release's."""
+        machine = self.world.hosts[host]
+        working = {machine.app(app).release_of(unit) for unit in machine.working(app)}
+        assert working <= {self.world.live(host, app)}, (host, app, working)
+
     def _nobodys_hook_fails(self, app: str) -> bool:
         return all(self._is_well(host, app) for host in HOSTS)
 
@@ -282,6 +331,9 @@ class Fleet(RuleBasedStateMachine):
         wanted, records = self.world.wanted(host, app), self.world.records(host, app)
         assert (records.live(), records.result(wanted)) == (wanted, "good")
         assert self.world.hosts[host].running(app) == {wanted}
+        layout = records.layout_of(wanted)
+        assert layout.workers == self.world.settings[app].workers
+        assert self.world.hosts[host].working(app) == {*layout.worker_units, *layout.timer_units}
         assert records.enabled() == {wanted}
         assert self.world.hosts[host].visit(app).release == wanted
         unfinished = [path for path in records.layout.root.rglob("*") if "unfinished" in path.name]

@@ -18,11 +18,20 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     source = str(workshop.source)
     return {
         "web_apps": [
-            app(source=source, environment={"COLOUR": "of-the-environment"}),
+            app(
+                source=source, environment={"COLOUR": "of-the-environment"},
+                workers={"mail": "celery -A shop worker", "slow": {"command": "work", "stop_timeout": 900}},
+                timers={
+                    "clean": {"command": "flask clean", "calendar": "*-*-* 03:00:00", "once": True},
+                    "look": {"command": "flask look", "calendar": "hourly"},
+                },
+            ),
             app(
                 name="wiki-2", source=source, server_names=["*.wiki.test", "wiki.test"], static_url="/", processes=7,
                 threads=9, listen_queue=77, request_timeout=44, start_timeout=33, max_requests=555, max_body="8m",
                 module="flask_wsgi", callable="create('a', debug=1)", health_path="/well",
+                workers={"mail": "rq worker", "slow": "work"},
+                timers={name: {"command": "work", "calendar": "Mon..Fri 08:30"} for name in ("clean", "look")},
             ),
         ],
         "web_app_secrets": {"shop": {"TOKEN": "of-the-secrets"}},

@@ -32,7 +32,13 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
         {
             **settings,
             "web_apps": [
-                {**first, "tls": "acme", "redirect_names": ["www.shop.test"]},
+                {
+                    **first,
+                    "tls": "acme",
+                    "redirect_names": ["www.shop.test"],
+                    "preload": False,
+                    "uwsgi_options": {"cheaper": 1},
+                },
                 {**second, "server_names": ["wiki.test"], "prefix": "/w", "redirect_names": ["www.wiki.test"]},
             ],
             "web_acme_email": "a@b.test",

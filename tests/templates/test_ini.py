@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import uwsgi_options
 
 from rendered import Rendered, rendered
-from settings import Workshop
+from settings import Workshop, app
 
 # What the ini was made of that this one grew from. Each is there still, or a comment says why not.
 ORIGINAL = [
@@ -165,3 +166,36 @@ def test_an_app_in_a_folder_of_its_source_runs_there(settings: dict[str, Any], t
     assert dict(directives(made.ini))["chdir"] == f"{made.release['code']}/src"
     for step in ("check", "before", "after"):
         assert f"\nWorkingDirectory={made.release['code']}/src\n" in made.unit(step)
+
+
+# --- An app's own options -----------------------------------------------------------------------------------------
+
+
+def ini_of(workshop: Workshop, **changes: Any) -> list[tuple[str, str]]:
+    (made,) = rendered({"web_apps": [app(source=str(workshop.source), **changes)]})
+    return directives(made.ini)
+
+
+def test_without_any_the_ini_ends_with_ours(made: Rendered) -> None:
+    assert directives(made.ini)[-1] == ("add-header", f"X-Release: {made.release['id']}")
+
+
+def test_an_app_that_isnt_preloaded(workshop: Workshop) -> None:
+    assert ini_of(workshop, preload=False)[-1] == ("lazy-apps", "true")
+
+
+def test_its_own_options_stand_at_the_end(workshop: Workshop) -> None:
+    given = {"cheaper": 1, "thunder-lock": True, "log-5xx": False, "mule": ["a.py", "b.py"]}
+    assert ini_of(workshop, uwsgi_options=given)[-5:] == [
+        ("cheaper", "1"),
+        ("thunder-lock", "true"),
+        ("log-5xx", "false"),
+        ("mule", "a.py"),
+        ("mule", "b.py"),
+    ]
+
+
+def test_none_of_ours_may_be_set_by_an_app(made: Rendered) -> None:
+    ours = {key for key, _value in directives(made.ini)}
+    assert "need-app" in ours
+    assert ours & {*uwsgi_options.OPTIONS} == set()

@@ -49,7 +49,7 @@ def test_a_unit_has_known_sections(made: Rendered, kind: str) -> None:
 def test_only_these_keys_stand_twice(made: Rendered, kind: str) -> None:
     for section, pairs in parsed(made.unit(kind)).items():
         keys = [key for key, _value in pairs]
-        assert {key for key in keys if keys.count(key) > 1} <= {"SystemCallFilter"}, section
+        assert {key for key in keys if keys.count(key) > 1} <= {"SystemCallFilter", "Wants"}, section
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -63,7 +63,8 @@ def test_the_target_holds_the_parts(made: Rendered) -> None:
     """It alone is enabled; whoever stops it stops them all."""
     names = made.release["unit_names"]
     target = parsed(made.unit("target"))
-    assert one(target, "Unit", "Wants").split() == [names["socket"], names["service"]]
+    wanted = [unit for name, value in target["Unit"] if name == "Wants" for unit in value.split()]
+    assert wanted == [names["socket"], names["service"], *made.release["worker_units"], *made.release["timer_units"]]
     assert one(target, "Install", "WantedBy") == "multi-user.target"
     for part in PARTS:
         assert one(parsed(made.unit(part)), "Unit", "PartOf") == names["target"]
@@ -191,6 +192,81 @@ def test_a_step_runs_a_script_of_the_release_once(made: Rendered, step: str) -> 
     assert one(unit, "Service", "ExecStart") == f"{made.release['steps']}/{step}"
     assert one(unit, "Service", "WorkingDirectory") == made.release["code"]
     assert one(unit, "Service", "Environment").startswith(f"PATH={made.release['virtualenv']}/bin:")
+
+
+# --- Workers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["mail", "slow"])
+def worker(apps: list[Rendered], request: pytest.FixtureRequest) -> tuple[Rendered, str]:
+    """The app that has workers, and the kind of one."""
+    return apps[0], f"worker-{request.param}"
+
+
+def test_there_are_workers(apps: list[Rendered]) -> None:
+    assert [len(made.release["worker_units"]) for made in apps] == [2, 2]
+
+
+def test_a_worker_is_like_a_step_but_for_how_it_runs(worker: tuple[Rendered, str]) -> None:
+    """User, environment, folder, path and sandbox."""
+    made, kind = worker
+    own, step = parsed(made.unit(kind))["Service"], parsed(made.unit("check"))["Service"]
+    apart = {"Type", "ExecStart", "TimeoutStartSec"}
+    assert [pair for pair in step if pair[0] not in apart and pair not in own] == []
+
+
+def test_a_worker_hangs_on_the_target_and_comes_back(worker: tuple[Rendered, str]) -> None:
+    made, kind = worker
+    unit = parsed(made.unit(kind))
+    assert one(unit, "Unit", "PartOf") == made.release["target"]
+    assert one(unit, "Unit", "StartLimitIntervalSec") == "0"
+    assert one(unit, "Service", "Restart") == "always"
+    assert one(unit, "Service", "ExecStart") == f"{made.release['steps']}/{kind}"
+    assert "Install" not in unit
+    assert "%" not in str(unit)
+
+
+def test_a_worker_has_its_time_to_finish_a_job(apps: list[Rendered]) -> None:
+    times = {
+        name: one(parsed(apps[0].unit(f"worker-{name}")), "Service", "TimeoutStopSec") for name in ("mail", "slow")
+    }
+    assert times == {"mail": "60", "slow": "900"}
+
+
+def test_a_workers_command_stands_in_no_unit(worker: tuple[Rendered, str]) -> None:
+    """systemd would fill in what begins with a percent or dollar sign, and shows units to everybody."""
+    made, kind = worker
+    assert "celery" not in made.unit(kind)
+
+
+# --- Timers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["clean", "look"])
+def test_a_timer_starts_its_job(made: Rendered, name: str) -> None:
+    unit = parsed(made.unit(f"timer-{name}"))
+    assert set(unit) == {"Unit", "Timer"}
+    assert one(unit, "Unit", "PartOf") == made.release["target"]
+    assert one(unit, "Timer", "Unit") == made.release["unit_names"][f"job-{name}"]
+    assert one(unit, "Timer", "OnCalendar") == made.app["timers"][name]["calendar"]
+
+
+@pytest.mark.parametrize("name", ["clean", "look"])
+def test_a_job_is_like_a_step_and_hangs_on_nothing(made: Rendered, name: str) -> None:
+    own, step = parsed(made.unit(f"job-{name}")), parsed(made.unit("check"))["Service"]
+    apart = {"ExecStart", "TimeoutStartSec"}
+    assert [pair for pair in step if pair[0] not in apart and pair not in own["Service"]] == []
+    assert one(own, "Service", "ExecStart") == f"{made.release['steps']}/job-{name}"
+    assert "PartOf" not in dict(own["Unit"])
+    # Only of the live release.
+    live = f"/usr/bin/test {made.app['current']} -ef {made.release['directory']}"
+    assert one(own, "Service", "ExecCondition") == live
+
+
+def test_a_job_that_runs_once_looks_whether_this_host_is_the_first(apps: list[Rendered]) -> None:
+    units = {name: dict(parsed(apps[0].unit(f"job-{name}"))["Unit"]) for name in ("clean", "look")}
+    assert units["clean"]["ConditionPathExists"] == "/opt/shop/first-host"
+    assert "ConditionPathExists" not in units["look"]
 
 
 def test_the_names_that_nginx_connects_to_are_made_at_boot() -> None:

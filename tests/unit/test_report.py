@@ -25,6 +25,7 @@ WORKERS = {"busy": 0, "idle": 2, "requests": 4}
 def host(tmp_path: Any) -> dict[str, Any]:
     """The variables of a host with one app, after status.yml has asked it."""
     world = World(tmp_path, hosts=["one"], apps=["shop"])
+    world.settings["shop"].workers = ("mail",)
     deploy(world)
     deploy(world)
     change(world, "sick")
@@ -179,3 +180,22 @@ def test_a_run_ends_with_a_line_for_each_app_wherever_it_is() -> None:
         f"blog is still on two, where its 'hosts' doesn't place it: {later}",
     ]
     assert deploy_table({"one": []}, {"one": []}) == "There are no apps to serve."
+
+
+def test_workers_are_told(host: dict[str, Any]) -> None:
+    app = host["reported"]["apps"][0]
+    assert app["workers"] == {"mail": {"state": "active", "restarts": 0}}
+    app["workers"]["mail"]["restarts"] = 2
+    assert "  worker mail: active, restarted 2 times" in status_report(status_of_hosts([host])).splitlines()
+
+
+def test_timers_are_told_and_jobs_that_failed(host: dict[str, Any]) -> None:
+    app = host["reported"]["apps"][0]
+    assert app["timers"] == {}
+    app["timers"] = {
+        "clean": {"state": "active", "result": "success"},
+        "send": {"state": "active", "result": "exit-code"},
+    }
+    lines = status_report(status_of_hosts([host])).splitlines()
+    assert "  timer clean: active, its job is well" in lines
+    assert "  timer send: active, its last job FAILED (exit-code)" in lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tarfile
@@ -110,7 +111,9 @@ class Deploy:
             refused.evidence = traceback.format_exc()
         if self.records.live() != self.wanted.id and not self.golive.has_refused:
             self.golive.refuse(refused)
-        return refusal(self.golive, self.before, refused, self._mend_live())
+        is_served = self._mend_live()
+        self.golive.leave_only_live_workers()
+        return refusal(self.golive, self.before, refused, is_served)
 
     def _mend_live(self) -> bool:
         """Mend what is around the live release, though its successor was refused. Whether visitors are served."""
@@ -118,11 +121,12 @@ class Deploy:
         try:
             layout, front = self.app.release(live), dataclasses.asdict(self.wanted.front)
             golive = GoLive(wanted_of(layout, self.records.described(live), front), self.placing.system, self.by)
-            if live != self.wanted.id:
-                golive.run()
-            return golive.prober.visitors_are_served()
         except FAULTS:
             return False
+        with contextlib.suppress(*FAULTS):
+            if live != self.wanted.id:
+                golive.run()
+        return golive.prober.visitors_are_served()
 
     def _result(self, result: str, changed: bool) -> Result:
         return outcome(self.golive, self.before, result, changed)
@@ -176,6 +180,7 @@ def roll_back(rollback: Rollback, wanted: str, keep_environment: bool) -> Result
         golive = rollback.golive(target, keep_environment)
         golive.run()
     except FAULTS as fault:
+        golive.leave_only_live_workers()
         return refusal(golive, before, as_refusal("copy", fault))
     return outcome(golive, before, "live", True)
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import CHECK, ReleaseLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, workers
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.flip import Flip
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records, remove_all
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, as_refusal
@@ -36,8 +37,7 @@ class GoLive:
         self.records = Records(self.app, system, by)
         self.prober = Prober(wanted, system)
         self.action = action
-        self.leaves = leaves
-        self.was_previous = ""
+        self.flip = Flip(self.records, system, leaves)
         self.has_refused = False
         self.steps: list[dict[str, Any]] = []
         self.began = system.clock()
@@ -46,7 +46,7 @@ class GoLive:
 
     def is_serving(self) -> bool:
         """Whether the release is live, running, reachable, enabled for boot, alone and recorded."""
-        units = self.system.show(self.layout.serving, "ActiveState", "NeedDaemonReload")
+        units = self.system.show(self.layout.running, "ActiveState", "NeedDaemonReload")
         return (
             leads_to(self.app.current, self.layout.link_target)
             and self.records.live() == self.layout.id
@@ -76,11 +76,17 @@ class GoLive:
         self.records.settle()
         if self.is_serving():
             return self._prune()
-        if self.records.live() == self.layout.id:
+        is_live = self.records.live() == self.layout.id
+        if is_live:
             self._keep_live()
         else:
             self._replace(before=self.records.live())
+            self._complete()
         self._retire_others()
+        if is_live:
+            self._complete()
+            # Last, because one that doesn't come up is no reason to leave anything else as it is.
+            self._start_workers()
         self._prune()
         return True
 
@@ -88,13 +94,15 @@ class GoLive:
         """Prove the release beside the live one, then let it take its place."""
         with self._refusing():
             with self._step("start"):
-                instance.start(self.system, self.layout.serving, "start")
+                # The target would bring the workers, which do nothing before the release is proven.
+                instance.start(self.system, self.layout.parts, "start")
             self._prove()
+            self._start_workers()
             with self._step("enable"):
                 self._enable(self.layout)
         with self._refusing(undo=lambda: self._flip_back(before)):
             with self._step("flip"):
-                self._flip(before)
+                self.flip.to(self.layout.id, before)
             with self._step("look"):
                 self.prober.look()
         self._record()
@@ -106,6 +114,15 @@ class GoLive:
             instance.ensure_sockets_directory(self.system, self.app)
             self.system.link(self.app.candidate, self.layout.link_target)
             self.prober.prove_through_front()
+
+    def _start_workers(self) -> None:
+        if self.layout.workers:
+            with self._step(workers.STEP):
+                workers.start(self.system, self.layout)
+
+    def _complete(self) -> None:
+        with self._step(workers.TIMERS):
+            workers.complete(self.system, self.layout)
 
     def _keep_live(self) -> None:
         """Mend what is around the live release. It was proven when it went live, so it is stopped here only
@@ -138,41 +155,18 @@ class GoLive:
             self.system.link(self.layout.socket_link, os.fspath(self.layout.socket))
         if instance.is_active(self.system, self.layout) and not self.system.listens(self.layout.socket):
             # It runs, but behind a socket that was taken from it: nobody is served, so nobody loses by a restart.
-            self.system.systemctl("stop", *self.layout.serving)
-        instance.start(self.system, self.layout.serving, "start")
+            self.system.systemctl("stop", *self.layout.parts)
+        instance.start(self.system, self.layout.parts, "start")
         wrong = instance.unguarded_socket(self.system, self.layout)
         if wrong:
             self.system.guard(self.layout.socket, *wrong)
 
-    # --- The link -----------------------------------------------------------------------------------------------
-
-    def _flip(self, before: str) -> None:
-        """Move socket and static files to the release in one rename, durable before anything else follows."""
-        if self.leaves:
-            self.records.leaving(self.leaves, self.layout.id)
-        self.was_previous = self.records.previous()
-        if before:
-            self.system.link(self.app.previous, self.app.release(before).link_target)
-        self.system.link(self.app.current, self.layout.link_target)
+    # --- Another that may take over -----------------------------------------------------------------------------
 
     def _flip_back(self, before: str) -> None:
-        if self.records.live() != self.layout.id:
-            return
-        with self._step("flip back"):
-            if before:
-                try:
-                    self.system.link(self.app.current, self.app.release(before).link_target)
-                except OSError:
-                    # A full disk: renaming the link that is there needs no room.
-                    if self.records.previous() != before:
-                        raise
-                    os.replace(self.app.previous, self.app.current)
-            else:
-                self.system.remove(self.app.current)
-            # A disk that is full must not keep the release from being stopped.
-            with contextlib.suppress(OSError):
-                if self.was_previous:
-                    self.system.link(self.app.previous, self.app.release(self.was_previous).link_target)
+        if self.records.live() == self.layout.id:
+            with self._step("flip back"):
+                self.flip.back(before)
 
     def _standby(self) -> str:
         """Another release that is good, runs and answers: it may take over from a live one that doesn't."""
@@ -187,6 +181,8 @@ class GoLive:
         """Leave a live release that isn't well for one that is, and that was never stopped."""
         try:
             self._enable(self.app.release(release))
+            # They may have been stopped, or have been given up meanwhile: visitors don't wait for them.
+            workers.bring(self.system, self.records.layout_of(release))
         except Refused:
             raise refused from None
         self._flip_back(release)
@@ -267,6 +263,10 @@ class GoLive:
                 remove_all(self.system, self.records.prunable(None, self.layout.id))
             except OSError as error:
                 refused.evidence += f"\n(the reason could not be kept on the host: {error})"
+
+    def leave_only_live_workers(self) -> None:
+        """After a run that failed, and so retired nobody: what one that was cut off has left must not go on working."""
+        workers.stop_others(self.system, self.app, self.records.live())
 
     # --- Small things -------------------------------------------------------------------------------------------
 

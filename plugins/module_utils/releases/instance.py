@@ -104,14 +104,14 @@ def drain(system: System, layout: ReleaseLayout, seconds: float) -> None:
         system.sleep(PAUSE / 2)
 
 
-def stop(system: System, layout: ReleaseLayout, at_once: bool = False) -> None:
+def stop(system: System, layout: ReleaseLayout, at_once: bool = False, with_jobs: bool = False) -> None:
     """Stop all units of a release, and don't start them at boot. Raises Refused if one is still there afterwards.
 
     All parts are named: stopping the target returns before its parts have drained. The socket goes too, or the next
     connection would wake the release. `at_once` is for one that nobody is served by: a hung worker would take its
-    whole grace for a probe.
+    whole grace for a probe. Jobs end by themselves, unless `with_jobs`.
     """
-    units = _stoppable(system, layout)
+    units = [unit for unit in _stoppable(system, layout) if with_jobs or not layout.app.is_job(unit)]
     if not units:
         return
     system.systemctl("disable", layout.target)

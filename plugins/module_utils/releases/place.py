@@ -12,7 +12,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, registration, virtualenv
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import (
+    calendars,
+    instance,
+    registration,
+    virtualenv,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Tree, environment_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import Wanted as CodeFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.data import Data
@@ -27,12 +32,16 @@ PASSED = 0o751
 
 @dataclasses.dataclass
 class Placing:
-    """Puts one release where it belongs. `archive` holds its code, where the host lacks it."""
+    """Puts one release where it belongs. `archive` holds its code, where the host lacks it.
+
+    `is_first` is whether this host runs what runs on one host alone.
+    """
 
     wanted: Wanted
     content: Content
     system: System
     archive: Path | None = None
+    is_first: bool = False
 
     def __post_init__(self) -> None:
         self.layout = self.wanted.layout
@@ -78,6 +87,7 @@ class Placing:
             and self._description(owned).is_right()
             and instance.tmpfiles(self.app).is_right()
             and self.data.is_right()
+            and self.app.first_host.is_file() is self.is_first
         )
 
     def run(self) -> bool:
@@ -86,6 +96,7 @@ class Placing:
         if self.is_right():
             return registered
         is_live = self.records.live() == self.layout.id
+        calendars.check(self.system, self.content.about["timers"])
         self.data.share()
         for path, mode in self._directories().items():
             self.system.make_directory(path, mode, self.app.group)
@@ -100,9 +111,17 @@ class Placing:
         description = self._description(owned)
         if not description.is_right():
             self.system.put(description)
+        self._first_host()
         instance.ensure_sockets_directory(self.system, self.app)
         self.system.systemctl("daemon-reload")
         return True
+
+    def _first_host(self) -> None:
+        """A matter of the host, so no part of the release: it may change while the release is live."""
+        if not self.is_first:
+            self.system.remove(self.app.first_host)
+        elif not self.app.first_host.is_file():
+            self.system.put(OwnedFile(self.app.first_host, ""))
 
     def _directories(self) -> dict[Path, int]:
         return {

@@ -74,6 +74,10 @@ class Records:
         """What a release is made of; {} if that can't be read."""
         return read_json(self.layout.release(release).description)
 
+    def layout_of(self, release: str) -> ReleaseLayout:
+        """The places of a release that is on the host, its workers and timers included."""
+        return self.layout.release(release).with_extras(self.described(release))
+
     def result(self, release: str) -> str:
         """GOOD, BAD, or "" for a release that was never proven nor refused."""
         record = self.of(release)
@@ -91,9 +95,16 @@ class Records:
         return {release for path in links if (release := self.layout.release_of(path.name))}
 
     def with_units(self) -> set[str]:
-        """Ids of the releases of which systemd has a unit in any state, or starts one at boot."""
-        names = self.system.units(self.layout.unit_pattern())
+        """Ids of the releases of which systemd has a unit in any state, jobs aside, or starts one at boot."""
+        names = [name for name in self.system.units(self.layout.unit_pattern()) if not self.layout.is_job(name)]
         return {release for name in names if (release := self.layout.release_of(name))} | self.enabled()
+
+    def busy(self) -> set[str]:
+        """Ids of the releases of which a job runs."""
+        jobs = [name for name in self.system.units(self.layout.unit_pattern()) if self.layout.is_job(name)]
+        states = self.system.show(jobs, "ActiveState") if jobs else {}
+        ended = ("inactive", "failed")
+        return {self.layout.release_of(job) for job, one in states.items() if one.get("ActiveState") not in ended}
 
     def history(self) -> list[dict[str, Any]]:
         """All that is remembered, oldest first."""
@@ -177,15 +188,15 @@ class Records:
 
     def prunable(self, keep: int | None, needed: str) -> list[Path]:
         """Releases, virtualenvs and units that nobody needs: good releases beyond `keep` (None keeps them all), all but
-        a few others, and what was left unfinished. The live release stays, and so do the one before and `needed`,
-        which counts as good where good ones are counted.
+        a few others, and what was left unfinished. The live release stays, and so do the one before, those of which a
+        job runs, and `needed`, which counts as good where good ones are counted.
         """
         order = self.releases()
         counts = {needed} - {""} if keep is not None else set()
         good = [release for release in order if release in counts or self.result(release) == GOOD]
         good = [*(counts - {*good}), *good]
         other = [release for release in order if release not in good]
-        kept = {*good[:keep], *other[:KEEP_BAD], needed, self.live(), self.previous()}
+        kept = {*good[:keep], *other[:KEEP_BAD], needed, self.live(), self.previous(), *self.busy()}
         venvs = {path.resolve() for release in order if release in kept for path in self._virtualenvs_of(release)}
         return [
             *(self.layout.release(release).directory for release in order if release not in kept),

@@ -67,8 +67,8 @@ class Removal:
         """Stop the app and remove all that is ours, but for its data."""
         layout = self.layout
         records = Records(layout, self.system)
-        for release in sorted(records.with_units()):
-            instance.stop(self.system, layout.release(release))
+        for release in sorted(records.with_units() | records.busy()):
+            instance.stop(self.system, layout.release(release), with_jobs=True)
         self.system.run(["systemctl", "stop", layout.build_unit])
         built = (layout.build, layout.build_links)
         for path in [*self._unit_files(), layout.tmpfiles, layout.run, layout.root, *built]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
@@ -71,12 +72,12 @@ class Rollback:
 
         Raises Refused if it can't be made.
         """
-        old, environment = self.layout.release(release), self.layout.release(other).environment.read_text()
+        old, environment = self.records.layout_of(release), self.layout.release(other).environment.read_text()
         if environment.replace(other, release) == old.environment.read_text():
             return release
         content = f"{release}\n{environment.replace(other, '')}"
         made = hashlib.sha256(content.encode()).hexdigest()[: len(release)]
-        new = self.layout.release(made)
+        new = dataclasses.replace(old, id=made)
         # One that is live serves: what a run that was cut off lacks is done by the gate, never by another copy.
         if made != other and self.records.result(made) != GOOD:
             try:

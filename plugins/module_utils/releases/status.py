@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, workers
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.maintenance import Maintenance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage, unguarded
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
@@ -44,6 +44,8 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         "by": record.get("by", ""),
         "running": running,
         **_visit(layout, registration, live, records, system),
+        "workers": workers.states(system, records.layout_of(live)) if live else {},
+        "timers": workers.timers(system, records.layout_of(live)) if live else {},
         "let_pass": Maintenance(layout, system).let_pass(),
         "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
         **_load(layout, live, system),
@@ -117,12 +119,13 @@ def _sizes(root: Path) -> Iterator[int]:
 
 def _drift(records: Records, live: str, running: list[str], system: System) -> Iterator[str]:
     """One line for each thing that isn't as it was deployed."""
-    layout, release = records.layout, records.layout.release(live)
+    layout, release = records.layout, records.layout_of(live)
     if records.result(live) != GOOD:
         yield f"release {live} is live but is recorded as {records.result(live) or 'unproven'}"
     if live not in running:
         yield f"the instance of {live} doesn't run"
     yield from (f"an instance of {other} runs beside the live one" for other in running if other != live)
+    yield from workers.drift(system, release)
     if live not in records.enabled():
         yield f"{release.target} doesn't start at boot"
     if not instance.sockets_directory_is_right(layout) or not leads_to(release.socket_link, os.fspath(release.socket)):
@@ -133,7 +136,7 @@ def _drift(records: Records, live: str, running: list[str], system: System) -> I
         yield f"{release.socket} should have mode {wrong[0]:04o} and group {wrong[1]}"
     yield from damage(layout, live)
     yield from unguarded(layout, live)
-    for unit, state in system.show(release.serving, "NeedDaemonReload", "DropInPaths", "LoadState").items():
+    for unit, state in system.show(release.running, "NeedDaemonReload", "DropInPaths", "LoadState").items():
         if state.get("NeedDaemonReload") == "yes":
             yield f"{unit} runs an older unit file than the one on disk"
         yield from (f"{unit} is changed by {path}, which isn't ours" for path in state.get("DropInPaths", "").split())

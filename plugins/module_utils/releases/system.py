@@ -100,6 +100,12 @@ class System:
             return 124, (expired.stdout or b"").decode(errors="replace")
         return done.returncode, done.stdout.decode(errors="replace").strip()
 
+    def converse(self, words: Sequence[str], text: str) -> tuple[int, str, str]:
+        """Give a program a text; its exit code, and what it wrote to standard output and standard error."""
+        self.changing(f"run {words[0]}")
+        done = subprocess.run(words, input=text.encode(), capture_output=True, check=False)
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
     def systemctl(self, *words: str) -> tuple[int, str]:
         """Exit code and what was printed."""
         self.changing(f"systemctl {' '.join(words)}")

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import (
+    AFTER,
+    BEFORE,
+    CHECK,
+    ReleaseLayout,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +98,7 @@ def app_layout(described: Mapping[str, Any], prefix: str = "") -> AppLayout:
 def wanted_of(layout: ReleaseLayout, described: Mapping[str, Any], front: Mapping[str, Any]) -> Wanted:
     """A release from its description, be it the plan's or the release.json that it left on the host."""
     return Wanted(
-        layout=layout,
+        layout=layout.with_extras(described),
         gate=Gate(**described["gate"]),
         front=Front(**front),
         drain=float(described["drain"]),
@@ -111,7 +116,20 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
     own = {"WEB_APP": app["name"], "WEB_RELEASE": release["id"]}
     # As systemd calls it. An app may say something else.
     data = {"STATE_DIRECTORY": app["data"]}
-    about = ("version", "serial", "python", "ref", "commit", "gate", "drain", "keep", "hooks", "stop_timeout")
+    about = (
+        "version",
+        "serial",
+        "python",
+        "ref",
+        "commit",
+        "gate",
+        "drain",
+        "keep",
+        "hooks",
+        "stop_timeout",
+        "workers",
+        "timers",
+    )
     return Content(
         code=release["files"],
         public_folder=app["static_folder"],
@@ -121,7 +139,16 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         ini=texts["ini"],
         wsgi=texts["wsgi"],
         units=texts["units"],
-        scripts={"check": [release["check"]], "before": release["hooks"]["before"], "after": release["hooks"]["after"]},
+        scripts={
+            CHECK: [release["check"]],
+            BEFORE: release["hooks"]["before"],
+            AFTER: release["hooks"]["after"],
+            # In place of the shell, so that systemd speaks to the command itself.
+            **{
+                one["kind"]: [f"exec {one['command']}"]
+                for one in [*release["workers"].values(), *release["timers"].values()]
+            },
+        },
         environment={**data, **variables["environment"], **variables["secrets"], **own},
         build_environment=dict(variables["build"]),
         about={name: release[name] for name in about} | {"request_timeout": app["request_timeout"]},

@@ -1,4 +1,4 @@
-"""An app as a person describes it: every key of an item of `web_apps` is a field, here or in its two parts."""
+"""An app as a person describes it: every key of an item of `web_apps` is a field, here or in its three parts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import field
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app_code import Code
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app_site import Site
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app_work import Work
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     app_environment,
     variable_names,
@@ -25,7 +26,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class App(Code, Site):
+class App(Work, Code, Site):
     """One item of `web_apps`. The meanings are Markdown: docs/apps.md is made from them."""
 
     environment: dict[str, str] = field(

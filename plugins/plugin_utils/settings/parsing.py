@@ -20,7 +20,7 @@ LEADS_TO_SOURCE = {
     *("module", "callable", "chdir", "static_folder", "state"),
 }
 # Keys whose values are never shown: people put there what others need not see.
-NEVER_SHOWN = {"environment", "before_live", "after_live"}
+NEVER_SHOWN = {"environment", "before_live", "after_live", "workers", "timers", "uwsgi_options"}
 # Keys that were, with what to do instead.
 GONE = {"require_hashes": "requirements without hashes are locked by the run itself; leave the key out"}
 

@@ -209,7 +209,9 @@ def _release(
     while known.get("renew") and made == known.get("live"):
         serial += 1
         made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
-    layout, wanted = settings.layout(app, known).release(made), entry_of(app.callable)
+    extras = {"workers": app.workers, "timers": app.timers}
+    layout = settings.layout(app, known).release(made).with_extras(extras)
+    wanted = entry_of(app.callable)
     return {
         **layout.describe(),
         "version": version,
@@ -225,6 +227,9 @@ def _release(
         "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},
         "chdir": str(layout.code / app.chdir),
         "check": import_check(layout, wanted),
+        "workers": {name: {"name": name, "kind": kind, **app.workers[name]} for name, kind in layout.workers_by_name()},
+        "uwsgi_lines": [f"{name} = {value}" for name, values in app.uwsgi_options.items() for value in values],
+        "timers": {name: {"name": name, **layout.timer(name), **given} for name, given in app.timers.items()},
         "stop_timeout": app.request_timeout + SYSTEMD_WAITS_LONGER,
         "gate": {
             "path": f"{app.prefix}{app.health_path}",

@@ -43,6 +43,10 @@ IN_THE_RELEASE: dict[str, Any] = {
     "request_timeout": 31,
     "start_timeout": 99,
     "max_requests": 200_000,
+    "workers": {"mail": "work"},
+    "timers": {"clean": {"command": "clean", "calendar": "hourly"}},
+    "preload": False,
+    "uwsgi_options": {"cheaper": 1},
 }
 # And of each that it doesn't: the same instance goes on.
 NOT_IN_THE_RELEASE: dict[str, Any] = {
