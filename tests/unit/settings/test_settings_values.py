@@ -58,6 +58,7 @@ SECONDS = whole(1, 3600, " of seconds")
 
 # The key, what is written, what it must be.
 WRONG_VALUES: list[tuple[str, Any, str]] = [
+    ("preload", "no", "must be true or false"),
     ("name", "a/b", NAME),
     ("name", "../etc", NAME),
     ("name", "Shop", NAME),
@@ -265,6 +266,9 @@ WRONG_UNSEEN: list[tuple[str, Any, str]] = [
         "make('postgres://u:hunter2@db')",
         "must not hold a password; make it a secret, which the function reads from os.environ",
     ),
+    ("workers", "work", "must be a dictionary of command lines by name (mail: celery -A shop worker)"),
+    ("timers", "hourly", "must be a dictionary by name, with 'command' and 'calendar' of each"),
+    ("uwsgi_options", "cheaper", "must be a dictionary of uWSGI's options (cheaper: 1)"),
 ]
 
 
