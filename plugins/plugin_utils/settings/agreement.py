@@ -170,7 +170,7 @@ class Agreement:
     def plain(self) -> dict[str, Any]:
         """What templates and roles get: everything that may be shown, but for what only certbot or locks need."""
         values = dataclasses.asdict(self)
-        apart = ("acme_", "lock_")
+        apart = ("acme_", "lock")
         return {name: value for name, value in values.items() if name not in HIDDEN and not name.startswith(apart)}
 
 
