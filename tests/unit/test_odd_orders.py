@@ -269,3 +269,14 @@ class TestRegistration:
         result = site(world)
         assert (result["result"], result["step"]) == ("refused", "place")
         assert "isn't ours" in result["cause"]
+
+
+def test_an_app_is_timed_from_its_own_turn_on(tmp_path: Path) -> None:
+    """Not from the first one's: several are deployed one after the other."""
+    world = World(tmp_path, hosts=["one"])
+    machine = world.hosts["one"]
+    deploy = world.deploy_of("one", world.item("one", "wiki", {}))
+    machine.sleep(100)
+    assert deploy.run()["seconds"] < 100
+    result = machine.app("wiki").release(deploy.wanted.id).result
+    assert json.loads(result.read_text())["seconds"] < 100

@@ -54,6 +54,8 @@ class Deploy:
 
     def run(self, until_live: bool = True) -> Result:
         """Place the release and prove it, up to the hooks or until it is live."""
+        # Now it is this app's turn.
+        self.golive.began = self.placing.system.clock()
         try:
             changed = self.placing.run()
             self.golive.check()
