@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -17,6 +18,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import memory_of_this_run
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import wheel_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import Dependencies, settle
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     items_of,
     names_of,
@@ -135,14 +137,21 @@ class Settings:
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
         return [name for app in by_http for name in app.every_name()]
 
+    def new_locks(self) -> Iterator[str]:
+        """A line for each lock that this run has made, be the other apps right or wrong."""
+        for app in self.present():
+            if app.package or app.name in self.origins:
+                with contextlib.suppress(Unsettled, OSError):
+                    if notice := self.dependencies(app).notice:
+                        yield notice
+
     def notices(self) -> Iterator[str]:
         """What a person should know though nothing is wrong, a line each."""
         for app in self.present():
             if not app.package:
                 for notice in notices(app, self.origins[app.name]):
                     yield f"web_apps: '{app.name}' {notice}"
-            if notice := self.dependencies(app).notice:
-                yield notice
+        yield from self.new_locks()
 
     def layout(self, app: App, known: Mapping[str, Any]) -> AppLayout:
         """Where the app is on a host that has `known` of it. It goes on as the user it has until a person names one."""

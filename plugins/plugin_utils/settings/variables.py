@@ -109,7 +109,7 @@ def all_problems(
         names = request.names()
         settings, problems = parse(request)
         proven = settings.proven_here()
-        told = [] if problems else list(settings.notices())
+        told = list(settings.new_locks() if problems else settings.notices())
     except BadSettings as error:
         problems = error.problems
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 
 from index import wheel
 from locked import Project, pinned
@@ -260,3 +262,31 @@ def test_locks_may_be_kept_elsewhere(project: Project) -> None:
     (path,) = (project.workshop.folder.parent / "settings/locks").iterdir()
     assert notice.startswith(f"../settings/locks/{path.name} is new")
     assert not project.locks.exists()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda _text: "",
+        lambda text: text[: len(text) // 2],
+        lambda text: text.partition("\n\n")[2],
+        lambda text: text.replace("base==1.0", "base==0.9"),
+        lambda text: re.sub(r"sha256:\w+", "sha256:zz", text),
+    ],
+    ids=["emptied", "cut off", "without its head", "another version", "other hashes"],
+)
+def test_a_lock_that_isnt_as_it_was_made(project: Project, damaged: Callable[[str], str]) -> None:
+    project.text()
+    (path,) = project.locks.iterdir()
+    path.write_text(damaged(path.read_text()))
+    remedy = "it was cut off or edited; restore the file, or make it anew: -e refresh=shop"
+    assert project.problem() == f"web_apps: 'shop' has 'requirements': locks/{path.name} is no lock: {remedy}"
+    assert project.notices(refresh="shop") != []
+
+
+def test_a_new_lock_is_told_though_another_app_is_wrong(project: Project) -> None:
+    wiki = app(name="wiki", source="shop", server_names=["wiki.test"], processes=0)
+    settings, problems = parse(project.workshop.request(app(), wiki, **project.given()))
+    assert len(problems) == 1
+    told = [notice.partition(" (")[0] for notice in settings.new_locks()]
+    assert told == [f"locks/{name} is new" for name in project.names()]

@@ -72,9 +72,9 @@ def lock(app: str, inputs: Inputs, desk: Desk) -> Lock:
             body = _resolved(app, inputs, desk, is_refreshed)
         except Unsettled as error:
             return {"fault": [error.key, error.fault]}
-        text = f"{_header(app, inputs)}\n{body}"
-        before = body_of(path.read_text(encoding="utf-8")) if path.is_file() else ""
-        if body == before:
+        text = f"{_header(app, inputs, body)}\n{body}"
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if body == body_of(before) and not _damage(before):
             return {"text": text}
         if not desk.is_check:
             _write(path, text)
@@ -92,7 +92,7 @@ def lock(app: str, inputs: Inputs, desk: Desk) -> Lock:
     if "fault" in answer:
         raise Unsettled(*answer["fault"])
     body = body_of(answer["text"])
-    if fault := fault_in(body):
+    if fault := fault_in(body) or _damage(answer["text"]):
         raise Unsettled(
             inputs.key,
             f"{desk.called}/{path.name} is no lock: {fault}; restore the file, or make it anew: -e refresh={app}",
@@ -112,12 +112,24 @@ def _notice(desk: Desk, path: Path) -> str:
     return str(json.loads(made.read_text(encoding="utf-8")).get("notice", "")) if made.is_file() else ""
 
 
-def _header(app: str, inputs: Inputs) -> str:
+def _header(app: str, inputs: Inputs, body: str) -> str:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return (
         f"# What '{app}' installs by {inputs.what}, for Python {inputs.python} and newer. Locked {now}.\n"
         f"# Commit this file. To lock anew: ansible-playbook site.yml -e refresh={app}\n"
+        f"# Of what follows: sha256 {_sha256(body)}\n"
     )
+
+
+def _damage(text: str) -> str:
+    """Why a lock isn't as it was made: a server would meet that only when it installs; "" if it is."""
+    said, _blank, body = text.partition("\n\n")
+    noted = re.search(r"^# Of what follows: sha256 (\w+)$", said, re.MULTILINE)
+    return "" if noted and noted[1] == _sha256(body) else "it was cut off or edited"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _resolved(app: str, inputs: Inputs, desk: Desk, is_refreshed: bool) -> str:
