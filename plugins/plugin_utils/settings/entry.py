@@ -104,6 +104,10 @@ def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Seq
     inside = {
         path.removeprefix(home): folder / path for path in files if path.startswith(home) and path.endswith(".py")
     }
+    if _file_of(module, inside) is None and (kept := _kept_at_home(module, folder / chdir)):
+        remedy = f"write '!{home}{kept}' into .deployignore, or let none of these name it"
+        yield f"has 'module': {module!r}, which stays at home by .gitignore, .deployignore or 'exclude'; {remedy}"
+        return
     if _file_of(module, inside) is None:
         yield f"has 'module': {module!r}, but there is no such module in {str(folder / chdir)!r}{_where(module, files)}"
         return
@@ -118,6 +122,12 @@ def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Seq
         return
     if fault:
         yield f"has 'callable': {fault}"
+
+
+def _kept_at_home(module: str, folder: Path) -> str:
+    """The file of a module that is in the folder, though no release would hold it; "" if there is none."""
+    path = module.replace(".", "/")
+    return next((file for file in (f"{path}.py", f"{path}/__init__.py") if (folder / file).is_file()), "")
 
 
 def _where(module: str, files: Sequence[str]) -> str:

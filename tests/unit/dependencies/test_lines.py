@@ -114,12 +114,12 @@ def test_what_a_file_that_is_led_to_says_counts_too(workshop: Workshop) -> None:
 def test_the_requirements_are_there(workshop: Workshop) -> None:
     assert workshop.problem(app(requirements="req.txt")) == (
         f"web_apps: 'shop' has 'requirements': there is no file 'req.txt' in '{workshop.source}'; "
-        "an empty file is enough"
+        "an empty file is enough if the app needs nothing"
     )
     (workshop.source / "requirements.txt").unlink()
     assert workshop.problem(app()) == (
         "web_apps: 'shop' has 'requirements': there is no file 'requirements.txt' and no pyproject.toml in "
-        f"'{workshop.source}'; an empty file is enough"
+        f"'{workshop.source}'; an empty file is enough if the app needs nothing"
     )
 
 
@@ -167,3 +167,7 @@ def test_extras_are_for_a_pyproject(workshop: Workshop) -> None:
     assert workshop.problem(app(extras=["web"])) == (
         "web_apps: 'shop' has 'extras': a requirements file has none; they are for pyproject.toml"
     )
+
+
+def test_a_file_that_may_be_meant_is_named(workshop: Workshop) -> None:
+    assert workshop.problem(app(requirements="requirments.txt")).endswith("; did you mean 'requirements.txt'?")

@@ -232,3 +232,14 @@ def test_files_are_listed_in_one_order_with_their_contents(workshop: Workshop) -
         == hashlib.sha256((workshop.source / "flask_wsgi.py").read_bytes()).hexdigest()
     )
     assert [file.executable for file in files] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(("file", "content"), [(".gitignore", "/flask_wsgi.py\n"), (".deployignore", "*.py\n")])
+def test_a_module_that_stays_at_home_is_not_called_missing(workshop: Workshop, file: str, content: str) -> None:
+    workshop.write(f"shop/{file}", content)
+    assert workshop.problem(app()) == (
+        "web_apps: 'shop' has 'module': 'flask_wsgi', which stays at home by .gitignore, .deployignore or 'exclude'; "
+        "write '!flask_wsgi.py' into .deployignore, or let none of these name it"
+    )
+    workshop.write("shop/.deployignore", f"{content}!flask_wsgi.py\n")
+    assert workshop.problems(app()) == []

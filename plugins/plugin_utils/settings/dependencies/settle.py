@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import Busy
@@ -59,7 +60,9 @@ def _of_source(app: App, source: Path, desk: Desk) -> Dependencies:
     named = app.requirements or next((name for name in USUAL if (source / name).is_file()), USUAL[0])
     if not (source / named).is_file():
         also = "" if app.requirements else f" and no {pyproject.NAME}"
-        raise Unsettled("requirements", f"there is no file {named!r}{also} in {str(source)!r}; an empty file is enough")
+        near = difflib.get_close_matches(named, [path.name for path in source.iterdir()], n=1, cutoff=0.75)
+        hint = f"did you mean {near[0]!r}?" if near else "an empty file is enough if the app needs nothing"
+        raise Unsettled("requirements", f"there is no file {named!r}{also} in {str(source)!r}; {hint}")
     made = _of_file(app, source, named, desk)
     if isinstance(made, Inputs):
         locked = lock(app.name, made, desk)
