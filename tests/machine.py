@@ -258,10 +258,9 @@ class Machine(System):
 
     def _health(self, release: str, kind: str) -> Answer:
         """`ill` may be "sick" (500 to all), or "sick-front" or "sick-visit" (500 to these alone)."""
-        if self.transient and kind != "visit":
-            return Answer(self.transient.pop(), release)
+        status = self.transient.pop() if self.transient and kind != "visit" else 200
         is_sick = self.ill.get(release) in ("sick", f"sick-{kind}")
-        return Answer(500 if is_sick else 200, release)
+        return Answer(500 if is_sick else status, release)
 
     def listens(self, path: Path) -> bool:
         return path.exists() and f"{path.parent.name}@{path.name.removesuffix('.sock')}.socket" in self.active
