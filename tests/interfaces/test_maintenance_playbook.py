@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from project import PROJECT
-
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """A run on two hosts that exist in documentation only."""
-    hosts = {"ansible_ssh_common_args": "-o ConnectTimeout=1", "ansible_timeout": 1}
-    inventory = folder / "hosts.yml"
-    inventory.write_text(yaml.safe_dump({"web": {"hosts": {"192.0.2.1": hosts, "192.0.2.2": hosts}}}))
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), "maintenance.yml", *words],
-        cwd=PROJECT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+from playbook import run_on_nobody
 
 
 @pytest.mark.parametrize("page", ["missing.html", "folder", "empty.html"])
 def test_a_page_that_cant_be_shown_is_refused_in_one_line(tmp_path: Path, page: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.html").touch()
-    ended = run(tmp_path, "-e", "state=on", "-e", f"page={tmp_path / page}")
+    ended = run_on_nobody(tmp_path, "maintenance.yml", "-e", "state=on", "-e", f"page={tmp_path / page}")
     said = ended.stdout + ended.stderr
     assert ended.returncode == 2, said
     told = f'page: "{tmp_path / page}" must be a file of HTML that isn\'t empty. Nothing was changed.'
@@ -44,19 +24,19 @@ def test_a_page_that_cant_be_shown_is_refused_in_one_line(tmp_path: Path, page: 
 def test_a_page_that_is_there_is_taken(tmp_path: Path) -> None:
     page = tmp_path / "closed.html"
     page.write_text("<p>Closed")
-    ended = run(tmp_path, "-e", "state=on", "-e", f"page={page}")
+    ended = run_on_nobody(tmp_path, "maintenance.yml", "-e", "state=on", "-e", f"page={page}")
     assert "must be a file of HTML" not in ended.stdout + ended.stderr
     assert "Take the host's lease" in ended.stdout
 
 
 def test_a_state_that_there_isnt(tmp_path: Path) -> None:
-    ended = run(tmp_path, "-e", "state=maybe")
+    ended = run_on_nobody(tmp_path, "maintenance.yml", "-e", "state=maybe")
     assert ended.returncode == 2
     assert "Say -e state=on or -e state=off" in ended.stdout
     assert "Take the host's lease" not in ended.stdout
 
 
 def test_to_open_it_no_page_is_looked_for(tmp_path: Path) -> None:
-    ended = run(tmp_path, "-e", "state=off", "-e", "page=missing.html")
+    ended = run_on_nobody(tmp_path, "maintenance.yml", "-e", "state=off", "-e", "page=missing.html")
     assert "must be a file of HTML" not in ended.stdout + ended.stderr
     assert "Take the host's lease" in ended.stdout
