@@ -23,6 +23,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system im
 
 PORT = 80
 # Changes that need room on the disk.
+# Seconds that a visitor's stream takes.
+STREAM = 60.0
 NEED_ROOM = ("write", "link", "make", "place", "copy", "rename", "build")
 
 
@@ -37,6 +39,9 @@ class Machine(System):
         self.prefix = prefix
         self.active: set[str] = set()
         self.failed: set[str] = set()
+        # Services that were told to stop and still serve streams; and releases that visitors have streams of.
+        self.ending: set[str] = set()
+        self.streaming: set[str] = set()
         self.ill: dict[str, str] = {}
         self.transient: list[int] = []
         self.nginx = True
@@ -71,8 +76,8 @@ class Machine(System):
 
     def boot(self) -> None:
         """The power went and came back: nothing runs, /run is empty, and what is enabled starts."""
-        self.active.clear()
-        self.failed.clear()
+        for state in (self.active, self.failed, self.ending, self.streaming):
+            state.clear()
         for left in (self.prefix / "run").iterdir():
             shutil.rmtree(left)
         for configuration in sorted((self.prefix / "etc/tmpfiles.d").glob("*.conf")):
@@ -123,8 +128,29 @@ class Machine(System):
     def systemctl(self, *words: str) -> tuple[int, str]:
         self.changing(f"systemctl {' '.join(words)}")
         verb, units = words[0], [word for word in words[1:] if not word.startswith("--")]
+        if "--no-block" in words:
+            self.ending |= {unit for unit in self.active & {*units} if self._streams(unit)}
+            self.active -= self.ending
+            units = [unit for unit in units if unit not in self.ending]
         codes = [getattr(self, f"_{verb.replace('-', '_')}", lambda _unit: 0)(unit) for unit in units]
         return max(codes, default=0), "" if not any(codes) else f"{verb} of {units} failed"
+
+    def _streams(self, unit: str) -> bool:
+        return unit.endswith(".service") and unit.partition("@")[2].removesuffix(".service") in self.streaming
+
+    def _streams_end(self, unit: str) -> None:
+        self.streaming.discard(unit.partition("@")[2][:12])
+        self.ending.discard(unit)
+
+    def _await_streams(self, unit: str) -> None:
+        """As systemd does, before it has stopped a service, or starts it again."""
+        if self._streams(unit):
+            self.seconds += STREAM
+            self._streams_end(unit)
+
+    def _kill(self, unit: str) -> int:
+        self._streams_end(unit)
+        return 0
 
     def _start(self, unit: str) -> int:
         file = self.prefix / "etc/systemd/system" / unit
@@ -146,6 +172,8 @@ class Machine(System):
             self.failed |= {unit} if is_bad else set()
             return int(is_bad)
         if unit == layout.service:
+            if unit in self.ending:
+                self._await_streams(unit)
             if self.ill.get(release) == "start":
                 self.failed.add(unit)
                 return 1
@@ -173,6 +201,9 @@ class Machine(System):
         name, _at, rest = unit.partition("@")
         layout = self.app(name).release(rest[:12])
         for part in [*layout.serving, *self._extras(layout)] if unit == layout.target else [unit]:
+            # To stop the target is to ask its parts, and to wait for none.
+            if part == unit:
+                self._await_streams(part)
             self.active.discard(part)
             if part == layout.unit("socket"):
                 layout.socket.unlink(missing_ok=True)
@@ -198,7 +229,8 @@ class Machine(System):
     def _state(self, unit: str) -> dict[str, str]:
         release = unit.partition("@")[2][:12]
         comes_back = unit in self.active and f"-{WORKER}" in unit and self.ill.get(release) == "worker"
-        state = "active" if unit in self.active else "failed" if unit in self.failed else "inactive"
+        states = {"active": self.active, "failed": self.failed, "deactivating": self.ending}
+        state = next((name for name, units in states.items() if unit in units), "inactive")
         return {
             "ActiveState": "activating" if comes_back else state,
             "NeedDaemonReload": "no",
@@ -212,7 +244,7 @@ class Machine(System):
         }
 
     def units(self, pattern: str) -> set[str]:
-        return {unit for unit in self.active | self.failed if fnmatch.fnmatch(unit, pattern)}
+        return {unit for unit in self.active | self.failed | self.ending if fnmatch.fnmatch(unit, pattern)}
 
     def make_temporary_files(self, configuration: Path) -> None:
         self.changing(f"tmpfiles {configuration}")

@@ -38,6 +38,7 @@ class Settings:
     timers: tuple[str, ...] = ()
     calendar: str = "hourly"
     keep: int = 3
+    streams: str = ""
     hosts: Sequence[str] = ()
 
 
@@ -93,6 +94,7 @@ class World:
             "wheels": [],
             "check": "true",
             "stop_timeout": 45,
+            "streams": settings.streams,
             "workers": {
                 name: {"name": name, "kind": kind, "command": f"work at {name}"}
                 for name, kind in layout.workers_by_name()

@@ -37,6 +37,7 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
                     "tls": "acme",
                     "redirect_names": ["www.shop.test"],
                     "preload": False,
+                    "streaming": ["/events"],
                     "uwsgi_options": {"cheaper": 1},
                 },
                 {**second, "server_names": ["wiki.test"], "prefix": "/w", "redirect_names": ["www.wiki.test"]},

@@ -98,7 +98,22 @@ def test_what_was_set_arrives(made: Rendered) -> None:
     assert ini["processes"] == str(app["processes"])
     assert ini["threads"] == str(app["threads"])
     assert ini["max-requests"] == str(app["max_requests"])
-    assert ini["harakiri"] == ini["worker-reload-mercy"] == str(app["request_timeout"])
+    assert ini["worker-reload-mercy"] == str(app["request_timeout"])
+    assert ini["harakiri"] == str(made.release["harakiri"])
+    assert "route" not in ini
+
+
+def test_a_stream_may_take_longer(settings: dict[str, Any]) -> None:
+    """A route adds to `harakiri` and can't lift it, so every other request gets its limit by a route."""
+    (made,) = rendered({**settings, "web_apps": [{**settings["web_apps"][0], "streaming": ["/events", "/a.b"]}]})
+    ini = dict(directives(made.ini))
+    assert "harakiri" not in ini
+    assert ini["worker-reload-mercy"] == str(made.app["stream_timeout"])
+    pattern, _blank, action = ini["route"].partition(" ")
+    assert action == f"harakiri:{made.release['harakiri']}"
+    paths = ("/", "/eventsx", "/axb", "/events", "/events/a", "/a.b")
+    assert [path for path in paths if re.match(pattern, path)] == ["/", "/eventsx", "/axb"]
+    assert not re.search(r"[$%]", made.ini)
 
 
 def test_a_broken_release_ends_and_a_running_one_ends_gracefully(made: Rendered) -> None:
@@ -117,7 +132,8 @@ def test_headers_that_nginx_takes_fit(made: Rendered, base: dict[str, str]) -> N
     match = re.search(r"large_client_header_buffers (\d+) (\d+)k;", base["nginx.conf"])
     assert match
     count, kilobytes = map(int, match.groups())
-    assert count * kilobytes * 1024 <= int(dict(directives(made.ini))["buffer-size"]) <= 65535
+    # The address comes twice: as a whole, and as path and query.
+    assert (count + 1) * kilobytes * 1024 <= int(dict(directives(made.ini))["buffer-size"]) <= 65535
 
 
 def test_a_percent_sign_would_be_magic(made: Rendered) -> None:

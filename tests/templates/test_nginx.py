@@ -120,11 +120,35 @@ def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
         ["uwsgi_pass", f"unix:{made.app['live_socket']}"],
         ["uwsgi_read_timeout", f"{made.site['read_timeout']}s"],
     ]
-    assert made.site["read_timeout"] > made.app["request_timeout"]
+    assert made.site["read_timeout"] == made.app["request_timeout"] < made.release["harakiri"]
 
 
 def test_only_one_location_of_visitors_reaches_the_app(made: Rendered) -> None:
     assert len([words for words in deep(server(made)) if words[0] == "uwsgi_pass"]) == 1
+
+
+@pytest.mark.parametrize("static_url", ["/static/", "/"])
+def test_a_stream_is_passed_on_at_once(settings: dict[str, Any], static_url: str) -> None:
+    given = {
+        **settings["web_apps"][0],
+        "streaming": ["/events", "/a.b"],
+        "stream_timeout": 77,
+        "static_url": static_url,
+    }
+    (made,) = rendered({**settings, "web_apps": [given]})
+    words, block = those(server(made), "location", "~")[1]
+    paths = ("/", "/eventsx", "/a/events", "/axb", "/events", "/events/a", "/a.b")
+    assert [path for path in paths if re.search(words[2], path)] == ["/events", "/events/a", "/a.b"]
+    # The same as elsewhere, but for what makes it a stream.
+    assert [words for words, _inner in block] == [
+        *(words for words, _inner in to_the_app(made) if words[0] != "uwsgi_read_timeout"),
+        ["uwsgi_buffering", "off"],
+        ["uwsgi_read_timeout", "77s"],
+    ]
+
+
+def test_without_streams_nothing_speaks_of_them(made: Rendered) -> None:
+    assert "uwsgi_buffering" not in made.conf
 
 
 def test_files_are_served_from_the_live_releases_static_folder_alone(made: Rendered) -> None:
@@ -222,13 +246,15 @@ def test_listening(settings: dict[str, Any], port: int, has_ipv6: bool) -> None:
 
 def statuses(made: Rendered) -> list[str]:
     """Those that have a page."""
-    _closed, (*listed, page) = values(server(made), "error_page")
-    assert page == "/.error"
-    return listed
+    _closed, (*listed, page), (large, becomes, its_page) = values(server(made), "error_page")
+    assert page == its_page == "/.error"
+    # nginx's own number, which a visitor must not get.
+    assert large == "494"
+    return [*listed, becomes.removeprefix("=")]
 
 
 def test_an_error_that_nginx_makes_has_a_page_and_its_own_status(made: Rendered) -> None:
-    assert {"400", "404", "413", "429", "500", "502", "504"} <= set(statuses(made))
+    assert {"400", "404", "413", "429", "431", "500", "502", "504"} <= set(statuses(made))
     assert not [status for status in statuses(made) if not status.isdigit()], "a sign of another status"
     page = location(made, "=", "/.error")
     assert [words for words, _inner in page] == [

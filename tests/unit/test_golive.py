@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 
-from machine import Machine
+from machine import STREAM, Machine
 from world import World, change, cut, deploy, live, site
 
 # A deploy of one app over another makes about so many changes; the last of these moments are after its end.
@@ -248,6 +248,61 @@ class TestRepair:
         machine._start(machine.app("shop").release(first).target)
         assert site(world)["result"] == "mended"
         assert_converged(world, second)
+
+
+class TestStreams:
+    """The release before goes on with its streams: nobody waits for them, and nothing that they need goes."""
+
+    @pytest.fixture
+    def first(self, world: World, machine: Machine) -> str:
+        """A release that is no longer live, but still serves a stream."""
+        world.settings["shop"].streams = "(/events)(?![^/])"
+        release = deploy(world)
+        machine.streaming = {release}
+        return release
+
+    def test_a_deploy_waits_for_none(self, world: World, machine: Machine, first: str) -> None:
+        began = machine.seconds
+        second = deploy(world)
+        assert machine.seconds - began < STREAM / 4
+        assert machine.ending == {machine.app("shop").release(first).service}
+        assert_converged(world, second)
+        machine.calls.clear()
+        assert site(world)["result"] == "unchanged"
+        assert machine.calls == []
+
+    def test_one_without_streams_just_then_is_stopped_like_any(
+        self, world: World, machine: Machine, first: str
+    ) -> None:
+        machine.streaming.clear()
+        deploy(world)
+        assert machine.units(f"shop@{first}*") == set()
+
+    def test_its_workers_are_stopped(self, world: World, machine: Machine) -> None:
+        world.settings["shop"].workers = ("mail",)
+        first = deploy(world)
+        machine.streaming = {first}
+        deploy(world)
+        assert {unit.partition("@")[2][:12] for unit in machine.working("shop")} == {live(world)}
+
+    def test_its_files_stay_until_they_have_ended(self, world: World, machine: Machine, first: str) -> None:
+        layout = machine.app("shop").release(first)
+        for _number in range(4):
+            deploy(world)
+        assert layout.directory.is_dir()
+        assert layout.unit_file("service").is_file()
+        machine.ending.clear()
+        machine.streaming.clear()
+        deploy(world)
+        assert not layout.directory.exists()
+        assert not layout.unit_file("service").exists()
+
+    def test_a_rollback_to_it_cuts_them_off(self, world: World, machine: Machine, first: str) -> None:
+        deploy(world)
+        began = machine.seconds
+        assert world.rollback("one", "shop")["now"] == first
+        assert machine.seconds - began < STREAM / 4
+        assert_converged(world, first)
 
 
 class TestCut:

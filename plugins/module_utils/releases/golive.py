@@ -95,7 +95,7 @@ class GoLive:
         with self._refusing():
             with self._step("start"):
                 # The target would bring the workers, which do nothing before the release is proven.
-                instance.start(self.system, self.layout.parts, "start")
+                instance.start_serving(self.system, self.layout)
             self._prove()
             self._start_workers()
             with self._step("enable"):
@@ -156,7 +156,7 @@ class GoLive:
         if instance.is_active(self.system, self.layout) and not self.system.listens(self.layout.socket):
             # It runs, but behind a socket that was taken from it: nobody is served, so nobody loses by a restart.
             self.system.systemctl("stop", *self.layout.parts)
-        instance.start(self.system, self.layout.parts, "start")
+        instance.start_serving(self.system, self.layout)
         wrong = instance.unguarded_socket(self.system, self.layout)
         if wrong:
             self.system.guard(self.layout.socket, *wrong)
@@ -220,7 +220,7 @@ class GoLive:
             with self._step(f"drain {release}"):
                 instance.drain(self.system, layout, self.wanted.drain)
             with self._step(f"stop {release}"):
-                instance.stop(self.system, layout)
+                instance.retire(self.system, layout, self.records.may_stream(release))
 
     def _prune(self) -> bool:
         doomed = self.records.prunable(self.wanted.keep, self.layout.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Collection
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
@@ -19,6 +20,8 @@ RUN_MODE = 0o711
 PAUSE = 0.1
 # After the flip no new connection reaches the old socket; its queue must be empty this many times in a row.
 EMPTY_IN_A_ROW = 3
+# Seconds for a release to end that may have streams. One that has some goes on with them, and nobody waits for it.
+STREAMS_MAY_END = 2.0
 
 
 def tmpfiles(app: AppLayout) -> OwnedFile:
@@ -72,6 +75,22 @@ def start(system: System, units: list[str], step: str) -> None:
     raise Refused(step, cause_in(evidence) or how, evidence)
 
 
+def start_serving(system: System, layout: ReleaseLayout) -> None:
+    """Start what answers requests. Raises Refused.
+
+    systemd would let the last streams of an earlier life end first, which may take minutes: they are cut off.
+    """
+    if is_ending(system, layout):
+        system.systemctl("kill", "--signal=KILL", layout.service)
+        system.systemctl("stop", *layout.parts)
+    start(system, layout.parts, "start")
+
+
+def is_ending(system: System, layout: ReleaseLayout) -> bool:
+    """Whether it was told to stop, and still answers what it was asked before."""
+    return system.show([layout.service], "ActiveState")[layout.service].get("ActiveState") == "deactivating"
+
+
 def is_active(system: System, layout: ReleaseLayout) -> bool:
     """Whether all that serves is up."""
     states = system.show(layout.serving, "ActiveState")
@@ -104,14 +123,36 @@ def drain(system: System, layout: ReleaseLayout, seconds: float) -> None:
         system.sleep(PAUSE / 2)
 
 
-def stop(system: System, layout: ReleaseLayout, at_once: bool = False, with_jobs: bool = False) -> None:
+def retire(system: System, layout: ReleaseLayout, may_stream: bool) -> None:
+    """Stop a release that visitors no longer get. If it streams, systemd lets it go on until its streams end.
+
+    Raises Refused if anything else is still there afterwards.
+    """
+    if may_stream:
+        system.systemctl("disable", layout.target)
+        system.systemctl("stop", "--no-block", *layout.serving)
+        end = system.clock() + STREAMS_MAY_END
+        system.sleep(PAUSE)
+        while is_ending(system, layout) and system.clock() < end:
+            system.sleep(PAUSE)
+    stop(system, layout, spared=layout.serving if may_stream and is_ending(system, layout) else ())
+
+
+def stop(
+    system: System,
+    layout: ReleaseLayout,
+    at_once: bool = False,
+    with_jobs: bool = False,
+    spared: Collection[str] = (),
+) -> None:
     """Stop all units of a release, and don't start them at boot. Raises Refused if one is still there afterwards.
 
     All parts are named: stopping the target returns before its parts have drained. The socket goes too, or the next
     connection would wake the release. `at_once` is for one that nobody is served by: a hung worker would take its
-    whole grace for a probe. Jobs end by themselves, unless `with_jobs`.
+    whole grace for a probe. Jobs end by themselves, unless `with_jobs`, and so do the units that are `spared`.
     """
-    units = [unit for unit in _stoppable(system, layout) if with_jobs or not layout.app.is_job(unit)]
+    known = [unit for unit in _stoppable(system, layout) if unit not in spared]
+    units = [unit for unit in known if with_jobs or not layout.app.is_job(unit)]
     if not units:
         return
     system.systemctl("disable", layout.target)

@@ -95,16 +95,31 @@ class Records:
         return {release for path in links if (release := self.layout.release_of(path.name))}
 
     def with_units(self) -> set[str]:
-        """Ids of the releases of which systemd has a unit in any state, jobs aside, or starts one at boot."""
+        """Ids of the releases of which systemd has a unit in any state, or starts one at boot.
+
+        Jobs aside, and what only goes on with its last streams.
+        """
         names = [name for name in self.system.units(self.layout.unit_pattern()) if not self.layout.is_job(name)]
-        return {release for name in names if (release := self.layout.release_of(name))} | self.enabled()
+        found = {release for name in names if (release := self.layout.release_of(name))}
+        return (found - self.streaming()) | self.enabled()
 
     def busy(self) -> set[str]:
-        """Ids of the releases of which a job runs."""
+        """Ids of the releases of which a job runs, or a last stream."""
         jobs = [name for name in self.system.units(self.layout.unit_pattern()) if self.layout.is_job(name)]
         states = self.system.show(jobs, "ActiveState") if jobs else {}
         ended = ("inactive", "failed")
-        return {self.layout.release_of(job) for job, one in states.items() if one.get("ActiveState") not in ended}
+        working = {self.layout.release_of(job) for job, one in states.items() if one.get("ActiveState") not in ended}
+        return working | self.streaming()
+
+    def streaming(self) -> set[str]:
+        """Ids of the releases that were told to stop and go on with their last streams."""
+        services = {self.layout.release(one).service: one for one in self.releases() if self.may_stream(one)}
+        states = self.system.show(list(services), "ActiveState") if services else {}
+        return {services[unit] for unit, one in states.items() if one.get("ActiveState") == "deactivating"}
+
+    def may_stream(self, release: str) -> bool:
+        """Whether a release has streams, for which nobody waits."""
+        return bool(self.described(release).get("streams"))
 
     def history(self) -> list[dict[str, Any]]:
         """All that is remembered, oldest first."""

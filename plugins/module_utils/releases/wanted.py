@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import TEMPORARY, AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import (
     AFTER,
     BEFORE,
@@ -114,8 +114,8 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
     """What an item of the plan holds. `texts` are its rendered files, `variables` its environment in three parts."""
     app, release = item["app"], item["release"]
     own = {"WEB_APP": app["name"], "WEB_RELEASE": release["id"]}
-    # As systemd calls it. An app may say something else.
-    data = {"STATE_DIRECTORY": app["data"]}
+    # As systemd and Python call them. An app may say something else.
+    places = {"STATE_DIRECTORY": app["data"], "TMPDIR": TEMPORARY}
     about = (
         "version",
         "serial",
@@ -127,6 +127,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         "keep",
         "hooks",
         "stop_timeout",
+        "streams",
         "workers",
         "timers",
     )
@@ -149,7 +150,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
                 for one in [*release["workers"].values(), *release["timers"].values()]
             },
         },
-        environment={**data, **variables["environment"], **variables["secrets"], **own},
+        environment={**places, **variables["environment"], **variables["secrets"], **own},
         build_environment=dict(variables["build"]),
         about={name: release[name] for name in about} | {"request_timeout": app["request_timeout"]},
     )

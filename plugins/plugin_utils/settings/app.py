@@ -90,7 +90,10 @@ class App(Work, Code, Site):
     )
     request_timeout: int = field(
         default=30,
-        metadata=key(whole(1, 3600, "seconds"), "seconds after which a request is ended"),
+        metadata=key(
+            whole(1, 3600, "seconds"),
+            "seconds after which a visitor who has got no answer gets 504; [more](streams-and-uploads.md#limits)",
+        ),
     )
     max_requests: int = field(
         default=100_000,
@@ -145,6 +148,10 @@ class App(Work, Code, Site):
     @property
     def folder(self) -> str:
         return self.source or self.name
+
+    def longest_request(self) -> int:
+        """Seconds that a release may take to end what it serves."""
+        return max(self.request_timeout, self.stream_timeout) if self.streaming else self.request_timeout
 
     def is_present(self) -> bool:
         return self.state == "present"

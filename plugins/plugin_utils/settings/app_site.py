@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     prefix_path,
     relative_folder,
     static_path,
+    stream_path,
     tls_way,
     url_path,
     whole,
@@ -122,7 +123,27 @@ class Site:
     )
     max_body: str = field(
         default="1m",
-        metadata=key(body_size, "largest request body, as nginx writes it: `512k`, `20m`", carried=False),
+        metadata=key(
+            body_size,
+            "largest request body, as nginx writes it: `512k`, `20m`; [uploads](streams-and-uploads.md#uploads)",
+            carried=False,
+        ),
+    )
+    streaming: list[str] = field(
+        default_factory=list,
+        metadata=key(
+            maybe(list_of(stream_path, "URL paths")),
+            "paths of [streams and WebSockets](streams-and-uploads.md), such as `/events`: what the app sends arrives "
+            "at once, and `request_timeout` doesn't count",
+        ),
+    )
+    stream_timeout: int = field(
+        default=300,
+        metadata=key(
+            whole(1, 86_400, "seconds"),
+            "seconds for which a stream may be silent, and for which it may go on in the release before once another "
+            "one is live",
+        ),
     )
     health_path: str = field(
         default="/health",
@@ -132,6 +153,14 @@ class Site:
     def every_name(self) -> list[str]:
         """All host names that lead here, those that are sent on last."""
         return [*self.server_names, *self.redirect_names]
+
+    def streams(self) -> str:
+        """A regular expression that nginx and uWSGI find the paths of streams by, with all below them; "" without any.
+
+        Without `$`, which means something else to either.
+        """
+        paths = "|".join(f"{self.prefix}{path}".replace(".", r"\.") for path in self.streaming)
+        return f"({paths})(?![^/])" if paths else ""
 
     def every_header(self) -> dict[str, str]:
         """The response headers that nginx adds where the app sends none of that name."""

@@ -71,6 +71,8 @@ def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterat
         yield f"has {line}"
     if app.user == settings.agreement.nginx_user:
         yield f"has 'user': {app.user!r} is nginx's own; name another, or leave it out"
+    for line in standing(_stream_faults(app), refused):
+        yield f"has 'streaming': {line}"
     if app.redirect_names and app.server_names and app.server_names[0].startswith("*."):
         yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
     secrets = settings.secrets.get(app.name, {})
@@ -101,6 +103,17 @@ def _content_faults(settings: Settings, app: App) -> Iterator[str]:
         settings.dependencies(app)
     except Unsettled as error:
         yield f"has '{error.key}': {error.fault}"
+
+
+def _stream_faults(app: App) -> Iterator[Fault]:
+    for path in app.streaming:
+        if app.prefix and f"{path}/".startswith(f"{app.prefix}/"):
+            inside = path.removeprefix(app.prefix) or "/events"
+            twice = f"{path!r} would be outside the app, all of which is below {app.prefix!r} anyway; write {inside!r}"
+            yield Fault(twice, ("streaming", "prefix"))
+        if app.static_url != "/" and (f"{path}/".startswith(app.static_url) or app.static_url.startswith(f"{path}/")):
+            mixed = f"{path!r} and 'static_url' {app.static_url!r}: one is in the other, and nginx serves files there"
+            yield Fault(f"{mixed}; choose another path for one of them", ("streaming", "static_url"))
 
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[Fault]:

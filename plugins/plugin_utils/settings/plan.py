@@ -33,9 +33,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.fo
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
 
-# Seconds. Requests end from the inside out: uWSGI first, then nginx, then systemd. So the visitor's answer and the
-# journal tell the same story.
-NGINX_WAITS_LONGER = 5
+# Seconds. nginx gives up first, so that the visitor gets 504: a worker that ends while nginx waits for it makes a 502.
+# Then uWSGI ends the worker, and after all of them systemd the instance.
+UWSGI_WAITS_LONGER = 5
 SYSTEMD_WAITS_LONGER = 15
 
 # Settings of an app that are no business of templates: `environments` has the one, the release the other.
@@ -144,7 +144,8 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             "first_name": app.server_names[0],
             "root": f"{app.prefix}/",
             "static_url": f"{app.prefix}{app.static_url}",
-            "read_timeout": slowest + NGINX_WAITS_LONGER,
+            "read_timeout": slowest,
+            "streams": app.streams(),
             "headers": list(_headers(app)),
             "is_waiting": False,
         }
@@ -230,7 +231,10 @@ def _release(
         "workers": {name: {"name": name, "kind": kind, **app.workers[name]} for name, kind in layout.workers_by_name()},
         "uwsgi_lines": [f"{name} = {value}" for name, values in app.uwsgi_options.items() for value in values],
         "timers": {name: {"name": name, **layout.timer(name), **given} for name, given in app.timers.items()},
-        "stop_timeout": app.request_timeout + SYSTEMD_WAITS_LONGER,
+        "harakiri": app.request_timeout + UWSGI_WAITS_LONGER,
+        "streams": app.streams(),
+        "mercy": app.longest_request(),
+        "stop_timeout": app.longest_request() + SYSTEMD_WAITS_LONGER,
         "gate": {
             "path": f"{app.prefix}{app.health_path}",
             "successes": app.health_successes,

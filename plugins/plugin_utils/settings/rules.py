@@ -246,8 +246,9 @@ static_path = text(
     r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",
     "a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)",
 )
-prefix_path = text(
-    r"(/(?!\.)[A-Za-z0-9._~-]+)+", "a URL path that begins with '/' and doesn't end with it (/shop), without '..'"
+prefix_path, stream_path = (
+    text(r"(/(?!\.)[A-Za-z0-9._~-]+)+", f"a URL path that begins with '/' and doesn't end with it ({it}), without '..'")
+    for it in ("/shop", "/events")
 )
 # On this machine; what it holds is sent to the hosts.
 file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the playbook or absolute")

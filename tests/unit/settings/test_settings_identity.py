@@ -41,6 +41,8 @@ IN_THE_RELEASE: dict[str, Any] = {
     "tasks_max": 99,
     "listen_queue": 100,
     "request_timeout": 31,
+    "streaming": ["/events"],
+    "stream_timeout": 99,
     "start_timeout": 99,
     "max_requests": 200_000,
     "workers": {"mail": "work"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,9 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "locked": (workshop.source / "requirements.txt").read_text(),
         "wheels": [],
         "check": release["check"],
+        "harakiri": 49,
+        "streams": "",
+        "mercy": 44,
         "stop_timeout": 59,
         "gate": {"path": "/well", "successes": 5, "deadline": 33},
         "drain": 44,
@@ -144,13 +148,46 @@ def test_a_secret_is_in_one_place_only(workshop: Workshop) -> None:
     assert "of-the-" not in str(made)
 
 
-def test_timeouts_end_a_request_from_the_inside_out(workshop: Workshop) -> None:
-    """uWSGI first, then nginx, then systemd: the visitor's answer and the journal tell the same story."""
+def test_timeouts_end_a_request_from_the_outside_in(workshop: Workshop) -> None:
+    """nginx first, which tells the visitor 504, then uWSGI, which ends the worker, then systemd."""
     item = workshop.item(app(request_timeout=100))
-    assert 100 < item["site"]["read_timeout"] < item["release"]["stop_timeout"]
+    assert item["site"]["read_timeout"] == 100 < item["release"]["harakiri"] < item["release"]["stop_timeout"]
 
 
-@pytest.mark.parametrize(("longest", "nginx"), [(0, 35), (20, 35), (90, 95)])
+@pytest.mark.parametrize(
+    ("given", "mercy"),
+    [
+        ({"request_timeout": 100, "stream_timeout": 300}, 100),
+        ({"request_timeout": 100, "stream_timeout": 300, "streaming": ["/events"]}, 300),
+        ({"request_timeout": 100, "stream_timeout": 20, "streaming": ["/events"]}, 100),
+    ],
+)
+def test_a_release_may_end_its_streams(workshop: Workshop, given: dict[str, Any], mercy: int) -> None:
+    item = workshop.item(app(**given))
+    assert (item["release"]["mercy"], item["release"]["harakiri"]) == (mercy, 105)
+    assert item["release"]["stop_timeout"] > mercy
+    # Nobody waits for it: this is for the queue alone.
+    assert item["release"]["drain"] == item["site"]["read_timeout"] == 100
+
+
+@pytest.mark.parametrize(
+    ("given", "found", "passed"),
+    [
+        ({"streaming": ["/events"]}, ["/events", "/events/", "/events/a/b"], ["/", "/eventsx", "/a/events", "/event"]),
+        ({"streaming": ["/a.b", "/c"]}, ["/a.b", "/c/d"], ["/axb", "/a", "/b"]),
+        ({"streaming": ["/events"], "prefix": "/shop"}, ["/shop/events", "/shop/events/a"], ["/events", "/shop"]),
+    ],
+)
+def test_streams_are_found_below_the_prefix(
+    workshop: Workshop, given: dict[str, Any], found: list[str], passed: list[str]
+) -> None:
+    item = workshop.item(app(**given))
+    pattern = item["release"]["streams"]
+    assert pattern == item["site"]["streams"]
+    assert [path for path in (*found, *passed) if re.match(pattern, path)] == found
+
+
+@pytest.mark.parametrize(("longest", "nginx"), [(0, 30), (20, 30), (90, 90)])
 def test_nginx_waits_for_the_slowest_release_that_may_answer(workshop: Workshop, longest: int, nginx: int) -> None:
     """Before the flip and after a rollback another release answers than the one that is deployed."""
     item = workshop.item(host={"apps": {"shop": {"longest_timeout": longest}}})

@@ -50,6 +50,8 @@ SHA256 = "must be the SHA-256 of the archive, 64 digits in small letters (sha256
 PATTERNS = "must be a list of patterns, as .gitignore has them"
 URL = "must be a URL path that begins with '/' (/health)"
 STATIC_URL = "must be a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)"
+STREAMS = "must be a list of URL paths with at least one item"
+STREAM = "must be a URL path that begins with '/' and doesn't end with it (/events), without '..'"
 SIZE = "must be a size as nginx writes it (1m, 512k)"
 YES_OR_NO = "must be true or false"
 LINES = "must be a list of shell lines (- flask db upgrade)"
@@ -224,6 +226,27 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("max_body", "1mb", SIZE),
     ("max_body", "0", SIZE),
     ("max_body", 1, SIZE),
+    ("streaming", "/events", STREAMS),
+    *(
+        ("streaming", [path], f"{STREAM}; {json.dumps(path)} isn't")
+        for path in (
+            "events",
+            "/events/",
+            "/",
+            "/a/../b",
+            "/.a",
+            "//a",
+            "/a?b",
+            "https://a.test/b",
+            "",
+            7,
+            "/a$",
+            "/a)",
+        )
+    ),
+    ("streaming", ["/events", "/events"], "must list each of its URL paths once; '/events' appears twice"),
+    ("stream_timeout", 0, whole(1, 86_400, " of seconds")),
+    ("stream_timeout", "5m", whole(1, 86_400, " of seconds")),
     ("health_path", "health", URL),
     ("health_path", "/health?deep", URL),
     ("health_path", "", URL),
@@ -256,6 +279,7 @@ WRONG_UNSEEN: list[tuple[str, Any, str]] = [
     ("before_live", ["a\0b"], "must not contain a NUL byte"),
     ("after_live", [1], LINES),
     ("after_live", {"run": "x"}, LINES),
+    ("streaming", {"/events": 60}, STREAMS),
     ("server_names", {"shop.test": True}, HOST_LIST),
     ("environment", "DATABASE_URL=x", "must be a dictionary of NAME: value"),
     # YAML has dates, also as keys, which JSON hasn't.
@@ -321,7 +345,9 @@ TEXT_KEYS: dict[str, str] = {
     "memory_max": "1{}M",
     "cpu_quota": "1{}%",
     "server_names": "a{}b.test",
+    "streaming": "/a{}b",
 }
+LISTS = ("server_names", "streaming")
 # What ends a line, a value, a block or a quotation in nginx, ini, unit, tmpfiles.d or shell, or means something there.
 INJECTIONS = [
     "; } server {",
@@ -350,7 +376,7 @@ INJECTIONS = [
 @pytest.mark.parametrize("key", TEXT_KEYS)
 def test_nothing_but_plain_text_reaches_a_configuration_file(workshop: Workshop, key: str, injection: str) -> None:
     value: Any = TEXT_KEYS[key].format(injection)
-    told = workshop.problem(app(**{key: [value] if key == "server_names" else value}))
+    told = workshop.problem(app(**{key: [value] if key in LISTS else value}))
     assert f"has '{key}': " in told
     assert ", but it must " in told
 
@@ -369,7 +395,7 @@ def test_every_text_key_is_tried() -> None:
         "tls_certificate",
         "tls_key",
     }
-    assert text | {"server_names"} == set(TEXT_KEYS)
+    assert text | {*LISTS} == set(TEXT_KEYS)
 
 
 # --- What the roles must agree on ---------------------------------------------------------------------------------
