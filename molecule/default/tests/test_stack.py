@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -135,7 +136,25 @@ def test_an_unknown_host_gets_no_answer(host: Host, app: AppLayout) -> None:
 
 
 def test_a_long_cookie_is_no_error(host: Host, app: AppLayout) -> None:
-    assert get(host, "/", Cookie=f"a={'x' * 5000}")[0] == 200
+    assert get(host, "/", Cookie=f"a={'x' * 8192}")[0] == 200
+
+
+def test_what_is_too_large_is_called_so(host: Host, app: AppLayout) -> None:
+    """And not a 502 of the app server, which takes whatever nginx does."""
+    status, _headers, page = get(host, "/", Cookie=f"a={'x' * 20_000}")
+    assert (status, "<h1>Headers too large</h1>" in page) == (431, True)
+    most = {f"X-{number}": "x" * 9_000 for number in range(3)}
+    assert get(host, f"/?{'x' * 9_000}", **most)[0] == 200
+    assert get(host, f"/?{'x' * 20_000}")[0] == 414
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(1024 * 1024, 405), (1024 * 1024 + 1, 413)])
+def test_a_body_may_be_as_large_as_max_body(host: Host, settings: dict[str, Any], size: int, wanted: int) -> None:
+    """The app itself has nothing to do with it: 405 is its answer."""
+    port = int(host.ansible.get_variables()["test_server_http_port"])
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/", b"x" * size, {"Host": settings["server_names"][0]})
+    assert connection.getresponse().status == wanted
 
 
 def test_one_instance_runs_and_starts_at_boot(host: Host, app: AppLayout, live: ReleaseLayout) -> None:

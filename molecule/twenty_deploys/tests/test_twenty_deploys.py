@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 import re
+from http.client import HTTPConnection
 
 from server import Server, report
+
+STREAMING = """
+import time
+
+from flask import Response
+
+
+@app.get("/events")
+def events() -> Response:
+    def ticks():
+        for number in range(60):
+            yield f"{number}\\n"
+            time.sleep(1)
+
+    return Response(ticks(), mimetype="text/event-stream")
+"""
 
 
 def test_a_changed_template(server: Server) -> None:
@@ -48,13 +65,13 @@ def test_another_static_folder(server: Server) -> None:
 
 
 def test_a_longer_timeout_reaches_nginx_first(server: Server) -> None:
-    """nginx never gives up before the instance that answers, be it the new one, the old one, or one rolled back to."""
+    """nginx waits as long as any instance may take that answers: the new one, the old one, or one rolled back to."""
     server.app["request_timeout"] = 70
     server.deploy()
-    assert "uwsgi_read_timeout 75s" in server.sh("cat /etc/nginx/conf.d/uwsgi-flask.conf")
+    assert "uwsgi_read_timeout 70s" in server.sh("cat /etc/nginx/conf.d/uwsgi-flask.conf")
     server.app["request_timeout"] = 20
     server.deploy()
-    assert "uwsgi_read_timeout 75s" in server.sh("cat /etc/nginx/conf.d/uwsgi-flask.conf"), "a rollback would need it"
+    assert "uwsgi_read_timeout 70s" in server.sh("cat /etc/nginx/conf.d/uwsgi-flask.conf"), "a rollback would need it"
 
 
 def test_requests_that_take_longer_than_the_flip(server: Server) -> None:
@@ -70,7 +87,17 @@ def test_requests_that_take_longer_than_the_flip(server: Server) -> None:
 
 
 def test_twenty_in_a_row(server: Server) -> None:
-    """An app that takes a second to import: with an in-place reload every visitor would wait that long."""
+    """An app that takes a second to import: with an in-place reload every visitor would wait that long.
+
+    Meanwhile somebody has a stream of a minute from a release that is soon forgotten.
+    """
+    with (server.source / "flask_wsgi.py").open("a") as file:
+        file.write(STREAMING)
+    server.app["streaming"] = ["/events"]
+    server.deploy()
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/events", headers={"Host": server.app["server_names"][0]})
+    stream = connection.getresponse()
     with (server.source / "flask_wsgi.py").open("a") as file:
         file.write("\nimport time\ntime.sleep(1)\n")
     seconds = []
@@ -81,6 +108,7 @@ def test_twenty_in_a_row(server: Server) -> None:
             seconds.append(server.deploy().seconds)
     report(f"20 deploys ({sum(seconds):.0f} s, slowest {max(seconds):.0f} s)", load)
     assert len([release for release in load.by if release.startswith("200 ")]) >= 20
+    assert stream.read().splitlines() == [b"%d" % number for number in range(60)]
     server.assert_serves(server.live())
     # The one that was rolled back from above is kept too, as a bad one.
     results = server.sh("cat /opt/uwsgi-flask/releases/*/result.json")
