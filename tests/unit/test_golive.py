@@ -64,6 +64,11 @@ class TestDeploy:
         deploy(world)
         assert machine.builds == 2
 
+    def test_its_temporary_files_are_on_the_disk(self, world: World, machine: Machine) -> None:
+        """/tmp may be memory, and uploads are large."""
+        layout = machine.app("shop").release(deploy(world))
+        assert 'TMPDIR="/var/tmp"' in layout.environment.read_text().splitlines()
+
     def test_drain_waits_for_an_empty_queue(self, world: World, machine: Machine) -> None:
         deploy(world)
         machine.queue = [4, 2, 0, 1, 0, 0, 0, 9]
