@@ -22,6 +22,7 @@ from orders import random_orders
 from world import World, cut
 
 HOSTS, APPS = ("one", "two"), ("shop", "wiki")
+STREAMING = "shop"
 # What can be wrong with a new release.
 ILLS = ("import", "start", "sick", "sick-front", "sick-visit", "worker")
 SOME_HOSTS = st.sampled_from([("one",), ("two",), HOSTS])
@@ -52,6 +53,7 @@ class Fleet(RuleBasedStateMachine):
             for path, text in OTHERS.items():
                 (machine.prefix / path).parent.mkdir(parents=True, exist_ok=True)
                 (machine.prefix / path).write_text(text)
+        self.world.settings[STREAMING].streams = "(/events)(?![^/])"
         self.served = self.world.visits()
         self.count = 0
         # Where somebody saw to it that a boot won't bring the app back.
@@ -117,6 +119,19 @@ class Fleet(RuleBasedStateMachine):
     def jobs_end(self, host: str) -> None:
         machine = self.world.hosts[host]
         machine.active -= {unit for app in APPS for unit in machine.active if machine.app(app).is_job(unit)}
+
+    @rule(host=A_HOST)
+    def streams_begin(self, host: str) -> None:
+        """In the one app that has any."""
+        live = self.world.live(host, STREAMING)
+        if live:
+            self.world.hosts[host].streaming.add(live)
+
+    @rule(host=A_HOST)
+    def streams_end(self, host: str) -> None:
+        machine = self.world.hosts[host]
+        machine.streaming.clear()
+        machine.ending.clear()
 
     def _let_be_ill(self, app: str, ill: str) -> None:
         for host, machine in self.world.hosts.items():
@@ -267,6 +282,13 @@ class Fleet(RuleBasedStateMachine):
                 layout = machine.app(app)
                 jobs = {layout.release_of(unit) for unit in machine.active if layout.is_job(unit)}
                 assert all(layout.release(release).directory.is_dir() for release in jobs)
+
+    @invariant()
+    def a_stream_has_its_release(self) -> None:
+        for machine in self.world.hosts.values():
+            layout = machine.app(STREAMING)
+            ending = {layout.release_of(unit) for unit in machine.ending}
+            assert all(layout.release(release).directory.is_dir() for release in ending)
 
     @invariant()
     def a_release_that_was_never_proven_never_works(self) -> None:
