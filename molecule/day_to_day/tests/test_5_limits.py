@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -55,12 +56,6 @@ def slow(server: Server, tmp_path: Path) -> Server:
     return server
 
 
-def stream(server: Server, seconds: int) -> HTTPResponse:
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", f"/events/{seconds}", headers={"Host": "slow.test"})
-    return connection.getresponse()
-
-
 def events(answer: HTTPResponse) -> Iterator[str]:
     """Each event when it arrives."""
     while line := answer.readline():
@@ -83,18 +78,20 @@ def test_limits_and_streams(slow: Server) -> None:
 
     # A stream goes on for longer than that, through a deploy that doesn't wait for it.
     release = slow.live("slow")
-    answer = stream(slow, SECONDS)
-    assert answer.headers["X-Release"] == release
-    arrived = events(answer)
-    began = time.monotonic()
-    assert next(arrived) == "data: 0"
-    assert time.monotonic() - began < 1, "kept back until there was more of it"
-    with Path(slow.others[0]["source"], "flask_wsgi.py").open("a") as file:
-        file.write("# changed\n")
-    run = slow.run("site.yml", "-eapp=slow")
-    assert run.code == 0, run.output[-3000:]
-    assert slow.live("slow") != release
-    assert slow.sh(f"systemctl show --value -p ActiveState slow@{release}.service") == "deactivating"
-    assert [*arrived] == [f"data: {number}" for number in range(1, SECONDS)]
+    with contextlib.closing(HTTPConnection("127.0.0.1", slow.port, timeout=10)) as connection:
+        began = time.monotonic()
+        connection.request("GET", f"/events/{SECONDS}", headers={"Host": "slow.test"})
+        answer = connection.getresponse()
+        assert answer.headers["X-Release"] == release
+        arrived = events(answer)
+        assert next(arrived) == "data: 0"
+        assert time.monotonic() - began < 1, "kept back until there was more of it"
+        with Path(slow.others[0]["source"], "flask_wsgi.py").open("a") as file:
+            file.write("# changed\n")
+        run = slow.run("site.yml", "-eapp=slow")
+        assert run.code == 0, run.output[-3000:]
+        assert slow.live("slow") != release
+        assert slow.sh(f"systemctl show --value -p ActiveState slow@{release}.service") == "deactivating"
+        assert [*arrived] == [f"data: {number}" for number in range(1, SECONDS)]
     # It has ended with its last stream.
     until(slow, f"[ -z \"$(systemctl list-units -q 'slow@{release}*')\" ]")

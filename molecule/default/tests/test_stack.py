@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -152,9 +153,9 @@ def test_what_is_too_large_is_called_so(host: Host, app: AppLayout) -> None:
 def test_a_body_may_be_as_large_as_max_body(host: Host, settings: dict[str, Any], size: int, wanted: int) -> None:
     """The app itself has nothing to do with it: 405 is its answer."""
     port = int(host.ansible.get_variables()["test_server_http_port"])
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("POST", "/", b"x" * size, {"Host": settings["server_names"][0]})
-    assert connection.getresponse().status == wanted
+    with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/", b"x" * size, {"Host": settings["server_names"][0]})
+        assert connection.getresponse().status == wanted
 
 
 def test_one_instance_runs_and_starts_at_boot(host: Host, app: AppLayout, live: ReleaseLayout) -> None:

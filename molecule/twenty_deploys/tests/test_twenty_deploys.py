@@ -109,6 +109,7 @@ def test_twenty_in_a_row(server: Server) -> None:
     report(f"20 deploys ({sum(seconds):.0f} s, slowest {max(seconds):.0f} s)", load)
     assert len([release for release in load.by if release.startswith("200 ")]) >= 20
     assert stream.read().splitlines() == [b"%d" % number for number in range(60)]
+    connection.close()
     server.assert_serves(server.live())
     # The one that was rolled back from above is kept too, as a bad one.
     results = server.sh("cat /opt/uwsgi-flask/releases/*/result.json")
