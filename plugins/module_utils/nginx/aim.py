@@ -11,6 +11,7 @@ from pathlib import Path
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import names_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
@@ -28,6 +29,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     log_names,
     mode_of,
     pem_file,
+    sharing,
     site_file,
     sites_without_parts,
 )
@@ -102,6 +104,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     going += [path for path in emptied if path in ours.files and path not in texts and path not in going]
     tree = {path: text for path, text in tree.items() if path not in going}
     _refuse_other_ports(ours, texts, tree)
+    _refuse_taken_names(ours, texts, tree)
     moved = {path: text for path, text in _moved_back(ours, tree).items() if path not in texts}
     tree |= moved
     if not any(map(is_pem, [*tree, *texts])):
@@ -186,6 +189,25 @@ def _refuse_other_ports(ours: Ours, texts: Mapping[str, str], tree: Mapping[str,
             raise Rejected(
                 f"{ours.root / path} listens otherwise: web_http_port, web_https_port and web_proxy_protocol change "
                 "for all apps at once. Deploy without -e app=, and take off what web_apps no longer names"
+            )
+
+
+def _refuse_taken_names(ours: Ours, texts: Mapping[str, str], tree: Mapping[str, bytes]) -> None:
+    """Raise Rejected if an app that these texts aren't about has one of their host names.
+
+    It does where apps begin or cease to share a name, and where one gets the name of another that still serves.
+    """
+    wanted = {name for path, text in texts.items() if is_server_block(path) for name in names_in(text)}
+    for path in ours.files:
+        if not is_server_block(path) or path in texts or path not in tree:
+            continue
+        taken = sorted({*names_in(tree[path].decode(errors="replace"))} & wanted)
+        if taken:
+            (site,) = apps_of([path])
+            whose = sharing(site, tree) or [site]
+            raise Rejected(
+                f"{', '.join(taken)} leads to {', '.join(whose)} on this host, which this run doesn't deploy anew. "
+                "Deploy without -e app=, and take off what web_apps no longer names"
             )
 
 

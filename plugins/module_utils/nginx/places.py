@@ -85,6 +85,12 @@ def is_part_of(path: str, app: str) -> bool:
     return path.startswith("shared/") and path.endswith(f"/{app}.conf")
 
 
+def sharing(site: str, paths: Iterable[str]) -> list[str]:
+    """The apps that share what is called so."""
+    parts = (path.rpartition("/") for path in paths)
+    return sorted(name.removesuffix(".conf") for folder, _slash, name in parts if folder == parts_folder(site))
+
+
 def sites_without_parts(ours: Iterable[str], there: Iterable[str]) -> list[str]:
     """Files of ours for host names that no app shares any more, among them the key; `there` are all files."""
     folders = {path.rpartition("/")[0] for path in there}

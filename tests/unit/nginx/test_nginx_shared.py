@@ -136,6 +136,14 @@ def test_a_teardown_leaves_nothing(nginx: Nginx) -> None:
     assert left == {name: text for name, text in before.items() if not name.startswith("log/")}
 
 
+def test_a_name_that_others_have_is_refused_with_their_names(nginx: Nginx) -> None:
+    deploy(nginx, "shop", "wiki")
+    before = nginx.content()
+    with pytest.raises(Rejected, match=r"^a.test leads to shop, wiki on this host, which this run doesn't deploy anew"):
+        nginx.deploy(a="")
+    assert nginx.content() == before
+
+
 def test_which_file_has_the_server_block() -> None:
     paths = [*SHOP, NAMES, "conf.d/wiki.conf"]
     assert server_file("shop", paths) == NAMES
