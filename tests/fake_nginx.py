@@ -41,7 +41,7 @@ SERVERS = f"listen 80 default_server;\nlisten unix:{PROBE_SOCKET};\nserver_name 
 NEED_ROOM = ("save", "write", "make", "guard")
 # What differs between two hosts that have been brought to the same in different ways.
 NUMBERED = re.compile(r'[0-9a-f]{32}(?=\.invalid)|\s*"[0-9a-f]{64}",?|"(load|times)": .*')
-INCLUDED = re.compile(r"conf\.d/[^/]+\.conf|sites-enabled/[^/]+")
+INCLUDED = re.compile(r"conf\.d/[^/]+\.conf|sites-enabled/[^/]+|shared/[^/]+/[^/]+\.conf")
 SOCKET = re.compile(rb"listen unix:(\S+);")
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.action import nginx_config, release
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, site_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import BASE, part_files, site_file
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Request
 
@@ -56,9 +56,20 @@ def rendered(settings: dict[str, Any], **nginx: Any) -> list[Rendered]:
 def _rendered(settings: dict[str, Any], item: dict[str, Any], web: dict[str, Any], nginx: dict[str, Any]) -> Rendered:
     own = release.texts(renderer("uwsgi"), item, web)
     texts = nginx_config.texts(renderer("nginx", **nginx), [item], web)
+    shared = item["site"]["shared"]
+    if shared:
+        part, candidate = part_files(shared, item["app"]["name"])
+        own["units"] |= {"part": texts[part], "candidate": texts[candidate]}
     own_files = {"ini": own["ini"], "wsgi": own["wsgi"], **own["units"], "conf": texts[site_file(item["app"]["name"])]}
     parts = {name: item[name] for name in ("app", "release", "site")}
     return Rendered(settings=settings, **parts, files=own_files, base=texts[BASE])
+
+
+def shared_files(settings: dict[str, Any], **nginx: Any) -> dict[str, str]:
+    """The files of host names that several apps share, by their path."""
+    made = planned(settings)
+    texts = nginx_config.texts(renderer("nginx", **nginx), [], made["web"], made["shared"])
+    return {path: text for path, text in texts.items() if path.startswith("conf.d/shared.")}
 
 
 def base_files(settings: dict[str, Any], **nginx: Any) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,13 @@ TEMPLATES = {
     places.LOGROTATE: "logrotate.conf.j2",
 }
 SITE = "uwsgi-flask.conf.j2"
+# Where several apps share their host names: what they share, and what leads to each of them, live and candidate.
+SHARED = "shared.conf.j2"
+PARTS = ("part.conf.j2", "candidate.conf.j2")
+# Errors that nginx makes itself.
+OWN_ERRORS = "400 403 404 405 413 414 429 497 500 501 502 504 505"
+
+Item = Mapping[str, Any]
 
 
 class ActionModule(ActionBase):
@@ -46,17 +54,20 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         sites, web, folder = (arguments.pop(name, None) for name in ("sites", "web", "templates"))
         certificates, terms = arguments.pop("certificates", {}), arguments.pop("terms", {})
+        shared = arguments.pop("shared", None) or []
         if arguments.get("state", "present") != "present":
             return self._send(MODULE, arguments, task_vars)
         renderer, sites = Renderer(self, folder, task_vars or {}), sites or []
-        apps, acme = [site["app"] for site in sites], _acme(renderer, sites, web, terms)
+        acme = _acme(renderer, sites, shared, web, terms)
         arguments |= {
-            "files": {**texts(renderer, sites, web), **of_certbot(renderer, terms if acme else {})},
+            "files": {**texts(renderer, sites, web, shared), **of_certbot(renderer, terms if acme else {})},
             "certificates": json.dumps(certificates),
             "self_signed": {
-                site["app"]["name"]: site["site"]["names"] for site in sites if site["app"]["tls"] == "self_signed"
+                site["app"]["name"]: site["site"]["names"]
+                for site in with_names(sites, shared)
+                if site["app"]["tls"] == "self_signed"
             },
-            "apps": [app["name"] for app in apps],
+            "apps": [site["app"]["name"] for site in sites],
             "user": web["nginx_user"],
             **acme,
         }
@@ -93,21 +104,30 @@ class ActionModule(ActionBase):
         return dict(self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars))
 
 
+def with_names(sites: Sequence[Item], shared: Sequence[Item]) -> list[Item]:
+    """What has host names and a certificate in nginx: apps that have theirs to themselves, and what several share."""
+    return [*(item for item in sites if not item["site"]["shared"]), *shared]
+
+
 def _acme(
-    renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any], terms: Mapping[str, Any]
+    renderer: Renderer, sites: Sequence[Item], shared: Sequence[Item], web: Mapping[str, Any], terms: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the module must know of apps whose certificates come from a CA by ACME."""
-    waiting = [{**item, "site": item["site"]["waiting"]} for item in sites if item["app"]["tls"] == "acme"]
-    if not waiting:
+    """What the module must know of host names whose certificates come from a CA by ACME."""
+    proven = [item for item in with_names(sites, shared) if item["app"]["tls"] == "acme"]
+    if not proven:
         return {}
-    blocks = _blocks(renderer, waiting, web)
     return {
         "acme": {
             item["app"]["name"]: {
                 "names": item["site"]["names"],
-                "waiting": blocks[places.site_file(item["app"]["name"])],
+                "waiting": {
+                    path: text
+                    for one in (*sites, *shared)
+                    if item["app"]["name"] in (one["app"]["name"], one["site"]["shared"])
+                    for path, text in _blocks(renderer, {**one, "site": one["site"]["waiting"]}, web).items()
+                },
             }
-            for item in waiting
+            for item in proven
         },
         "acme_directory": terms["directory"],
         "acme_dns_plugin": terms["dns_plugin"],
@@ -141,20 +161,37 @@ def of_certbot(renderer: Renderer, terms: Mapping[str, Any]) -> dict[str, str]:
     return {**bundle, places.CERTBOT_DROP_IN: drop_in}
 
 
-def texts(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any]) -> dict[str, str]:
-    """The text of every file by its path. `sites` are the plan's items: each with `app` and `site`."""
-    base = {path: renderer.text(template, **_known(web)) for path, template in TEMPLATES.items()}
-    return {**base, **_blocks(renderer, sites, web)}
+def texts(
+    renderer: Renderer, sites: Sequence[Item], web: Mapping[str, Any], shared: Sequence[Item] = ()
+) -> dict[str, str]:
+    """The text of every file by its path. `sites` and `shared` are the plan's items: each with `app` and `site`."""
+    made = {path: renderer.text(template, **_known(web)) for path, template in TEMPLATES.items()}
+    for item in (*sites, *shared):
+        made |= _blocks(renderer, item, web)
+    return made
 
 
-def _blocks(renderer: Renderer, sites: Sequence[Mapping[str, Any]], web: Mapping[str, Any]) -> dict[str, str]:
-    """The server blocks of each app, by their path."""
-    return {
-        places.site_file(item["app"]["name"]): renderer.text(
-            SITE, app=item["app"], site=item["site"], pem=places.pem_file(item["app"]["name"]), **_known(web)
-        )
-        for item in sites
+def _blocks(renderer: Renderer, item: Item, web: Mapping[str, Any]) -> dict[str, str]:
+    """The files of one app by their path, or of names that several share."""
+    name, shared = item["app"]["name"], item["site"]["shared"]
+    is_names = name.startswith("shared.")
+    known = {
+        **_known(web),
+        "app": item["app"],
+        "site": item["site"],
+        "pem": places.pem_file(name),
+        "log": str(places.LOGS / places.log_name("access" if is_names else name)),
+        "server_file": str(places.ROOT / places.site_file(shared)),
+        "parts": places.parts_folder(name),
+        "candidates": places.candidates_folder(name),
     }
+    if is_names:
+        return {places.site_file(name): renderer.text(SHARED, **known)}
+    own = dict(zip(places.part_files(shared, name), PARTS, strict=True)) if shared else {}
+    parts = {path: renderer.text(template, **known) for path, template in own.items()}
+    # With these its own file changes, which proves that it is loaded.
+    digest = hashlib.sha256("".join(parts.values()).encode()).hexdigest()
+    return {**parts, places.site_file(name): renderer.text(SITE, parts_digest=digest, **known)}
 
 
 def _known(web: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,6 +205,7 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "probe_directory": os.path.dirname(PROBE_SOCKET),
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
+        "own_errors": OWN_ERRORS,
         "descriptors": DESCRIPTORS,
         "webroot": WEBROOT,
     }

@@ -8,7 +8,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import ROOT, site_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
+    ROOT,
+    parts_folder,
+    site_file,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.maintenance import Maintenance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find
@@ -51,9 +55,11 @@ def main() -> None:
         let_pass = sorted({str(ipaddress.ip_address(address)) for address in given["let_pass"]})
     except (Impossible, ValueError) as fault:
         module.fail_json(msg=f"{given['app'] or 'maintenance'}: {fault}. Nothing was changed.")
-    conf = ROOT / site_file(layout.name)
-    if given["state"] == "on" and not (conf.is_file() and str(layout.maintenance) in conf.read_text()):
-        module.fail_json(msg=f"{layout.name}: nginx's {conf} knows no maintenance yet: deploy first (site.yml)")
+    confs = [ROOT / site_file(layout.name), *ROOT.glob(f"{parts_folder('*')}/{layout.name}.conf")]
+    if given["state"] == "on" and not any(
+        conf.is_file() and str(layout.maintenance) in conf.read_text() for conf in confs
+    ):
+        module.fail_json(msg=f"{layout.name}: nginx's {confs[0]} knows no maintenance yet: deploy first (site.yml)")
     maintenance = Maintenance(layout, System())
     is_open = maintenance.let_pass() is None
     is_on = given["state"] == "on"

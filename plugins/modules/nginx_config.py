@@ -32,6 +32,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     RENEWAL_HOOK,
     ROOT,
     pem_file,
+    server_file,
     site_file,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.recovery import settle
@@ -67,6 +68,11 @@ options:
     type: dict
     default: {}
   apps: {description: Names of the apps in C(files); the action plugin sets it., type: list, elements: str, default: []}
+  shared:
+    description: The host names that several apps share, as the plan has them. Used on the controller.
+    type: list
+    elements: dict
+    default: []
   certificates: {description: Key and certificates (PEM) by app., type: dict, default: {}}
   self_signed:
     description: Host names by app that the host signs a certificate for; the action plugin sets it.
@@ -74,8 +80,8 @@ options:
     default: {}
   acme:
     description:
-      - By app what is wanted of certbot, C(names), and C(waiting), the server blocks for as long as there is no
-        certificate; the action plugin sets it.
+      - By app what is wanted of certbot, C(names), and C(waiting), the files for as long as there is no certificate;
+        the action plugin sets it.
     type: dict
     default: {}
   acme_directory: {description: URL of the CA's directory; the action plugin sets it., type: str, default: ""}
@@ -140,7 +146,10 @@ def main() -> None:
                 module.fail_json(msg=str(error))
             result = {"changed": False, "rejected": str(error), "saved": [], "uncertified": []}
         would = files if module.check_mode and not result["rejected"] else {}
-        fronts = {app: front_of(_text(site_file(app), would), _text(BASE, would)) for app in module.params["apps"]}
+        there = would or [path.relative_to(ROOT).as_posix() for path in ROOT.glob("shared/*/*.conf")]
+        fronts = {
+            app: front_of(_text(server_file(app, there), would), _text(BASE, would)) for app in module.params["apps"]
+        }
     module.exit_json(fronts=fronts, **result)
 
 
@@ -157,7 +166,7 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
     if edits is not None:
         module.warn("a run that was cut off had left a configuration that nginx doesn't run; the one before is back")
     if module.params["state"] != "present" and not ours.exists():
-        _forget(module, notes, system)
+        _forget(module, notes, system, ours)
         return {"changed": False, "rejected": "", "saved": [], "uncertified": []}
     uncertified = _take_certificates(module, files, ours, notes, system)
     configuration = Configuration(ROOT, ours, _aim(module, files, ours, system), system)
@@ -167,7 +176,7 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
         configuration.test()
     elif not is_live:
         configuration.apply()
-    _forget(module, notes, system)
+    _forget(module, notes, system, ours)
     is_started, renewal_fault = keep_running(is_rehearsal=module.check_mode) if module.params["acme"] else (False, "")
     # That nginx.conf and the distribution's site are replaced is what this is for.
     saved = [*(edits or []), *configuration.saved.values()]
@@ -199,7 +208,7 @@ def _take_certificates(
         if pem:
             files[pem_file(app)] = pem
         else:
-            files[site_file(app)] = wanted["waiting"]
+            files |= wanted["waiting"]
         if not is_well:
             missing.append(app)
         elif app in notes.failed and not module.check_mode:
@@ -208,12 +217,13 @@ def _take_certificates(
     return missing
 
 
-def _forget(module: AnsibleModule, notes: Notes, system: System) -> None:
+def _forget(module: AnsibleModule, notes: Notes, system: System, ours: Ours) -> None:
     """Let certbot forget the certificates that nothing uses any more. Raises OSError."""
     given = module.params
     if module.check_mode:
         return
     unused = {app for app in given["apps"] if app not in given["acme"]} | {*given["absent"]}
+    unused |= {site for site in notes.apps() if site.startswith("shared.") and site_file(site) not in ours.files}
     for app in [app for app in notes.apps() if app in unused or given["state"] == "absent"]:
         try:
             delete(system, app, notes)

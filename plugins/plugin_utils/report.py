@@ -72,7 +72,8 @@ def faults(results: Sequence[Mapping[str, Any]]) -> str:
 
 def certificate_faults(failed: Mapping[str, str]) -> str:
     """Why apps on one host have no certificate as it should be, a line each; `failed` has the reason by app."""
-    return "\n".join(f"{app}: couldn't get its certificate: {reason}" for app, reason in failed.items())
+    called = {app.removeprefix("shared."): reason for app, reason in failed.items()}
+    return "\n".join(f"{app}: couldn't get its certificate: {reason}" for app, reason in called.items())
 
 
 def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

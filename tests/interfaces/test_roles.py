@@ -210,7 +210,7 @@ def test_a_loop_names_its_variable_and_its_items(path: Path) -> None:
 
 def _included() -> set[str]:
     """Templates that are parts of others."""
-    return {name for path in TEMPLATES for name in re.findall(r"{% include '([^']+)' %}", path.read_text())}
+    return {name for path in TEMPLATES for name in re.findall(r"{% include '([^']+)' \+?%}", path.read_text())}
 
 
 @by_template
@@ -272,6 +272,12 @@ HANDED = {
     "descriptors",
     "pem",
     "webroot",
+    "log",
+    "own_errors",
+    "parts",
+    "candidates",
+    "server_file",
+    "parts_digest",
     "ca_bundle",
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import of_certbot
 
 from project import PROJECT, renderer
-from rendered import Rendered, base_files, rendered
+from rendered import Rendered, base_files, rendered, shared_files
 
 
 def every_file(apps: list[Rendered], base: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -25,9 +25,17 @@ def said(text: str) -> Iterator[str]:
 
 def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendered], base: dict[str, str]) -> None:
     """Or the rest would say nothing of a new one: a line of each template is in some file."""
-    others = base_files({**settings, "web_trusted_proxies": ["10.0.0.7"], "web_health_clients": ["10.0.0.7"]})
-    others |= of_certbot(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
     first, second = settings["web_apps"]
+    others = base_files({**settings, "web_trusted_proxies": ["10.0.0.7"], "web_health_clients": ["10.0.0.7"]})
+    sharing = {
+        **settings,
+        "web_apps": [
+            {**first, "redirect_names": ["www.shop.test"]},
+            {**second, "server_names": first["server_names"], "redirect_names": ["www.shop.test"], "prefix": "/wiki"},
+        ],
+    }
+    others |= shared_files(sharing)
+    others |= of_certbot(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
     more = rendered(
         {
             **settings,
@@ -46,6 +54,7 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
             "web_acme_directory": "https://ca.test/directory",
         }
     )
+    more += rendered(sharing)
     everything = "".join([*(text for _name, text in every_file([*apps, *more], base)), *others.values()])
     for path in PROJECT.glob("roles/*/templates/*"):
         fixed = [line for line in path.read_text().splitlines() if "{" not in line and len(line) > 20]

@@ -11,6 +11,7 @@ from pathlib import Path
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import names_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
@@ -21,13 +22,16 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     RENEWAL_HOOK,
     TLS_BASE,
     apps_of,
+    is_part_of,
     is_pem,
     is_server_block,
     log_name,
     log_names,
     mode_of,
     pem_file,
+    sharing,
     site_file,
+    sites_without_parts,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
@@ -87,14 +91,20 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     root = ours.root
     texts = {path: with_own_digest(text) if is_server_block(path) else text for path, text in texts.items()}
     going = _of_apps(ours, absent)
-    going += [path for path in map(pem_file, apps) if path in ours.files and path not in texts]
+    of_run = [*apps, *apps_of(texts)]
+    going += [path for path in map(pem_file, of_run) if path in ours.files and path not in texts and path not in going]
+    going += [path for app in apps for path in ours.files if is_part_of(path, app) and path not in texts]
     going += [path for path in FORMER if path in ours.files]
     if RENEWAL_HOOK in texts:
         going += [path for path in OF_ACME if path in ours.files and path not in texts]
     if os.path.lexists(root / DEFAULT_SITE):
         going.append(DEFAULT_SITE)
     tree = {path: text for path, text in read_tree(root).items() if path not in going}
+    emptied = sites_without_parts(ours.files, [*tree, *texts])
+    going += [path for path in emptied if path in ours.files and path not in texts and path not in going]
+    tree = {path: text for path, text in tree.items() if path not in going}
     _refuse_other_ports(ours, texts, tree)
+    _refuse_taken_names(ours, texts, tree)
     moved = {path: text for path, text in _moved_back(ours, tree).items() if path not in texts}
     tree |= moved
     if not any(map(is_pem, [*tree, *texts])):
@@ -144,6 +154,8 @@ def _altered(ours: Ours, off: Sequence[str], changes: Mapping[str, bytes]) -> Ai
     if not before:
         raise Rejected(f"{root / BASE} isn't as it was deployed, so nothing can be changed; deploy first (site.yml)")
     kept = {path: text for path, text in plain(texts, before).items() if path not in off}
+    off = [*off, *(path for path in sites_without_parts(ours.files, kept) if path in ours.files)]
+    kept = {path: text for path, text in kept.items() if path not in off}
     changes = {**_moved_back(ours, kept), **changes}
     kept |= changes
     going = [*_unused(ours, kept), *off]
@@ -180,6 +192,25 @@ def _refuse_other_ports(ours: Ours, texts: Mapping[str, str], tree: Mapping[str,
             )
 
 
+def _refuse_taken_names(ours: Ours, texts: Mapping[str, str], tree: Mapping[str, bytes]) -> None:
+    """Raise Rejected if an app that these texts aren't about has one of their host names.
+
+    It does where apps begin or cease to share a name, and where one gets the name of another that still serves.
+    """
+    wanted = {name for path, text in texts.items() if is_server_block(path) for name in names_in(text)}
+    for path in ours.files:
+        if not is_server_block(path) or path in texts or path not in tree:
+            continue
+        taken = sorted({*names_in(tree[path].decode(errors="replace"))} & wanted)
+        if taken:
+            (site,) = apps_of([path])
+            whose = sharing(site, tree) or [site]
+            raise Rejected(
+                f"{', '.join(taken)} leads to {', '.join(whose)} on this host, which this run doesn't deploy anew. "
+                "Deploy without -e app=, and take off what web_apps no longer names"
+            )
+
+
 def _served(ours: Ours, absent: Sequence[str]) -> list[str]:
     """Apps that are served besides those of a run."""
     return [app for app in apps_of(ours.files) if log_name(app) in ours.logs and app not in absent]
@@ -201,7 +232,8 @@ def _as_text(content: bytes) -> str:
 
 def _of_apps(ours: Ours, apps: Sequence[str]) -> list[str]:
     """All files of ours that belong to these apps; the server blocks first, which name the keys."""
-    return [path for of_app in (site_file, pem_file) for path in map(of_app, apps) if path in ours.files]
+    blocks, pems = ([path for path in map(of_app, apps) if path in ours.files] for of_app in (site_file, pem_file))
+    return [*blocks, *(path for app in apps for path in ours.files if is_part_of(path, app)), *pems]
 
 
 def nothing(ours: Ours) -> Aim:

@@ -58,7 +58,7 @@ def certificates(root: Path, system: System) -> Iterator[dict[str, Any]]:
         found = read(system, path)
         if found:
             yield {
-                "app": path.stem,
+                "app": path.stem.removeprefix("shared."),
                 "names": found.names,
                 "issuer": "itself" if found.is_self_signed else found.issuer,
                 "expires": found.expires.isoformat(),

@@ -11,6 +11,11 @@ PROXIED = re.compile(r"^ *listen \d+ default_server [^;]*\bproxy_protocol\b", re
 PLAIN = re.compile(r"^ *listen (\d+)(?: proxy_protocol)?;", re.MULTILINE)
 
 
+def names_in(conf: str) -> list[str]:
+    """All host names in the text of a file."""
+    return [name for found in NAMES.finditer(conf) for name in found[1].split()]
+
+
 def front_of(conf: str, base: str) -> dict[str, Any] | None:
     """A `Front` from the texts of an app's file and of the default server's; None if the app has no server block.
 

@@ -15,7 +15,7 @@ TLS_BASE = "conf.d/00-tls.conf"
 # The distribution's own site, which would be a second default server.
 DEFAULT_SITE = "sites-enabled/default"
 # Folders that hold our files and others'.
-OURS_TOO = ("conf.d", "sites-enabled", "tls")
+OURS_TOO = ("conf.d", "sites-enabled", "tls", "shared")
 # What was there before us, until it is put back, and the manifest of what is ours; nginx reads nothing there.
 KEPT = ".distribution"
 MANIFEST = f"{KEPT}/manifest.json"
@@ -65,8 +65,47 @@ def site_file(app: str) -> str:
     return f"conf.d/{app}.conf"
 
 
+def parts_folder(site: str) -> str:
+    """The folder of what leads to each app in a server block that several share, relative as all paths are."""
+    return f"shared/{site.removeprefix('shared.')}"
+
+
+def candidates_folder(site: str) -> str:
+    """The same for releases that aren't live yet."""
+    return f"{parts_folder(site)}/candidates"
+
+
+def part_files(site: str, app: str) -> list[str]:
+    """The files of an app in a server block that it shares."""
+    return [f"{folder}/{app}.conf" for folder in (parts_folder(site), candidates_folder(site))]
+
+
+def is_part_of(path: str, app: str) -> bool:
+    """Whether a file leads to this app in a server block that it shares."""
+    return path.startswith("shared/") and path.endswith(f"/{app}.conf")
+
+
+def sharing(site: str, paths: Iterable[str]) -> list[str]:
+    """The apps that share what is called so."""
+    parts = (path.rpartition("/") for path in paths)
+    return sorted(name.removesuffix(".conf") for folder, _slash, name in parts if folder == parts_folder(site))
+
+
+def sites_without_parts(ours: Iterable[str], there: Iterable[str]) -> list[str]:
+    """Files of ours for host names that no app shares any more, among them the key; `there` are all files."""
+    folders = {path.rpartition("/")[0] for path in there}
+    ends = [site for site in apps_of(ours) if site.startswith("shared.") and parts_folder(site) not in folders]
+    return [path for site in ends for path in (site_file(site), pem_file(site))]
+
+
+def server_file(app: str, paths: Iterable[str]) -> str:
+    """Which of these files has the server block that leads to an app."""
+    parts = (path.split("/") for path in paths if is_part_of(path, app))
+    return next((site_file(f"shared.{words[1]}") for words in parts), site_file(app))
+
+
 def apps_of(paths: Iterable[str]) -> list[str]:
-    """The apps whose server blocks are among these files."""
+    """The apps whose server blocks are among these files, and what is called like one."""
     return [path[len("conf.d/") : -len(".conf")] for path in paths if is_server_block(path)]
 
 

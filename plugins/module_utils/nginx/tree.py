@@ -20,7 +20,7 @@ OWN_DIGEST = "@digest@"
 # The name of the server block that proves which configuration runs.
 PROOF_NAME = re.compile(rb"^ *server_name ([0-9a-f]{32})\.invalid;", re.MULTILINE)
 # The same of each app's file: a tree that was loaded as a half doesn't answer to all of them.
-OWN_PROOF_NAME = re.compile(rb"^ *server_name ([0-9a-f]{32}\.[a-z0-9-]+)\.invalid;", re.MULTILINE)
+OWN_PROOF_NAME = re.compile(rb"^ *server_name ([0-9a-f]{32}\.[a-z0-9._-]+)\.invalid;", re.MULTILINE)
 # What `nginx -t` would make on the host if it isn't there: an empty pid file, and logs that everybody may read.
 WRITTEN = re.compile(rb"\b(access_log|error_log|pid)(\s+)(/[^\s;]+)")
 

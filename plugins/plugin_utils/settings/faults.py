@@ -16,6 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import Fault, standing
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Settings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sharing import sharing_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import source_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import NoSource, Settling
 
@@ -43,6 +44,7 @@ def faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Iter
     for app in settings.present():
         for fault in _app_faults(settings, app, settings.refused | wrong_keys[app.name]):
             yield f"web_apps: '{app.name}' {fault}"
+    yield from sharing_faults([app for app in settings.apps if app.is_present()], settings.inventory)
     for app in settings.apps:
         if app.is_present():
             yield from (f"web_apps: '{app.name}' has 'hosts': {it}" for it in settings.inventory.faults(app.hosts))

@@ -83,17 +83,22 @@ def _missing(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 class Claim(NamedTuple):
-    """A host name that an app has: in which key, and on which `hosts`."""
+    """A host name that an app has: in which key, below which `prefix`, and on which `hosts`."""
 
     app: str
     key: str
+    prefix: Any
     hosts: list[str]
+
+    def is_beside(self, other: Claim) -> bool:
+        """Whether the name may lead to both, each below its own prefix, or from both to elsewhere."""
+        return self.key == other.key and self.prefix != other.prefix
 
 
 def clashes(items: Given, inventory: Inventory) -> Iterator[str]:
     """Names that two apps claim. nginx only warns of a server name that appears twice, and serves one of them.
 
-    On hosts of their own, two apps may have the same host name.
+    On hosts of their own, two apps may have the same host name, and anywhere below prefixes of their own.
     """
     claims: dict[str, list[Claim]] = {}
     names: set[str] = set()
@@ -105,16 +110,17 @@ def clashes(items: Given, inventory: Inventory) -> Iterator[str]:
             yield f"web_apps: the name {shown_name(name)} appears twice; each app needs a name of its own"
         names.add(name)
         for key, server_name in _claimed(item):
-            claim = Claim(name, key, named_by(item))
+            claim = Claim(name, key, item.get("prefix", ""), named_by(item))
             earlier = claims.setdefault(str(server_name), [])
-            rivals = (one for one in earlier if one.app == name or inventory.share(one.hosts, claim.hosts))
-            rival = next(rivals, claim)
+            near = (one for one in earlier if one.app == name or inventory.share(one.hosts, claim.hosts))
+            rival = next((one for one in near if one.app == name or not one.is_beside(claim)), claim)
             earlier.append(claim)
             if rival.app != name:
                 keys = f"'{key}'" if key == rival.key else f"'{key}' and '{rival.key}'"
+                way_out = ", or to several with a 'prefix' of their own" if keys == "'server_names'" else ""
                 yield (
                     f"web_apps: {shown_name(name)} and {shown_name(rival.app)} both have {shown_name(server_name)} in "
-                    f"{keys}; a host name leads to one app"
+                    f"{keys}; a host name leads to one app{way_out}"
                 )
             elif key != rival.key:
                 yield (

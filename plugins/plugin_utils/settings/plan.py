@@ -26,6 +26,12 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request, Settings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sharing import (
+    names_alone,
+    shared_sites,
+    site_of,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.site import site_values
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import (
     CodeFile,
     Unreadable,
@@ -55,10 +61,16 @@ def plan(
         raise BadSettings(problems)
     left = [app for app in settings.elsewhere() if app.name in host.get("apps", {})]
     removed = [app for app in left if app.elsewhere == "remove" and _is_live(settings, app, fleet or {})]
-    items = list(_items(settings, host, code_files(templates, by_gitignore=False)))
+    shared = shared_sites(settings.served_here())
+    items = list(_items(settings, host, code_files(templates, by_gitignore=False), shared))
     return {
         "web": settings.agreement.plain(),
         "apps": items,
+        "shared": [
+            _names(settings.agreement, site, sharing[0])
+            for site, sharing in shared.items()
+            if any(app.name in settings.chosen for app in sharing)
+        ],
         # What other hosts must know of those with hooks.
         "hooked": [
             _hooked(item) for item in items if item["release"]["hooks"]["before"] or item["release"]["hooks"]["after"]
@@ -77,7 +89,7 @@ def plan(
         "environments": {app.name: app.environment for app in settings.present()},
         "secrets": {app.name: settings.secrets.get(app.name, {}) for app in settings.present()},
         "certificates": {
-            app.name: f"{key.decode().strip()}\n{chain.decode().strip()}\n"
+            site_of(app, shared): f"{key.decode().strip()}\n{chain.decode().strip()}\n"
             for app in settings.present()
             if app.tls == "files"
             for chain, key in [settings.certificate(app)]
@@ -124,7 +136,19 @@ def _terms(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[CodeFile]) -> Iterator[dict[str, Any]]:
+def _names(agreed: Agreement, site: str, app: App) -> dict[str, Any]:
+    """Host names that several apps share, of which this is the first, as an item with `app` and `site`."""
+    alone = names_alone(app)
+    return {"app": {**_values(alone), "name": site}, "site": site_values(agreed, alone, site, "", 0)}
+
+
+def _values(app: App) -> dict[str, Any]:
+    return {name: value for name, value in dataclasses.asdict(app).items() if name not in APART}
+
+
+def _items(
+    settings: Settings, host: Mapping[str, Any], templates: Sequence[CodeFile], shared: Mapping[str, Sequence[App]]
+) -> Iterator[dict[str, Any]]:
     for app in settings.present():
         known = host.get("apps", {}).get(app.name, {})
         try:
@@ -133,66 +157,29 @@ def _items(settings: Settings, host: Mapping[str, Any], templates: Sequence[Code
             raise BadSettings([f"web_apps: '{app.name}' has 'source': {error}"]) from None
         except Unsettled as error:
             raise BadSettings([f"web_apps: '{app.name}' has '{error.key}': {error.fault}"]) from None
-        values = {name: value for name, value in dataclasses.asdict(app).items() if name not in APART}
+        values = _values(app)
         if app.package:
             # nginx finds no file of it, so the app gets every request.
             values["static_url"] = "/"
         # A release that is rolled back to may take longer than the live one.
         slowest = max(app.request_timeout, int(known.get("longest_timeout", 0)))
-        site = {
-            "names": app.every_name(),
-            "first_name": app.server_names[0],
-            "root": f"{app.prefix}/",
-            "static_url": f"{app.prefix}{app.static_url}",
-            "read_timeout": slowest,
-            "streams": app.streams(),
-            "headers": list(_headers(app)),
-            "is_waiting": False,
-        }
+        site = site_of(app, shared)
         yield {
             "hosts": settings.inventory.serving(app.hosts),
             "app": {**values, **_layout(settings, app, host).describe()},
             "release": release,
-            "site": {
-                **site,
-                **_visitors(settings.agreement, is_secure=app.tls != "off"),
-                # The same for as long as a CA hasn't given a certificate.
-                "waiting": {**site, **_visitors(settings.agreement, is_secure=False), "is_waiting": True},
-            },
+            "site": site_values(
+                settings.agreement,
+                app,
+                app.name,
+                "" if site == app.name else site,
+                slowest,
+            ),
         }
 
 
 def _layout(settings: Settings, app: App, host: Mapping[str, Any]) -> AppLayout:
     return settings.layout(app, host.get("apps", {}).get(app.name, {}))
-
-
-def _visitors(agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:
-    """How visitors come: "http" or "https", to which port, and what a URL needs besides the host name to say so."""
-    port = agreed.https_port if is_secure else agreed.http_port
-    is_usual = port == (443 if is_secure else 80)
-    return {
-        "scheme": "https" if is_secure else "http",
-        "is_secure": is_secure,
-        "port": port,
-        "port_in_url": "" if is_usual else f":{port}",
-    }
-
-
-def _headers(app: App) -> Iterator[list[str]]:
-    """Response headers: name, what the app sends, nginx's variable for what is added, that, and when it is added."""
-    for name, text in app.every_header().items():
-        yield [*_in_nginx(app, name), text, ""]
-    if app.hsts:
-        # By plain HTTP, browsers pass it over.
-        name, sent, added = _in_nginx(app, "Strict-Transport-Security")
-        yield [name, f"{sent} $asked_scheme", added, f"max-age={app.hsts}", " https"]
-
-
-def _in_nginx(app: App, name: str) -> tuple[str, str, str]:
-    """A header's name, nginx's variable for what the app sends of it, and one for what is added."""
-    word = name.lower().replace("-", "_")
-    # No app and no header has two underscores in a row.
-    return name, f"$upstream_http_{word}", f"${app.name.replace('-', '_')}__{word}"
 
 
 def _release(

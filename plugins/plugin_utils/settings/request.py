@@ -120,6 +120,10 @@ class Settings:
         """Those that this host serves."""
         return [app for app in self._wanted() if self.inventory.places(app.hosts)]
 
+    def served_here(self) -> list[App]:
+        """Those that this host serves, whether they are of this run or not."""
+        return [app for app in self.apps if app.is_present() and self.inventory.places(app.hosts)]
+
     def elsewhere(self) -> list[App]:
         """Those that other hosts serve alone."""
         return [app for app in self._wanted() if not self.inventory.places(app.hosts)]
@@ -135,7 +139,7 @@ class Settings:
         if "web_acme_dns_plugin" in self.refused:
             return []
         by_http = [app for app in self.present() if app.tls == "acme" and not self.agreement.acme_dns_plugin]
-        return [name for app in by_http for name in app.every_name()]
+        return list(dict.fromkeys(name for app in by_http for name in app.every_name()))
 
     def new_locks(self) -> Iterator[str]:
         """A line for each lock that this run has made, be the other apps right or wrong."""

@@ -78,7 +78,8 @@ def test_a_name_belongs_to_one_app(workshop: Workshop) -> None:
 def test_a_host_name_leads_to_one_app(workshop: Workshop) -> None:
     second = app(name="shop-2", source="shop", server_names=["b.test", "shop.test"])
     assert workshop.problem(app(), second) == (
-        "web_apps: 'shop-2' and 'shop' both have 'shop.test' in 'server_names'; a host name leads to one app"
+        "web_apps: 'shop-2' and 'shop' both have 'shop.test' in 'server_names'; "
+        "a host name leads to one app, or to several with a 'prefix' of their own"
     )
 
 

@@ -193,8 +193,14 @@ def test_of_three_apps_those_clash_that_meet(workshop: Workshop) -> None:
     assert workshop.problems(
         app(hosts=["web1"]), app(name="wiki", hosts=["production"], **names), third, inventory=on("web3")
     ) == [
-        "web_apps: 'wiki' and 'shop' both have 'shop.test' in 'server_names'; a host name leads to one app",
-        "web_apps: 'third' and 'wiki' both have 'shop.test' in 'server_names'; a host name leads to one app",
+        (
+            "web_apps: 'wiki' and 'shop' both have 'shop.test' in 'server_names'; "
+            "a host name leads to one app, or to several with a 'prefix' of their own"
+        ),
+        (
+            "web_apps: 'third' and 'wiki' both have 'shop.test' in 'server_names'; "
+            "a host name leads to one app, or to several with a 'prefix' of their own"
+        ),
     ]
 
 
