@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.names import Bound, Call, Module, bound_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.syntax import no_server_takes
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import LISTED, nearest
 
 SHAPE = "must be a name or a call with plain values (app, web.app, create_app(), create_app('production', debug=False))"
-# Newer Pythons take all that older ones do, so only the newest that a host may have knows what none of them takes.
-NEWEST = (3, 13)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,8 +112,7 @@ def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Seq
     try:
         fault = _Source(inside).fault(module, entry_of(written))
     except _Broken as error:
-        if sys.version_info[:2] >= NEWEST:
-            yield f"has 'module': {error}"
+        yield f"has 'module': {error}"
         return
     except (OSError, RecursionError, ValueError):
         # Unreadable files are named elsewhere; the rest is for the host's Python to judge.
@@ -166,10 +163,12 @@ class _Source:
             names = self._read(where)
             found = names.of(name)
             submodule = f"{where}.{name}"
+            if not found and names.is_open:
+                return ""
             if not found and _file_of(submodule, self.files):
                 found = [Bound("module", module=submodule)]
             if not found:
-                return "" if names.is_open else self._missing(where, name, names)
+                return self._missing(where, name, names)
             found = [self._followed(one, {(where, name)}) for one in found]
             said = ".".join(wanted.path[: number + 1])
             is_last = number == len(wanted.path) - 1
@@ -187,9 +186,12 @@ class _Source:
         path = _file_of(module, self.files)
         if path is None:
             return Module({}, is_open=True)
+        content = path.read_bytes()
         try:
-            return bound_names(_parsed(path.read_bytes(), "exec"), module, path.name == "__init__.py")
+            return bound_names(_parsed(content, "exec"), module, path.name == "__init__.py")
         except SyntaxError as error:
+            if not no_server_takes(content):
+                return Module({}, is_open=True)
             line = f" line {error.lineno}" if error.lineno else ""
             raise _Broken(f"{module!r} isn't Python: {path.name}{line}: {error.msg}") from None
 
@@ -201,7 +203,8 @@ class _Source:
             is_package = Bound("module", module=submodule)
             if _file_of(one.module, self.files) is None:
                 return is_package
-            return is_package if not self._read(one.module).of(one.name) else Bound("unknown")
+            names = self._read(one.module)
+            return Bound("unknown") if names.is_open or names.of(one.name) else is_package
         found = self._read(one.module).of(one.name)
         return self._followed(found[0], seen | {(one.module, one.name)}) if len(found) == 1 else Bound("unknown")
 
