@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from locked import Project, pinned
-from settings import app
+from settings import HASH, app
 
 DEAD = "http://127.0.0.1:9/"
 PYPROJECT = """
@@ -67,7 +67,7 @@ def test_what_changes_nothing_that_is_needed_keeps_the_lock(own: Project) -> Non
 
 
 def test_requirements_txt_comes_first_and_requirements_may_name_the_other(own: Project) -> None:
-    own.needs("more==1.0 --hash=sha256:00\n")
+    own.needs(f"more==1.0 {HASH}\n")
     assert pinned(own.text()) == ["more==1.0"]
     assert pinned(own.text(app(requirements="pyproject.toml"))) == ["base==1.0", "tiny==1.0"]
 

@@ -20,6 +20,8 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies import uv
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.desk import Desk
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.lines import (
+    decoded,
+    extras_in,
     fault_in,
     logical_lines,
 )
@@ -144,8 +146,13 @@ def _resolved(app: str, inputs: Inputs, desk: Desk, is_refreshed: bool) -> str:
         words = ["pip", "compile", inputs.main, "--universal", "--generate-hashes", "--no-header", *inputs.options]
         # uv believes for ten minutes what an index said, and may not know what was published since.
         words += [f"--python-version={inputs.python}", f"--output-file={LOCKED}", "--refresh"]
-        uv.run(words, Path(folder), desk.variables, inputs.key, inputs.what)
+        answer = uv.run(words, Path(folder), desk.variables, inputs.key, inputs.what)
         body = Path(folder, LOCKED).read_text(encoding="utf-8")
+    asked = "\n".join(decoded(content) for path, content in inputs.files.items() if not path.endswith(".whl"))
+    for package, extra in answer.no_extras:
+        # A package of somebody else's may ask for one too, which is no fault of this app.
+        if (re.split("[=@ ]", package)[0], extra) in extras_in(asked):
+            raise Unsettled(inputs.key, f"{package} has no extra {extra!r}; mend its name, or leave it out")
     body = body.partition("# The following packages were excluded")[0]
     body = "".join(f"{option}\n" for option in inputs.kept) + body.strip() + "\n"
     if fault := fault_in(body):

@@ -88,7 +88,8 @@ def _by_uv(folder: Path, content: bytes, needed: Sequence[str], extras: Sequence
             Path(made_in, UV_LOCK).write_bytes(lock)
             try:
                 options = [f"--extra={extra}" for extra in extras]
-                return {"text": uv.run([*words, *options], Path(made_in), desk.variables, "requirements", UV_LOCK)}
+                told = uv.run([*words, *options], Path(made_in), desk.variables, "requirements", UV_LOCK)
+                return {"text": told.text}
             except Unsettled as error:
                 return {"fault": [error.key, error.fault]}
 
