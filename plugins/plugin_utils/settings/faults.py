@@ -71,6 +71,11 @@ def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterat
         yield f"has {line}"
     if app.user == settings.agreement.nginx_user:
         yield f"has 'user': {app.user!r} is nginx's own; name another, or leave it out"
+    for key in ("health_path", "static_url"):
+        path = getattr(app, key)
+        if app.prefix and f"{path}/".startswith(f"{app.prefix}/"):
+            rest = path.removeprefix(app.prefix) or "/"
+            yield f"has {key!r}: {path!r}, but 'prefix' stands before it without being told; write {rest!r}"
     if app.redirect_names and app.server_names and app.server_names[0].startswith("*."):
         yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
     secrets = settings.secrets.get(app.name, {})

@@ -80,6 +80,9 @@ def _missing(given: Mapping[str, Any]) -> Iterator[str]:
     for name, field in FIELDS.items():
         if is_required(field) and name not in given and (name == "name" or given.get("state") != "absent"):
             yield f"is missing the key {name!r}: {field.metadata['means']}"
+    is_package = isinstance(given.get("package"), str) and given["package"]
+    if is_package and "module" not in given and given.get("state") != "absent":
+        yield "has 'package', so it needs the key 'module' too: the Python module in it that has the app"
 
 
 class Claim(NamedTuple):

@@ -99,6 +99,21 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "app()",
         "'app' is a Flask object already; write it without parentheses (callable: app)",
     ),
+    "Flask's own server": (
+        f"{FLASK}app = Flask(__name__)\n",
+        "app.run()",
+        "'app.run()' would start Flask's own server; name the Flask object (callable: app)",
+    ),
+    "Flask's class": (
+        FLASK,
+        "Flask",
+        "'Flask' is Flask's class; name an object that was made of it, or the function that makes one",
+    ),
+    "the module again": (
+        "app = made()\n",
+        "flask_wsgi.app",
+        "'flask_wsgi.app' begins with a module; write 'module: flask_wsgi' and 'callable: app'",
+    ),
     "too many arguments": (
         FACTORY,
         "create_app(1, 2)",
@@ -129,6 +144,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
 # What may be right, and is for the host to judge.
 GOOD: dict[str, tuple[str, str]] = {
     "Flask": (f"{FLASK}app = Flask(__name__)\n", "app"),
+    "its WSGI app": (f"{FLASK}app = Flask(__name__)\n", "app.wsgi_app"),
+    "an object made of it": (FLASK, "Flask('shop')"),
     "an annotated one": (f"{FLASK}app: Flask = Flask(__name__)\n", "app"),
     "a called factory": (FACTORY, "create_app()"),
     "with an argument": (FACTORY, "create_app('production')"),
@@ -213,6 +230,64 @@ def test_imports_are_followed_inside_the_source(workshop: Workshop, what: str) -
         workshop.write(f"shop/{path}", code)
     found = workshop.problems(app(module=module, callable=named))
     assert found == ([f"web_apps: 'shop' has 'callable': {told}"] if told else [])
+
+
+HIDES = "; mend the import, or rename the file if a package is meant"
+
+
+@pytest.mark.parametrize(
+    ("files", "module", "told"),
+    [
+        (
+            {"flask.py": "", "flask_wsgi.py": f"{FLASK}app = Flask(__name__)\n"},
+            "flask_wsgi",
+            "'flask_wsgi' imports 'Flask' from 'flask', but flask.py of the source has no such name",
+        ),
+        (
+            {"flask.py": f"{FLASK}app = Flask(__name__)\n"},
+            "flask",
+            "'flask' imports 'Flask' from 'flask', but flask.py of the source has no such name",
+        ),
+        (
+            {"shop/__init__.py": "from .web import ap as app", "shop/web.py": "app = made()"},
+            "shop",
+            "'shop' imports 'ap' from 'shop.web', but web.py of the source has no such name",
+        ),
+    ],
+)
+def test_an_import_of_what_isnt_there(workshop: Workshop, files: dict[str, str], module: str, told: str) -> None:
+    for path, code in files.items():
+        workshop.write(f"shop/{path}", code)
+    assert workshop.problem(app(module=module)) == f"web_apps: 'shop' has 'module': {told}{HIDES}"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "imports"),
+    [
+        ("flask.py", "class Flask: ...", "from flask import Flask"),
+        ("flask.py", "from elsewhere import *", "from flask import Flask"),
+        ("flask.py", "", "try:\n    from flask import Flask\nexcept ImportError: ..."),
+        ("flask.py", "", "from flask import __name__"),
+        ("flask/Flask.py", "", "from flask import Flask"),
+        ("shop/sub/web.py", "", "from shop import sub"),
+        ("shop/fast.cpython-311-x86_64-linux-gnu.so", "", "from shop import fast"),
+        ("flask.py", "", "from flask import *"),
+        # Python has it long before it looks here.
+        ("os.py", "", "from os import environ"),
+    ],
+)
+def test_an_import_that_may_succeed(workshop: Workshop, path: str, code: str, imports: str) -> None:
+    workshop.write("shop/shop/__init__.py", "")
+    workshop.write(f"shop/{path}", code)
+    workshop.write("shop/flask_wsgi.py", f"{imports}\napp = made()\n")
+    assert workshop.problems(app()) == []
+
+
+def test_the_notation_of_others_is_told_in_ours(workshop: Workshop) -> None:
+    assert workshop.problem(app(callable="web:create_app()")) == (
+        "web_apps: 'shop' has 'callable': \"web:create_app()\", but it names a module too; write 'module: web' and "
+        "'callable: create_app()'"
+    )
 
 
 # --- The folder ---------------------------------------------------------------------------------------------------
