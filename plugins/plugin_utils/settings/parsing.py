@@ -71,6 +71,9 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tup
                 if name == "environment":
                     values["environment"] = names_only(value)
                 problems.append(f"web_apps: {called} has {name!r}{quoted(name, value)}, but it {error}")
+    if values.get("package") and "module" not in given and given.get("state") != "absent":
+        lacking = "has 'package', so it needs the key 'module' too: the Python module in it that has the app"
+        problems.append(f"web_apps: {called} {lacking}")
     is_known = "name" in values and not wrong & LEADS_TO_SOURCE
     return App(**values) if is_known else None, frozenset(wrong)
 
@@ -80,9 +83,6 @@ def _missing(given: Mapping[str, Any]) -> Iterator[str]:
     for name, field in FIELDS.items():
         if is_required(field) and name not in given and (name == "name" or given.get("state") != "absent"):
             yield f"is missing the key {name!r}: {field.metadata['means']}"
-    is_package = isinstance(given.get("package"), str) and given["package"]
-    if is_package and "module" not in given and given.get("state") != "absent":
-        yield "has 'package', so it needs the key 'module' too: the Python module in it that has the app"
 
 
 class Claim(NamedTuple):

@@ -265,4 +265,32 @@ def test_what_stays_at_home_may_be_anything(workshop: Workshop) -> None:
     ],
 )
 def test_keys_of_other_kinds_are_refused(workshop: Workshop, key: str, value: str, what: str) -> None:
-    assert workshop.problem(app(**{key: value})) == f"web_apps: 'shop' has '{key}', which is for {what}"
+    assert workshop.problem(app(**{key: value})) == f"web_apps: 'shop' has '{key}', which is for {what}; leave it out"
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("github.com/x/y", "https://github.com/x/y"),
+        ("git.example.com:8443/x/y.git", "https://git.example.com:8443/x/y.git"),
+        ("git@git.test/x/y.git", "git@git.test:x/y.git"),
+    ],
+)
+@pytest.mark.parametrize("ref", [{}, {"ref": "main"}])
+def test_a_url_without_its_beginning_is_told(workshop: Workshop, source: str, url: str, ref: dict[str, str]) -> None:
+    assert workshop.problem(app(source=source, **ref)) == (
+        f"web_apps: 'shop' has 'source': there is no folder '{workshop.folder}/{source}'; did you mean '{url}'?"
+    )
+
+
+@pytest.mark.parametrize("source", ["shop.d/x", "../shop.git/x", "v1.0/x", "a/b.com/c"])
+def test_a_path_isnt_taken_for_a_url(workshop: Workshop, source: str) -> None:
+    assert workshop.problem(app(source=source)).endswith("; give one, relative to the playbook or absolute")
+
+
+def test_a_bare_repository_is_told_with_its_url(workshop: Workshop) -> None:
+    bare = workshop.folder / "shop.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", bare], check=True)
+    assert workshop.problem(app(source="shop.git")) == (
+        f"web_apps: 'shop' has 'source': '{bare}' is a bare git repository, which has no files; write 'file://{bare}'"
+    )

@@ -292,8 +292,19 @@ def test_a_folder_within_a_repository(workshop: Workshop, tmp_path: Path) -> Non
 def test_a_ref_needs_git(workshop: Workshop) -> None:
     told = workshop.problem(app(ref="main"))
     assert told.startswith("web_apps: 'shop' has 'ref', but its 'source' can't be read by git: not a git repository")
+    assert told.endswith("; leave 'ref' out, or give a repository as 'source'")
     there = workshop.problem(app(source="elsewhere", ref="main"))
-    assert there == f"web_apps: 'shop' has 'source': there is no folder '{workshop.folder}/elsewhere'"
+    assert there == (
+        f"web_apps: 'shop' has 'source': there is no folder '{workshop.folder}/elsewhere'; "
+        "give one, relative to the playbook or absolute"
+    )
+
+
+def test_a_branch_by_its_name_in_a_clone(workshop: Workshop, upstream: Upstream) -> None:
+    assert workshop.problem(app(source=upstream.url, ref="origin/main")) == (
+        f"web_apps: 'shop' has 'source': {upstream.url}: there is no branch, tag or commit 'origin/main'; "
+        "there it is called 'main'"
+    )
 
 
 # --- Submodules ---------------------------------------------------------------------------------------------------
@@ -344,7 +355,8 @@ def test_an_empty_repository(workshop: Workshop, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/empty"
     for ref in ({}, {"ref": "main"}):
         assert workshop.problem(app(source=url, **ref)) == (
-            f"web_apps: 'shop' has 'source': {url}: the repository is empty; push a commit first"
+            f"web_apps: 'shop' has 'source': {url}: it has no branch and no tag; push a commit first, or mend "
+            "the URL if it is that of a web page"
         )
 
 
@@ -359,7 +371,7 @@ def test_no_repository(workshop: Workshop) -> None:
     told = workshop.problem(app(source="file:///nowhere/shop.git"))
     assert told == (
         "web_apps: 'shop' has 'source': file:///nowhere/shop.git: "
-        "'/nowhere/shop.git' does not appear to be a git repository"
+        "'/nowhere/shop.git' does not appear to be a git repository; mend the path"
     )
 
 
@@ -367,7 +379,8 @@ def test_no_network(workshop: Workshop) -> None:
     told = workshop.problem(app(source="https://git.invalid/shop.git"))
     assert told == (
         "web_apps: 'shop' has 'source': https://git.invalid/shop.git: "
-        "unable to access 'https://git.invalid/shop.git/': Could not resolve host: git.invalid"
+        "unable to access 'https://git.invalid/shop.git/': Could not resolve host: git.invalid; mend the host's "
+        "name, or let this machine reach a name server"
     )
     told = workshop.problem(app(source="git@git.invalid:shop.git"))
     assert told.startswith("web_apps: 'shop' has 'source': git@git.invalid:shop.git: ssh: Could not resolve hostname")
@@ -389,7 +402,10 @@ def test_one_that_never_answers(workshop: Workshop, upstream: Upstream, monkeypa
     began = time.monotonic()
     told = workshop.problem(app(source="git@git.test:shop.git"))
     assert time.monotonic() - began < 40
-    assert told == "web_apps: 'shop' has 'source': git@git.test:shop.git: git didn't end within 1 s"
+    assert told == (
+        "web_apps: 'shop' has 'source': git@git.test:shop.git: git didn't end within 1 s; look whether that server "
+        "answers this machine"
+    )
     pid = int(Path(f"{fake}.pid").read_text())
     assert not Path(f"/proc/{pid}/stat").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text()
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import forms
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.patterns import (
     OWN,
@@ -97,7 +98,9 @@ def source_faults(app: App, origin: Origin) -> Iterator[str]:
         yield f"has 'source': {str(folder)!r} is a file; give the folder that it is in"
         return
     if not folder.is_dir():
-        yield f"has 'source': there is no folder {str(folder)!r}; give one, relative to the playbook or absolute"
+        url = forms.meant(app.folder)
+        hint = f"did you mean {url!r}?" if url else "give one, relative to the playbook or absolute"
+        yield f"has 'source': there is no folder {str(folder)!r}; {hint}"
         return
     files = []
     try:

@@ -63,7 +63,7 @@ class Settling:
             if form in (Form.ARCHIVE, Form.REMOTE_ARCHIVE):
                 return self._by_archive(source, app.sha256, form)
             folder = self.path(source)
-            return self._of_work_tree(folder, app.ref) if app.ref else Origin(folder)
+            return self._of_work_tree(folder, app.ref) if app.ref else self._as_it_stands(folder)
         except GitFailed as error:
             where = source if "://" in source or form is Form.GIT else str(self.path(source))
             raise NoSource(f"has 'source': {where}: {error}") from None
@@ -81,7 +81,15 @@ class Settling:
         for key, does in fits.items():
             if getattr(app, key) and not does:
                 for_what = {"ref": "git", "sha256": "an archive", "source_key": "a git repository by SSH"}[key]
-                raise NoSource(f"has {key!r}, which is for {for_what}; its 'source' is {form.value}")
+                raise NoSource(f"has {key!r}, which is for {for_what}; its 'source' is {form.value}; leave it out")
+
+    @staticmethod
+    def _as_it_stands(folder: Path) -> Origin:
+        # What git keeps without its files (gitrepository-layout(5)).
+        if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
+            told = f"{str(folder)!r} is a bare git repository, which has no files; write 'file://{folder}'"
+            raise NoSource(f"has 'source': {told}")
+        return Origin(folder)
 
     # --- git ------------------------------------------------------------------------------------------------------
 
@@ -104,11 +112,13 @@ class Settling:
 
     def _of_work_tree(self, folder: Path, ref: str) -> Origin:
         if not folder.is_dir():
-            raise NoSource(f"has 'source': there is no folder {str(folder)!r}")
+            # Which is told with every other fault of a folder.
+            return Origin(folder)
         try:
             said = command.run(["rev-parse", "--absolute-git-dir", "--show-prefix"], folder=str(folder))
         except GitFailed as error:
-            raise NoSource(f"has 'ref', but its 'source' can't be read by git: {error}") from None
+            remedy = "leave 'ref' out, or give a repository as 'source'"
+            raise NoSource(f"has 'ref', but its 'source' can't be read by git: {error}; {remedy}") from None
         git_dir, below = os.fsdecode(said).split("\n")[:2]
         kept = cache.place("git", cache.digest(git_dir, below))
 
@@ -200,7 +210,7 @@ class Settling:
                 path = self.path(source)
                 if not path.is_file():
                     raise NoSource(f"has 'source': there is no archive {str(path)!r}; give one, or a folder")
-                made = archive.sha256_of(path)
+                made = _digest_of(path)
                 _compare(sha256 or made, made)
                 with cache.alone(kept):
                     folder = cache.whole(kept / made, lambda made: archive.unpack(path, made, name=name))
@@ -213,6 +223,13 @@ class Settling:
             download(url, Path(file.name), self._token(url))
             _compare(sha256, archive.sha256_of(Path(file.name)))
             archive.unpack(Path(file.name), folder, name=url)
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        return archive.sha256_of(path)
+    except OSError as error:
+        raise BadArchive(f"can't be read ({error.strerror}); let the user who deploys read it") from None
 
 
 def _compare(wanted: str, made: str) -> None:
