@@ -10,6 +10,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout imp
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.acme import account_faults, name_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import USUAL
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     missing_variables,
@@ -97,10 +98,10 @@ def _content_faults(settings: Settings, app: App) -> Iterator[str]:
             yield str(error)
             return
         yield from source_faults(app, origin)
-        named = origin.folder / app.requirements
         # What is there but isn't readable, a link to nothing or the like has been named already.
-        is_named = app.requirements and os.path.lexists(named) and not os.access(named, os.R_OK)
-        if not origin.folder.is_dir() or is_named:
+        named = [origin.folder / name for name in ([app.requirements] if app.requirements else USUAL)]
+        is_listed = origin.folder.is_dir() and os.access(origin.folder, os.R_OK | os.X_OK)
+        if not is_listed or any(os.path.lexists(path) and not os.access(path, os.R_OK) for path in named):
             return
     try:
         settings.dependencies(app)

@@ -303,6 +303,11 @@ def test_a_module_in_another_folder_is_found_with_chdir(workshop: Workshop) -> N
     assert workshop.problems(app(module="shop.web", chdir="src")) == []
 
 
+@pytest.mark.parametrize("written", [".", "./", ""])
+def test_the_source_itself_is_no_other_folder(workshop: Workshop, written: str) -> None:
+    assert workshop.id(app(chdir=written)) == workshop.id()
+
+
 def test_the_nearest_folder_is_named(workshop: Workshop) -> None:
     for path in ("a/b/web.py", "z/web.py", "a/b/c/web.py"):
         workshop.write(f"shop/{path}", "app = made()\n")

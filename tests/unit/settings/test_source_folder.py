@@ -223,11 +223,20 @@ def test_a_source_that_is_large_is_said(workshop: Workshop, monkeypatch: pytest.
     (line,) = notices(workshop)
     assert line == (
         "web_apps: 'shop' has a source of 58 MiB, all of it sent to each host; the largest: "
-        "'a.bin' (30.0 MiB), 'b.bin' (25.0 MiB), 'd.bin' (2.0 MiB)"
+        "'a.bin' (30 MiB), 'b.bin' (25 MiB), 'd.bin' (2 MiB)"
     )
     assert notices(workshop, exclude=["/a.bin"]) == []
     monkeypatch.setattr(folder_room, "LARGE", 58 << 20)
     assert len(notices(workshop)) == 1
+
+
+def test_one_of_many_small_files_names_none(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_room, "LARGE", 2 << 20)
+    for number in range(30):
+        with open(workshop.source / f"{number}.bin", "wb") as file:
+            file.truncate(100 << 10)
+    (line,) = notices(workshop)
+    assert line == "web_apps: 'shop' has a source of 2 MiB, all of it sent to each host, in 33 files"
 
 
 # --- Places -------------------------------------------------------------------------------------------------------

@@ -87,8 +87,9 @@ def notices(app: App, origin: Origin) -> Iterator[str]:
     sizes = {path: entry.stat().st_size for path, entry, fate in found if fate is Fate.SHIPPED and entry.is_file()}
     if (total := sum(sizes.values())) > LARGE:
         largest = sorted(sizes, key=lambda path: -sizes[path])[:3]
-        listed = ", ".join(f"{quoted(path)} ({sizes[path] / (1 << 20):.1f} MiB)" for path in largest)
-        yield f"has a source of {total >> 20} MiB, all of it sent to each host; the largest: {listed}"
+        listed = ", ".join(f"{quoted(path)} ({sizes[path] >> 20} MiB)" for path in largest if sizes[path] >> 20)
+        named = f"; the largest: {listed}" if listed else f", in {len(sizes)} files"
+        yield f"has a source of {total >> 20} MiB, all of it sent to each host{named}"
 
 
 def source_faults(app: App, origin: Origin) -> Iterator[str]:
