@@ -306,3 +306,13 @@ def test_an_extra_that_another_package_asks_for_in_vain_is_no_fault_of_the_app(p
     project.index.add("top", "1.0", ["tiny[fast]"])
     project.needs("top\ntiny\n")
     assert "tiny==1.0" in pinned(project.text())
+
+
+def test_a_folder_that_cant_be_written_is_told_with_its_key(project: Project) -> None:
+    told = project.problem(web_locks="/proc/nothing")
+    beginning, _path, ending = re.split(r"(/proc/nothing/shop-\w{8}\.txt)", told)
+    assert beginning == "web_apps: 'shop' has 'requirements': "
+    assert ending == (
+        " can't be written: No such file or directory; let the user who deploys write there, or name another folder in "
+        "'web_locks'"
+    )

@@ -79,7 +79,11 @@ def lock(app: str, inputs: Inputs, desk: Desk) -> Lock:
         if body == body_of(before) and not _damage(before):
             return {"text": text}
         if not desk.is_check:
-            _write(path, text)
+            try:
+                _write(path, text)
+            except OSError as error:
+                remedy = "let the user who deploys write there, or name another folder in 'web_locks'"
+                return {"fault": [inputs.key, f"{path} can't be written: {error.strerror}; {remedy}"]}
         count = len({re.split(r"[ =@;\[]", line)[0] for line in logical_lines(body) if not line.startswith("-")})
         packages = f"{count} package{'' if count == 1 else 's'}"
         state = "new" if not before else "renewed"
