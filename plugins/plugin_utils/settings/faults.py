@@ -92,7 +92,7 @@ def _content_faults(settings: Settings, app: App) -> Iterator[str]:
                 yield f"has '{key}' beside 'package': a package brings its own, and has no source; leave one out"
     else:
         try:
-            settling = Settling(settings.path, settings.read, settings.agreement.source_tokens)
+            settling = Settling(settings.path, settings.read, settings.agreement.source_tokens, settings.desk.memory)
             origin = settings.origins[app.name] = settling.origin(app)
         except NoSource as error:
             yield str(error)

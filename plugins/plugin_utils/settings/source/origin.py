@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import Busy
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import once
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import archive, cache, command, forms
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.archive import BadArchive
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.command import GitFailed
@@ -46,12 +48,13 @@ class Origin(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Settling:
     """Settles sources. `path` makes paths absolute, `read` gives a file decrypted and raises OSError, `tokens` are by
-    host.
+    host, and `memory` is the folder where this run remembers.
     """
 
     path: Callable[[str], Path]
     read: Callable[[Path], bytes]
     tokens: Mapping[str, str]
+    memory: Path
 
     def origin(self, app: App) -> Origin:
         """Raises NoSource."""
@@ -67,6 +70,8 @@ class Settling:
         except GitFailed as error:
             where = source if "://" in source or form is Form.GIT else str(self.path(source))
             raise NoSource(f"has 'source': {where}: {error}") from None
+        except Busy as error:
+            raise NoSource(f"has 'source': {error}; wait for it, or end it") from None
         except OSError as error:
             raise NoSource(
                 f"has 'source': it can't be kept in the cache: {error.strerror} ({error.filename})"
@@ -99,7 +104,7 @@ class Settling:
         if COMMIT.fullmatch(ref) and tree.is_dir():
             return Origin(tree, ref, ref, is_worked_in=False)
         with cache.alone(kept):
-            commit = _once(("git", url, ref), lambda: self._fetched(kept, url, ref, key))
+            commit = self._once(("git", url, ref), lambda: self._fetched(kept, url, ref, key))
         return Origin(kept / commit, ref or "HEAD", commit, is_worked_in=False)
 
     def _fetched(self, kept: Path, url: str, ref: str, key: str) -> str:
@@ -134,8 +139,22 @@ class Settling:
             return commit
 
         with cache.alone(kept):
-            commit = _once(("git", git_dir, below, ref), settled)
+            commit = self._once(("git", git_dir, below, ref), settled)
         return Origin(kept / commit, ref, commit, is_worked_in=False)
+
+    def _once(self, name: tuple[str, ...], settle: Callable[[], str]) -> str:
+        """The commit that this run has settled on under this name. What fails for one host fails for all, at once."""
+
+        def made() -> dict[str, str]:
+            try:
+                return {"commit": settle()}
+            except GitFailed as error:
+                return {"error": str(error)}
+
+        known = once(self.memory, f"git-{cache.digest(*name)}", made)
+        if "error" in known:
+            raise GitFailed(known["error"])
+        return str(known["commit"])
 
     def _write(
         self, repository: Repository, commit: str, url: str, key: str, below: str, folder: Path, depth: int = 0
@@ -235,21 +254,6 @@ def _digest_of(path: Path) -> str:
 def _compare(wanted: str, made: str) -> None:
     if made != wanted:
         raise BadArchive(f"has the SHA-256 {made}, not that of 'sha256'; look why before you change it")
-
-
-def _once(name: tuple[str, ...], settle: Callable[[], str]) -> str:
-    """The commit that this run has settled on under this name. What fails for one host fails for all, at once."""
-    memo = cache.Memo(*name)
-    known = memo.read()
-    if not known:
-        try:
-            known = {"commit": settle()}
-        except GitFailed as error:
-            known = {"error": str(error)}
-        memo.write(known)
-    if "error" in known:
-        raise GitFailed(known["error"])
-    return known["commit"]
 
 
 @functools.cache
