@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 
 PROJECT = Path(__file__).parents[1]
 ROLES = sorted(folder.name for folder in (PROJECT / "roles").iterdir())
@@ -64,3 +66,12 @@ def renderer(role: str, **variables: Any) -> Renderer:
     known = {**_loader().load_from_file(str(folder / "defaults/main.yml"), trusted_as_template=True), **variables}
     action = SimpleNamespace(_loader=_loader(), _templar=Templar(loader=_loader(), variables=known))
     return Renderer(cast(ActionBase, action), str(folder / "templates"), known)
+
+
+def keys_of_no_release() -> set[str]:
+    """Keys of an app whose change makes no new release, as the pages tell them.
+
+    Left out are those of an app that is absent, and those that say where the code is: what it is counts.
+    """
+    untold = {"state", "purge", "source", "ref", "source_key", "sha256", "exclude"}
+    return {field.name for field in dataclasses.fields(App) if not field.metadata["carried"]} - untold

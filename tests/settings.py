@@ -10,6 +10,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan impo
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request
 
 PYTHON = "3.13.5"
+HASH = f"--hash=sha256:{'0' * 64}"
 
 
 def app(**changes: Any) -> dict[str, Any]:
@@ -30,7 +31,7 @@ class Workshop:
         self.source = folder / "shop"
         self.templates = folder / "templates"
         self.write("shop/flask_wsgi.py", "def app(environ, start_response): ...\n")
-        self.write("shop/requirements.txt", "flask==3.1.3 \\\n    --hash=sha256:00  # why\n# a remark\n")
+        self.write("shop/requirements.txt", f"flask==3.1.3 \\\n    {HASH}  # why\n# a remark\n")
         self.write("shop/static/style.css", "")
         self.write("templates/ini.j2", "processes")
 

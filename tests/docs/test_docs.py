@@ -16,7 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import SECRETS_NAME
 
-from project import PROJECT
+from project import PROJECT, keys_of_no_release
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # What stands at the root and is written as a path of the project: `docs/apps.md`, `group_vars/all/`.
@@ -144,18 +144,8 @@ def test_variables_are_defined(page: Path) -> None:
 def test_settings_that_make_no_release_are_all_named() -> None:
     text = prose(PROJECT / "docs/deploying.md")
     listed = text.split("doesn't carry make none: ")[1].split(".\n")[0]
-    # State and purge are for an app that has no release any more; the source is in the release, not where it was found.
-    free = {field.name for field in dataclasses.fields(App) if not field.metadata["carried"]}
-    assert set(CODE.findall(listed)) == free - {
-        "state",
-        "purge",
-        "source",
-        "ref",
-        "source_key",
-        "sha256",
-        "exclude",
-        "name",
-    }
+    # Another name is another app.
+    assert set(CODE.findall(listed)) == keys_of_no_release() - {"name"}
 
 
 def test_defaults_that_the_pages_tell_are_the_filters() -> None:

@@ -16,7 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app impor
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Request
 
-from project import PROJECT
+from project import PROJECT, keys_of_no_release
 from settings import Workshop
 
 PAGE = (PROJECT / "docs/apps.md").read_text()
@@ -99,17 +99,7 @@ def test_a_default_is_written_as_yaml_has_it(key: str, given: str) -> None:
 
 def test_what_makes_no_new_release_is_told() -> None:
     sentence = PAGE.partition("A change of ")[2].partition(" takes effect")[0]
-    kept = {public.name for public in dataclasses.fields(App) if not public.metadata["carried"]}
-    # A release isn't live where its app is absent, and the code counts wherever it comes from.
-    assert set(re.findall(r"`(\w+)`", sentence)) == kept - {
-        "state",
-        "purge",
-        "source",
-        "ref",
-        "source_key",
-        "sha256",
-        "exclude",
-    }
+    assert set(re.findall(r"`(\w+)`", sentence)) == keys_of_no_release()
 
 
 def test_the_longest_name_is_told(workshop: Workshop) -> None:

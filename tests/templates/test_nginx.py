@@ -296,9 +296,9 @@ def test_own_pages_come_first_from_the_live_release(settings: dict[str, Any]) ->
             ["internal"],
             ["root", public],
             ["disable_symlinks", "on", f"from={public}"],
-            ["try_files", "/sorry/$status.html", "/sorry/error.html", "@shop.error"],
+            ["try_files", "/sorry/$status.html", "/sorry/error.html", f"@{made.app['name']}.error"],
         ]
-        assert [["internal"], *(words for words, _inner in location(made, "@.error"))] == [
+        assert [["internal"], *(words for words, _inner in location(made, f"@{made.app['name']}.error"))] == [
             words for words, _inner in location(plain, "=", "/.error")
         ]
 

@@ -280,3 +280,16 @@ def test_an_app_is_timed_from_its_own_turn_on(tmp_path: Path) -> None:
     assert deploy.run()["seconds"] < 100
     result = machine.app("wiki").release(deploy.wanted.id).result
     assert json.loads(result.read_text())["seconds"] < 100
+
+
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_a_socket_that_was_taken_away_comes_back_in_one_run(two: World, is_stopped: bool) -> None:
+    """Its unit is active all the same, so starting it does nothing, whether or not its service runs."""
+    machine = two.hosts["one"]
+    layout = machine.app("wiki").release(two.live("one", "wiki"))
+    layout.socket.unlink()
+    if is_stopped:
+        machine._stop(layout.service)
+    assert two.site(apps=["wiki"])["one"]["wiki"]["result"] == "mended"
+    assert machine.visit("wiki").status == 200
+    assert two.site(apps=["wiki"])["one"]["wiki"]["result"] == "unchanged"

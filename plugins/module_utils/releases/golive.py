@@ -153,8 +153,9 @@ class GoLive:
             self.system.link(self.app.current, self.layout.link_target)
         if not leads_to(self.layout.socket_link, os.fspath(self.layout.socket)):
             self.system.link(self.layout.socket_link, os.fspath(self.layout.socket))
-        if instance.is_active(self.system, self.layout) and not self.system.listens(self.layout.socket):
-            # It runs, but behind a socket that was taken from it: nobody is served, so nobody loses by a restart.
+        if not self.system.listens(self.layout.socket):
+            # It may run behind a socket that was taken from it, and systemd would take that for started. Nobody is
+            # served, so nobody loses by a restart.
             self.system.systemctl("stop", *self.layout.parts)
         instance.start_serving(self.system, self.layout)
         wrong = instance.unguarded_socket(self.system, self.layout)

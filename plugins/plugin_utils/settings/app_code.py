@@ -12,7 +12,6 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     dotted_name,
     extras,
     file_path,
-    maybe,
     package,
     relative_folder,
     relative_path,
@@ -88,7 +87,7 @@ class Code:
     chdir: str = field(
         default="",
         metadata=key(
-            maybe(relative_path),
+            source_rules.start_folder,
             "folder inside the source that the module is in, and in which the app runs: `src`; the source itself if "
             "not given",
         ),

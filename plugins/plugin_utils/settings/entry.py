@@ -13,11 +13,10 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.names import Bound, Call, Module, bound_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.syntax import no_server_takes
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import LISTED, nearest
 
 SHAPE = "must be a name or a call with plain values (app, web.app, create_app(), create_app('production', debug=False))"
-# Newer Pythons take all that older ones do, so only the newest that a host may have knows what none of them takes.
-NEWEST = (3, 13)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +53,8 @@ def entry(value: Any) -> str:
         raise WrongValue(SHAPE)
     if re.search(r"://[^/\s]*@", value):
         raise WrongValue("must not hold a password; make it a secret, which the function reads from os.environ")
+    if found := re.fullmatch(r"([\w.]+):([\w.]+(\(.*\))?)", value):
+        raise WrongValue(f"names a module too; write 'module: {found[1]}' and 'callable: {found[2]}'")
     entry_of(value)
     return str(value)
 
@@ -112,10 +113,13 @@ def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Seq
         yield f"has 'module': {module!r}, but there is no such module in {str(folder / chdir)!r}{_where(module, files)}"
         return
     try:
-        fault = _Source(inside).fault(module, entry_of(written))
+        source = _Source(inside)
+        if hidden := source.hidden(module):
+            yield f"has 'module': {hidden}"
+            return
+        fault = source.fault(module, entry_of(written))
     except _Broken as error:
-        if sys.version_info[:2] >= NEWEST:
-            yield f"has 'module': {error}"
+        yield f"has 'module': {error}"
         return
     except (OSError, RecursionError, ValueError):
         # Unreadable files are named elsewhere; the rest is for the host's Python to judge.
@@ -149,6 +153,11 @@ def _file_of(module: str, files: Mapping[str, Path]) -> Path | None:
     return files.get(f"{path}/__init__.py") or files.get(f"{path}.py")
 
 
+def _is_submodule(path: Path, name: str) -> bool:
+    """Whether a package may have a module of this name beside its file, be it a folder or compiled."""
+    return path.name == "__init__.py" and any(one.name.partition(".")[0] == name for one in path.parent.iterdir())
+
+
 class _Broken(Exception):
     """No Python takes a file: where and why."""
 
@@ -166,13 +175,17 @@ class _Source:
             names = self._read(where)
             found = names.of(name)
             submodule = f"{where}.{name}"
+            if not found and names.is_open:
+                return ""
             if not found and _file_of(submodule, self.files):
                 found = [Bound("module", module=submodule)]
             if not found:
-                return "" if names.is_open else self._missing(where, name, names)
+                return self._missing(where, name, names) if number else self._elsewhere(module, wanted, names)
             found = [self._followed(one, {(where, name)}) for one in found]
             said = ".".join(wanted.path[: number + 1])
             is_last = number == len(wanted.path) - 1
+            if not is_last and found[0].kind == "flask" and wanted.path[number + 1] == "run":
+                return f"{wanted.text!r} would start Flask's own server; name the Flask object (callable: {said})"
             if not is_last:
                 if len(found) != 1 or found[0].kind != "module" or not _file_of(found[0].module, self.files):
                     return ""
@@ -183,13 +196,32 @@ class _Source:
             return faults[0] if all(faults) else ""
         return ""
 
+    def hidden(self, module: str) -> str:
+        """Which import of a module can't succeed, as the source itself has a module of that name; "" if none is known.
+
+        One of Python's own may have been imported long before.
+        """
+        for other, name in self._read(module).needs:
+            path = _file_of(other, self.files)
+            if path is None or other in sys.stdlib_module_names or _is_submodule(path, name) or name.startswith("__"):
+                continue
+            names = self._read(other)
+            found = [one for one in names.of(name) if (one.kind, one.module, one.name) != ("import", other, name)]
+            if name != "*" and not found and not names.is_open:
+                said = f"{module!r} imports {name!r} from {other!r}, but {path.name} of the source has no such name"
+                return f"{said}; mend the import, or rename the file if a package is meant"
+        return ""
+
     def _read(self, module: str) -> Module:
         path = _file_of(module, self.files)
         if path is None:
             return Module({}, is_open=True)
+        content = path.read_bytes()
         try:
-            return bound_names(_parsed(path.read_bytes(), "exec"), module, path.name == "__init__.py")
+            return bound_names(_parsed(content, "exec"), module, path.name == "__init__.py")
         except SyntaxError as error:
+            if not no_server_takes(content):
+                return Module({}, is_open=True)
             line = f" line {error.lineno}" if error.lineno else ""
             raise _Broken(f"{module!r} isn't Python: {path.name}{line}: {error.msg}") from None
 
@@ -201,9 +233,20 @@ class _Source:
             is_package = Bound("module", module=submodule)
             if _file_of(one.module, self.files) is None:
                 return is_package
-            return is_package if not self._read(one.module).of(one.name) else Bound("unknown")
+            names = self._read(one.module)
+            return Bound("unknown") if names.is_open or names.of(one.name) else is_package
+        if _file_of(one.module, self.files) is None:
+            return one
         found = self._read(one.module).of(one.name)
         return self._followed(found[0], seen | {(one.module, one.name)}) if len(found) == 1 else Bound("unknown")
+
+    def _elsewhere(self, module: str, wanted: Entry, names: Module) -> str:
+        """What is told of a name that the module doesn't have: it may begin with a module of its own."""
+        for length in range(len(wanted.path) - 1, 0, -1):
+            if _file_of(named := ".".join(wanted.path[:length]), self.files):
+                rest = wanted.text.removeprefix(f"{named}.")
+                return f"{wanted.text!r} begins with a module; write 'module: {named}' and 'callable: {rest}'"
+        return self._missing(module, wanted.path[0], names)
 
     @staticmethod
     def _missing(module: str, name: str, names: Module) -> str:

@@ -10,6 +10,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout imp
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.acme import account_faults, name_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.certificate import certificate_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import USUAL
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     missing_variables,
@@ -75,6 +76,11 @@ def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterat
         yield f"has 'user': {app.user!r} is nginx's own; name another, or leave it out"
     for line in standing(_stream_faults(app), refused):
         yield f"has 'streaming': {line}"
+    for key in ("health_path", "static_url"):
+        path = getattr(app, key)
+        if app.prefix and f"{path}/".startswith(f"{app.prefix}/"):
+            rest = path.removeprefix(app.prefix) or "/"
+            yield f"has {key!r}: {path!r}, but 'prefix' stands before it without being told; write {rest!r}"
     if app.redirect_names and app.server_names and app.server_names[0].startswith("*."):
         yield "has 'redirect_names', so the first of 'server_names', where they lead, must be without '*'"
     secrets = settings.secrets.get(app.name, {})
@@ -90,16 +96,16 @@ def _content_faults(settings: Settings, app: App) -> Iterator[str]:
                 yield f"has '{key}' beside 'package': a package brings its own, and has no source; leave one out"
     else:
         try:
-            settling = Settling(settings.path, settings.read, settings.agreement.source_tokens)
+            settling = Settling(settings.path, settings.read, settings.agreement.source_tokens, settings.desk.memory)
             origin = settings.origins[app.name] = settling.origin(app)
         except NoSource as error:
             yield str(error)
             return
         yield from source_faults(app, origin)
-        named = origin.folder / app.requirements
         # What is there but isn't readable, a link to nothing or the like has been named already.
-        is_named = app.requirements and os.path.lexists(named) and not os.access(named, os.R_OK)
-        if not origin.folder.is_dir() or is_named:
+        named = [origin.folder / name for name in ([app.requirements] if app.requirements else USUAL)]
+        is_listed = origin.folder.is_dir() and os.access(origin.folder, os.R_OK | os.X_OK)
+        if not is_listed or any(os.path.lexists(path) and not os.access(path, os.R_OK) for path in named):
             return
     try:
         settings.dependencies(app)

@@ -73,6 +73,8 @@ class Bound:
             return f"{said!r} is a module; name the Flask object in it (callable: {said}.app)"
         if self.kind == "coroutine":
             return f"{said!r} is an async function, and uWSGI speaks WSGI; name a Flask object"
+        if (self.kind, self.module, self.name) == ("import", "flask", "Flask") and call is None:
+            return f"{said!r} is Flask's class; name an object that was made of it, or the function that makes one"
         if self.kind == "flask" and call is not None:
             return f"{said!r} is a Flask object already; write it without parentheses (callable: {said})"
         if self.signature is None:
@@ -92,10 +94,14 @@ class Bound:
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-    """What each name may stand for; `is_open` if it may have names that can't be read."""
+    """What each name may stand for; `is_open` if it may have names that can't be read.
+
+    `needs` are modules, each with a name that is imported from it in any case.
+    """
 
     names: dict[str, list[Bound]]
     is_open: bool
+    needs: tuple[tuple[str, str], ...] = ()
 
     def of(self, name: str) -> list[Bound]:
         return self.names.get(name, [])
@@ -113,14 +119,18 @@ def bound_names(tree: ast.Module, module: str, is_package: bool) -> Module:
     """What a module binds. The last binding counts, but for what stands below a condition, which may not happen."""
     package = module if is_package else module.rpartition(".")[0]
     names: dict[str, list[Bound]] = {}
+    needs = []
     for node, is_certain in _statements(tree.body):
         for name, bound in _bound(node, package):
+            if bound.kind == "import" and is_certain:
+                needs.append((bound.module, bound.name))
             names[name] = [bound] if is_certain else [*names.get(name, []), bound]
     made = {one for node in ast.walk(tree) if isinstance(node, ast.Global) for one in node.names}
     names |= {name: [Bound("unknown")] for name in made}
     called = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     called |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    return Module(names, is_open="*" in names or "__getattr__" in names or bool(called & MAKE_NAMES))
+    is_open = "*" in names or "__getattr__" in names or bool(called & MAKE_NAMES)
+    return Module(names, is_open, tuple(needs))
 
 
 def _statements(body: list[ast.stmt], is_certain: bool = True) -> Iterator[tuple[ast.stmt, bool]]:

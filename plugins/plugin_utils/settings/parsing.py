@@ -71,6 +71,9 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tup
                 if name == "environment":
                     values["environment"] = names_only(value)
                 problems.append(f"web_apps: {called} has {name!r}{quoted(name, value)}, but it {error}")
+    if values.get("package") and "module" not in given and given.get("state") != "absent":
+        lacking = "has 'package', so it needs the key 'module' too: the Python module in it that has the app"
+        problems.append(f"web_apps: {called} {lacking}")
     is_known = "name" in values and not wrong & LEADS_TO_SOURCE
     return App(**values) if is_known else None, frozenset(wrong)
 

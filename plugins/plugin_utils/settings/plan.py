@@ -61,6 +61,9 @@ def plan(
         raise BadSettings(problems)
     left = [app for app in settings.elsewhere() if app.name in host.get("apps", {})]
     removed = [app for app in left if app.elsewhere == "remove" and _is_live(settings, app, fleet or {})]
+    gone = {app.name for app in removed}
+    if taken := list(_taken_names(settings, [name for name in host.get("apps", {}) if name not in gone])):
+        raise BadSettings(taken)
     shared = shared_sites(settings.served_here())
     items = list(_items(settings, host, code_files(templates, by_gitignore=False), shared))
     return {
@@ -117,6 +120,19 @@ def _is_live(settings: Settings, app: App, fleet: Mapping[str, Mapping[str, Any]
     """
     told = [fleet[host].get(app.name, {}) for host in settings.inventory.serving(app.hosts) if host in fleet]
     return any(known.get("live") for known in told)
+
+
+def _taken_names(settings: Settings, there: Sequence[str]) -> Iterator[str]:
+    """Host names that an app left here is still asked by: nginx would warn, and go on serving that one."""
+    for left in settings.apps:
+        if left.name not in there or not left.is_present() or settings.inventory.places(left.hosts):
+            continue
+        here = f"is on {settings.inventory.host} still, where its 'hosts' doesn't place it"
+        ours = "" if left.elsewhere == "remove" else f"give '{left.name}' 'elsewhere: remove', or "
+        remedy = f"{ours}run teardown.yml -e app={left.name} --limit {settings.inventory.host}"
+        for app in settings.present():
+            for name in sorted({*app.every_name()} & {*left.every_name()}):
+                yield f"web_apps: '{app.name}' has {name!r}, which leads to '{left.name}'; that {here}: {remedy}"
 
 
 def _terms(settings: Settings) -> dict[str, Any]:

@@ -23,10 +23,12 @@ _NOT_PLAIN = re.compile(r"[^\w./*-]")
 _CREDENTIALS = re.compile(r"(?<=\w)://(?!git@)([^\s'\"]*:[^\s'\"]*|[^\s'\"/@]*)@")
 # Where a URL holds a user, a password or a token, and where a setting holds its value.
 _MAY_HOLD_A_SECRET = re.compile(r"://|@|=")
+# What has room for none: a URL without a user, a query and a fragment, and the SSH URLs of git's own user.
+_HOLDS_NONE = re.compile(r"\w[\w+.-]*://(git@)?[\w.-]+(:\d{1,5})?(/[\w./~-]*)?|git@[\w.-]+[:/][\w./~-]*", re.ASCII)
 
 
 def shown(value: Any) -> str:
-    """The value as a person recognises it. Dictionaries, long values and texts like a URL aren't shown."""
+    """The value as a person recognises it. Not shown are dictionaries, long values, and what may be secret."""
     if _may_be_secret(value):
         return HIDDEN
     text = json.dumps(value, default=str, ensure_ascii=False)
@@ -36,7 +38,9 @@ def shown(value: Any) -> str:
 def _may_be_secret(value: Any) -> bool:
     if isinstance(value, list):
         return any(_may_be_secret(item) for item in value)
-    return isinstance(value, Mapping) or bool(isinstance(value, str) and _MAY_HOLD_A_SECRET.search(value))
+    return isinstance(value, Mapping) or bool(
+        isinstance(value, str) and _MAY_HOLD_A_SECRET.search(value) and not _HOLDS_NONE.fullmatch(value)
+    )
 
 
 def without_credentials(line: str) -> str:

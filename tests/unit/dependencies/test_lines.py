@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from settings import Workshop, app
+from settings import HASH, Workshop, app
 
 A_FOLDER = (
     "leads to a folder or file on this machine; name it as a package of an index, or as git+https://…, or move its "
@@ -129,9 +129,9 @@ COMMIT = "a" * 40
 LONG = (
     "--index-url https://example.com/simple\n-i x\n--no-binary :all:\n--require-hashes\n--extra-index-url y\n"
     "--index-url https://${USER}:${TOKEN}@example.com/simple\n-i https://${TOKEN}@e.test\n"
-    "a==1 \\\n  --hash=sha256:00 \\\n  --hash=sha256:01\nf==1 \\\r\n  --hash=sha256:06\r\n\n"
-    "c==1 --config-settings x=y --hash=sha256:03\n"
-    "e==1 ; platform_machine == 'x86_64' --hash=sha256:05\n"
+    f"a==1 \\\n  {HASH} \\\n  --hash=sha512:{'F' * 128}\nf==1 \\\r\n  {HASH}\r\n\n"
+    f"c==1 --config-settings x=y {HASH}\n"
+    f"e==1 ; platform_machine == 'x86_64' {HASH}\n"
 )
 
 
@@ -141,7 +141,7 @@ LONG = (
         "",
         "# nothing\n",
         LONG,
-        f"a==1 --hash=sha256:00\nlib @ git+https://git.test/lib.git@{COMMIT}\n",
+        f"a==1 {HASH}\nlib @ git+https://git.test/lib.git@{COMMIT}\n",
         f"lib @ git+ssh://git@git.test/lib.git@{COMMIT}#subdirectory=x ; python_version > '3'\n",
     ],
 )
@@ -171,3 +171,10 @@ def test_extras_are_for_a_pyproject(workshop: Workshop) -> None:
 
 def test_a_file_that_may_be_meant_is_named(workshop: Workshop) -> None:
     assert workshop.problem(app(requirements="requirments.txt")).endswith("; did you mean 'requirements.txt'?")
+
+
+@pytest.mark.parametrize("cut", ["sha256:dead", f"sha256:{'0' * 63}", f"sha256:{'g' * 64}", f"md5:{'0' * 32}", ""])
+def test_a_hash_that_is_none_is_told(workshop: Workshop, cut: str) -> None:
+    assert problem(workshop, f"a==1 {HASH} --hash={cut}\n") == (
+        f"'a==1' has '--hash={cut}', which is no whole hash; copy it anew"
+    )

@@ -11,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked i
 
 from index import wheel
 from locked import Project, pinned
-from settings import app
+from settings import HASH, app
 
 DEAD = "http://127.0.0.1:9/"
 
@@ -155,8 +155,8 @@ def test_a_lock_that_was_edited_is_refused(project: Project) -> None:
 
 
 def test_what_brings_its_lock_cant_be_refreshed(project: Project) -> None:
-    project.needs("tiny==1.0 --hash=sha256:00\n")
-    assert project.text() == "tiny==1.0 --hash=sha256:00\n"
+    project.needs(f"tiny==1.0 {HASH}\n")
+    assert project.text() == f"tiny==1.0 {HASH}\n"
     assert project.problem(refresh="shop") == (
         "web_apps: 'shop' has 'requirements': requirements.txt brings its lock, so there is nothing to refresh; "
         "leave out -e refresh"
@@ -290,3 +290,29 @@ def test_a_new_lock_is_told_though_another_app_is_wrong(project: Project) -> Non
     assert len(problems) == 1
     told = [notice.partition(" (")[0] for notice in settings.new_locks()]
     assert told == [f"locks/{name} is new" for name in project.names()]
+
+
+def test_an_extra_that_a_package_doesnt_have_is_told(project: Project) -> None:
+    """uv and pip only warn, and the app would miss what it needs."""
+    project.needs("Tiny[Fast, no_such]\n")
+    assert project.problem() == (
+        "web_apps: 'shop' has 'requirements': tiny==1.0 has no extra 'fast'; mend its name, or leave it out"
+    )
+    name = app(package="tiny[fast]==1.0", module="tiny")
+    assert project.problem(name).startswith("web_apps: 'shop' has 'package': tiny==1.0 has no extra 'fast'; mend")
+
+
+def test_an_extra_that_another_package_asks_for_in_vain_is_no_fault_of_the_app(project: Project) -> None:
+    project.index.add("top", "1.0", ["tiny[fast]"])
+    project.needs("top\ntiny\n")
+    assert "tiny==1.0" in pinned(project.text())
+
+
+def test_a_folder_that_cant_be_written_is_told_with_its_key(project: Project) -> None:
+    told = project.problem(web_locks="/proc/nothing")
+    beginning, _path, ending = re.split(r"(/proc/nothing/shop-\w{8}\.txt)", told)
+    assert beginning == "web_apps: 'shop' has 'requirements': "
+    assert ending == (
+        " can't be written: No such file or directory; let the user who deploys write there, or name another folder in "
+        "'web_locks'"
+    )

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from locked import Project, pinned
-from settings import app
+from settings import HASH, app
 
 DEAD = "http://127.0.0.1:9/"
 PYPROJECT = """
@@ -67,7 +67,7 @@ def test_what_changes_nothing_that_is_needed_keeps_the_lock(own: Project) -> Non
 
 
 def test_requirements_txt_comes_first_and_requirements_may_name_the_other(own: Project) -> None:
-    own.needs("more==1.0 --hash=sha256:00\n")
+    own.needs(f"more==1.0 {HASH}\n")
     assert pinned(own.text()) == ["more==1.0"]
     assert pinned(own.text(app(requirements="pyproject.toml"))) == ["base==1.0", "tiny==1.0"]
 
@@ -91,6 +91,43 @@ def test_a_uv_lock_that_lacks_something_is_refused(own: Project) -> None:
         "web_apps: 'shop' has 'requirements': uv.lock doesn't have 'more-things', which pyproject.toml needs; "
         "run 'uv lock'"
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ('"tiny>=2"', "it has tiny 1.0, but tiny >=2 is asked for"),
+        ('"tiny<1"', "it has tiny 1.0, but tiny <1 is asked for"),
+        ("\"Tiny>=2; sys_platform == 'linux'\"", "it has Tiny 1.0, but Tiny >=2 is asked for"),
+    ],
+)
+def test_a_uv_lock_of_other_versions_is_refused(own: Project, more: str, told: str) -> None:
+    uv_lock(own)
+    write(own, more=f", {more}")
+    assert own.problem(url=DEAD) == (
+        f"web_apps: 'shop' has 'requirements': uv.lock doesn't fit pyproject.toml: {told}; run 'uv lock' and commit it"
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '"tiny>=1,<2"',
+        # Of some Python only, which may be no server's.
+        "\"tiny>=2; python_version < '3.12'\"",
+        "\"tiny>=2; sys_platform == 'win32'\"",
+    ],
+)
+def test_a_uv_lock_that_may_fit_is_taken(own: Project, more: str) -> None:
+    uv_lock(own)
+    write(own, more=f", {more}")
+    assert pinned(own.text(url=DEAD)) == ["base==1.0", "tiny==1.0"]
+
+
+def test_uv_may_be_told_to_override_what_is_asked_for(own: Project) -> None:
+    write(own, more=', "tiny>=2"', text=PYPROJECT + '\n[tool.uv]\noverride-dependencies = ["tiny<2"]\n')
+    uv_lock(own)
+    assert pinned(own.text(url=DEAD)) == ["base==1.0", "tiny==1.0"]
 
 
 @pytest.mark.parametrize(
@@ -257,6 +294,33 @@ def test_an_extra_of_poetry_brings_what_it_needs_with_its_extras(poems: Project)
     assert poems.problem(app(extras=["wbe"])) == (
         "web_apps: 'shop' has 'extras': pyproject.toml has no extra 'wbe'. Known extras: web"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [
+        *(
+            ("^1.0", True),
+            ("^1", True),
+            ("^1.3", False),
+            ("^2", False),
+            ("^0.1", False),
+            ("~1.2", True),
+            ("~1.1", False),
+        ),
+        *(("~1", True), ("1.*", True), ("1.2", True), ("1.1", False), (">=1,<2", True), ("^0.9 || ^1.1", True)),
+        *((">1.2", False), ("~=1.1", True), ("!=1.2", False), ("whatever", True)),
+    ],
+)
+def test_a_poetry_lock_of_other_versions_is_refused(poems: Project, asked: str, fits: bool) -> None:
+    poems.workshop.write("shop/pyproject.toml", POETRY.replace("^1.0", asked))
+    if fits:
+        assert "tiny==1.2" in lines(poems.text(url=DEAD))
+    else:
+        assert poems.problem() == (
+            "web_apps: 'shop' has 'requirements': poetry.lock doesn't fit pyproject.toml: it has tiny 1.2, but "
+            f"tiny {asked} is asked for; run 'poetry lock' and commit it"
+        )
 
 
 @pytest.mark.parametrize(

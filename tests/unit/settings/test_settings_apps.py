@@ -528,3 +528,24 @@ def test_what_hides_the_source_is_the_only_problem(workshop: Workshop, changes: 
     if missing:
         (workshop.source / missing).unlink()
     assert workshop.problem(app(**changes))
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "better"),
+    [
+        ("health_path", "/shop/health", "/health"),
+        ("health_path", "/shop", "/"),
+        ("static_url", "/shop/static/", "/static/"),
+    ],
+)
+def test_the_prefix_is_written_once(workshop: Workshop, key: str, path: str, better: str) -> None:
+    assert workshop.problem(app(prefix="/shop", **{key: path})) == (
+        f"web_apps: 'shop' has '{key}': '{path}', but 'prefix' stands before it without being told; write '{better}'"
+    )
+    assert workshop.problems(app(prefix="/sho", **{key: path})) == []
+
+
+def test_a_package_needs_its_module(workshop: Workshop) -> None:
+    assert workshop.problem(app(package="httpbin", source=...)) == (
+        "web_apps: 'shop' has 'package', so it needs the key 'module' too: the Python module in it that has the app"
+    )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import re
 import warnings
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import entry
 
 from settings import Workshop, app
 
@@ -100,6 +99,21 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "app()",
         "'app' is a Flask object already; write it without parentheses (callable: app)",
     ),
+    "Flask's own server": (
+        f"{FLASK}app = Flask(__name__)\n",
+        "app.run()",
+        "'app.run()' would start Flask's own server; name the Flask object (callable: app)",
+    ),
+    "Flask's class": (
+        FLASK,
+        "Flask",
+        "'Flask' is Flask's class; name an object that was made of it, or the function that makes one",
+    ),
+    "the module again": (
+        "app = made()\n",
+        "flask_wsgi.app",
+        "'flask_wsgi.app' begins with a module; write 'module: flask_wsgi' and 'callable: app'",
+    ),
     "too many arguments": (
         FACTORY,
         "create_app(1, 2)",
@@ -130,6 +144,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
 # What may be right, and is for the host to judge.
 GOOD: dict[str, tuple[str, str]] = {
     "Flask": (f"{FLASK}app = Flask(__name__)\n", "app"),
+    "its WSGI app": (f"{FLASK}app = Flask(__name__)\n", "app.wsgi_app"),
+    "an object made of it": (FLASK, "Flask('shop')"),
     "an annotated one": (f"{FLASK}app: Flask = Flask(__name__)\n", "app"),
     "a called factory": (FACTORY, "create_app()"),
     "with an argument": (FACTORY, "create_app('production')"),
@@ -216,6 +232,64 @@ def test_imports_are_followed_inside_the_source(workshop: Workshop, what: str) -
     assert found == ([f"web_apps: 'shop' has 'callable': {told}"] if told else [])
 
 
+HIDES = "; mend the import, or rename the file if a package is meant"
+
+
+@pytest.mark.parametrize(
+    ("files", "module", "told"),
+    [
+        (
+            {"flask.py": "", "flask_wsgi.py": f"{FLASK}app = Flask(__name__)\n"},
+            "flask_wsgi",
+            "'flask_wsgi' imports 'Flask' from 'flask', but flask.py of the source has no such name",
+        ),
+        (
+            {"flask.py": f"{FLASK}app = Flask(__name__)\n"},
+            "flask",
+            "'flask' imports 'Flask' from 'flask', but flask.py of the source has no such name",
+        ),
+        (
+            {"shop/__init__.py": "from .web import ap as app", "shop/web.py": "app = made()"},
+            "shop",
+            "'shop' imports 'ap' from 'shop.web', but web.py of the source has no such name",
+        ),
+    ],
+)
+def test_an_import_of_what_isnt_there(workshop: Workshop, files: dict[str, str], module: str, told: str) -> None:
+    for path, code in files.items():
+        workshop.write(f"shop/{path}", code)
+    assert workshop.problem(app(module=module)) == f"web_apps: 'shop' has 'module': {told}{HIDES}"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "imports"),
+    [
+        ("flask.py", "class Flask: ...", "from flask import Flask"),
+        ("flask.py", "from elsewhere import *", "from flask import Flask"),
+        ("flask.py", "", "try:\n    from flask import Flask\nexcept ImportError: ..."),
+        ("flask.py", "", "from flask import __name__"),
+        ("flask/Flask.py", "", "from flask import Flask"),
+        ("shop/sub/web.py", "", "from shop import sub"),
+        ("shop/fast.cpython-311-x86_64-linux-gnu.so", "", "from shop import fast"),
+        ("flask.py", "", "from flask import *"),
+        # Python has it long before it looks here.
+        ("os.py", "", "from os import environ"),
+    ],
+)
+def test_an_import_that_may_succeed(workshop: Workshop, path: str, code: str, imports: str) -> None:
+    workshop.write("shop/shop/__init__.py", "")
+    workshop.write(f"shop/{path}", code)
+    workshop.write("shop/flask_wsgi.py", f"{imports}\napp = made()\n")
+    assert workshop.problems(app()) == []
+
+
+def test_the_notation_of_others_is_told_in_ours(workshop: Workshop) -> None:
+    assert workshop.problem(app(callable="web:create_app()")) == (
+        "web_apps: 'shop' has 'callable': \"web:create_app()\", but it names a module too; write 'module: web' and "
+        "'callable: create_app()'"
+    )
+
+
 # --- The folder ---------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +301,11 @@ def test_a_module_in_another_folder_is_found_with_chdir(workshop: Workshop) -> N
         "it is in 'src': set 'chdir: src'"
     )
     assert workshop.problems(app(module="shop.web", chdir="src")) == []
+
+
+@pytest.mark.parametrize("written", [".", "./", ""])
+def test_the_source_itself_is_no_other_folder(workshop: Workshop, written: str) -> None:
+    assert workshop.id(app(chdir=written)) == workshop.id()
 
 
 def test_the_nearest_folder_is_named(workshop: Workshop) -> None:
@@ -251,20 +330,55 @@ def test_requirements_and_static_files_stay_relative_to_the_source(workshop: Wor
 
 # --- What can't be read -------------------------------------------------------------------------------------------
 
-BROKEN = "x = (\napp = 1\n"
+# What no Python takes that a server may have, whatever this machine's is.
+BROKEN = (
+    "x = (\napp = 1\n",
+    "def app(:\n    ...\n",
+    "x = 'a\n",
+    "x = f'{a}'\ny = f'{b!r:>{c}}' +\n",
+    'x = """a\n',
+    "if a:\nx = 1\n",
+    "if a:\n    x = 1\n  y = 2\n",
+    "print 'x'\n",
+    "type = 1\nclass A(B[int]:\n",
+)
+# What the newest takes.
+NEWER = (
+    """x = f'{a['b']}'\n""",
+    "x = f'{\n1\n}'\n",
+    """x = rf'{'\\n'}'\n""",
+    'x = f"""{\n1 # why\n}"""\n',
+    "type A = int\n",
+    "def f[T](x: T) -> T: ...\n",
+    "class A[T = int]: ...\n",
+)
 
 
-def test_what_no_python_takes_is_told_with_its_place(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "NEWEST", sys.version_info[:2])
-    workshop.write("shop/flask_wsgi.py", BROKEN)
+@pytest.mark.parametrize("code", BROKEN)
+def test_what_no_python_takes_is_told_with_its_place(workshop: Workshop, code: str) -> None:
+    workshop.write("shop/flask_wsgi.py", code)
     told = workshop.problem(app())
-    assert told.startswith("web_apps: 'shop' has 'module': 'flask_wsgi' isn't Python: flask_wsgi.py line 1: ")
+    assert re.match("web_apps: 'shop' has 'module': 'flask_wsgi' isn't Python: flask_wsgi.py line [1-4]: ", told)
 
 
-def test_what_an_older_python_doesnt_take_may_be_newer(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "NEWEST", (sys.version_info[0], sys.version_info[1] + 1))
-    workshop.write("shop/flask_wsgi.py", BROKEN)
+@pytest.mark.parametrize("code", NEWER)
+def test_what_an_older_python_doesnt_take_may_be_newer(workshop: Workshop, code: str) -> None:
+    workshop.write("shop/flask_wsgi.py", f"{code}app = made()\n")
     assert workshop.problems(app()) == []
+
+
+@pytest.mark.parametrize("code", NEWER)
+def test_a_module_that_cant_be_read_may_have_any_name(workshop: Workshop, code: str) -> None:
+    workshop.write("shop/flask_wsgi.py", "from shop import app\n")
+    workshop.write("shop/shop/__init__.py", f"from .app import app\n{code}")
+    workshop.write("shop/shop/app.py", "app = made()\n")
+    assert workshop.problems(app()) == workshop.problems(app(module="shop")) == []
+
+
+def test_a_star_may_bring_the_name_of_a_submodule(workshop: Workshop) -> None:
+    workshop.write("shop/shop/__init__.py", "from .app import *\n")
+    workshop.write("shop/shop/app.py", "app = made()\n")
+    assert workshop.problems(app(module="shop")) == []
 
 
 @pytest.mark.parametrize("code", ["x = '\\d'\napp = made()\n", "# -*- coding: latin-1 -*-\napp = made()\n"])

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.fleet import proven_twice
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 
 from settings import Workshop, app
 
@@ -138,6 +139,35 @@ def test_where_it_was_it_is_reported_or_removed(
     assert plan["elsewhere"] == ([told] if fate == "reported" else [])
     plan = workshop.plan(app(), moved, inventory=on("web3"), host={"apps": fleet.get("web3", {})}, fleet=fleet)
     assert (plan["elsewhere"], plan["absent"]) == ([], [])
+
+
+@pytest.mark.parametrize("chosen", ["", "shop"])
+@pytest.mark.parametrize(
+    ("elsewhere", "remedy"),
+    [("report", "give 'wiki' 'elsewhere: remove', or run teardown.yml"), ("remove", "run teardown.yml")],
+)
+def test_a_name_that_one_left_there_is_asked_by_is_refused(
+    workshop: Workshop, chosen: str, elsewhere: str, remedy: str
+) -> None:
+    """nginx would warn of it, and go on serving the old one."""
+    moved = wiki(hosts=["staging"], elsewhere=elsewhere)
+    heir = app(hosts=["web1"], redirect_names=["wiki.test"])
+    options: dict[str, Any] = {"inventory": on("web1"), "host": {"apps": LIVE}, "app": chosen}
+    with pytest.raises(BadSettings) as refused:
+        workshop.plan(heir, moved, **options)
+    assert str(refused.value) == (
+        "web_apps: 'shop' has 'wiki.test', which leads to 'wiki'; that is on web1 still, where its 'hosts' doesn't "
+        f"place it: {remedy} -e app=wiki --limit web1"
+    )
+    assert workshop.plan(heir, moved, inventory=on("web1"), app=chosen)
+    assert workshop.plan(app(hosts=["web1"]), moved, **options)
+
+
+def test_not_if_it_is_removed_by_the_same_run(workshop: Workshop) -> None:
+    heir, fleet = app(hosts=["web1"], redirect_names=["wiki.test"]), {"web1": LIVE, "web3": LIVE}
+    moved = wiki(hosts=["staging"], elsewhere="remove")
+    plan = workshop.plan(heir, moved, inventory=on("web1"), host={"apps": LIVE}, fleet=fleet)
+    assert plan["absent"] == [{"name": "wiki", "purge": False}]
 
 
 def test_not_if_the_run_is_for_another_app(workshop: Workshop) -> None:

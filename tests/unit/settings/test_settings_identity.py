@@ -19,7 +19,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked i
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import described
 
-from settings import Workshop, app
+from settings import HASH, Workshop, app
 
 # Another good value of each key that a running app carries: its release differs.
 IN_THE_RELEASE: dict[str, Any] = {
@@ -299,7 +299,7 @@ def test_a_virtualenv_depends_on_requirements_and_python_alone(rich: Workshop) -
     rich.write("shop/flask_wsgi.py", "app = other()\n")
     assert venv() == first
     changed = [venv(python="3.11.2"), venv(app(requirements="other.txt"))]
-    rich.write("shop/requirements.txt", "flask==3.1.2 --hash=sha256:01\n")
+    rich.write("shop/requirements.txt", f"flask==3.1.2 {HASH}\n")
     changed.append(venv())
     assert len({first, *changed}) == 4
 

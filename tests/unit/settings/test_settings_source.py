@@ -161,6 +161,25 @@ def test_an_unreadable_requirements_file_is_named_once(workshop: Workshop, monke
     assert workshop.problem(app()) == f"web_apps: 'shop' has 'source': 'requirements.txt' can't be read; {READ}"
 
 
+@pytest.mark.parametrize("requirements", [{}, {"requirements": "requirements.txt"}])
+def test_a_requirements_file_that_leads_nowhere_is_named_once(workshop: Workshop, requirements: dict[str, str]) -> None:
+    (workshop.source / "requirements.txt").unlink()
+    (workshop.source / "requirements.txt").symlink_to("requirements.txt")
+    assert workshop.problem(app(**requirements)) == (
+        "web_apps: 'shop' has 'source': 'requirements.txt' is a link that can't be followed "
+        "(Too many levels of symbolic links); replace it with what it stands for"
+    )
+
+
+def test_a_source_that_cant_be_listed_is_named_once(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _mode: os.fspath(path) != os.fspath(workshop.source))
+    _refuse(monkeypatch, "scandir", "shop")
+    (workshop.source / "requirements.txt").unlink()
+    assert workshop.problem(app()) == (
+        f"web_apps: 'shop' has 'source': '{workshop.source}' can't be read (Permission denied); {READ}"
+    )
+
+
 def _refuse(monkeypatch: pytest.MonkeyPatch, name: str, ending: str) -> None:
     """Let a function of the settings' own end as for a user who may not read what ends like this."""
     real = getattr(os if name == "scandir" else source_room, name)

@@ -235,7 +235,7 @@ def test_one_that_isnt_there(workshop: Workshop) -> None:
         f"web_apps: 'shop' has 'source': there is no archive '{workshop.folder}/dist/shop.zip'; give one, or a folder"
     )
     assert workshop.problem(app(source="dist/shop.zip", ref="v1")) == (
-        "web_apps: 'shop' has 'ref', which is for git; its 'source' is an archive"
+        "web_apps: 'shop' has 'ref', which is for git; its 'source' is an archive; leave it out"
     )
 
 
@@ -281,7 +281,9 @@ def test_a_token_gets_it(workshop: Workshop, pair: tuple[Path, Path]) -> None:
             "can't be got: the server answers 401; give a token in 'web_source_tokens'"
         )
         tokens = {"web_source_tokens": {server.host: "u:wrong-token"}}
-        assert workshop.problem(app(source=url, **digest), **tokens).endswith("the server answers 401")
+        assert workshop.problem(app(source=url, **digest), **tokens).endswith(
+            "the server answers 401; give another token in 'web_source_tokens'"
+        )
         tokens = {"web_source_tokens": {server.host: "u:hunter2-token"}}
         assert "hunter2" not in str(workshop.item(app(source=url, **digest), **tokens))
 
@@ -290,7 +292,7 @@ def test_it_comes_by_https_alone(workshop: Workshop, pair: tuple[Path, Path]) ->
     with serving(workshop.folder, *pair, elsewhere="http://localhost:1") as server:
         url = f"{server.url}/moved/shop.zip"
         told = fault(workshop, url, sha256="0" * 64)
-        assert told == "can't be got: the server redirects to a place without HTTPS"
+        assert told == "can't be got: the server redirects to a place without HTTPS; give another URL"
 
 
 def test_a_server_that_nobody_vouches_for(
@@ -300,6 +302,34 @@ def test_a_server_that_nobody_vouches_for(
     with serving(workshop.folder, *pair) as server:
         told = fault(workshop, f"{server.url}/shop.zip", sha256="0" * 64)
     assert "CERTIFICATE_VERIFY_FAILED" in told
+    assert told.endswith("; name the CA's certificates on this machine in SSL_CERT_FILE")
+
+
+def test_what_is_no_archive_there(workshop: Workshop, pair: tuple[Path, Path]) -> None:
+    workshop.write("served/login.zip", "\n<!doctype html><p>Log in</p>")
+    with serving(workshop.folder / "served", *pair) as server:
+        assert fault(workshop, f"{server.url}/login.zip", sha256="0" * 64) == (
+            "can't be got: the server sends a web page in its place; give the URL of the file itself, or a token in "
+            "'web_source_tokens' if that page is to log in"
+        )
+        assert fault(workshop, f"{server.url}/gone.zip", sha256="0" * 64) == (
+            "can't be got: the server answers 404; mend the URL, or give a token in 'web_source_tokens' if it is "
+            "private"
+        )
+    assert fault(workshop, f"{server.url}/gone.zip", sha256="0" * 64).endswith(
+        "; look whether that server answers this machine"
+    )
+
+
+def test_one_that_cant_be_read(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root reads everything."""
+    made(workshop, "shop.zip")
+
+    def refusing(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(archive_room, "sha256_of", refusing)
+    assert fault(workshop, "shop.zip") == "can't be read (Permission denied); let the user who deploys read it"
 
 
 def test_one_that_is_too_large_to_get(

@@ -223,11 +223,20 @@ def test_a_source_that_is_large_is_said(workshop: Workshop, monkeypatch: pytest.
     (line,) = notices(workshop)
     assert line == (
         "web_apps: 'shop' has a source of 58 MiB, all of it sent to each host; the largest: "
-        "'a.bin' (30.0 MiB), 'b.bin' (25.0 MiB), 'd.bin' (2.0 MiB)"
+        "'a.bin' (30 MiB), 'b.bin' (25 MiB), 'd.bin' (2 MiB)"
     )
     assert notices(workshop, exclude=["/a.bin"]) == []
     monkeypatch.setattr(folder_room, "LARGE", 58 << 20)
     assert len(notices(workshop)) == 1
+
+
+def test_one_of_many_small_files_names_none(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_room, "LARGE", 2 << 20)
+    for number in range(30):
+        with open(workshop.source / f"{number}.bin", "wb") as file:
+            file.truncate(100 << 10)
+    (line,) = notices(workshop)
+    assert line == "web_apps: 'shop' has a source of 2 MiB, all of it sent to each host, in 33 files"
 
 
 # --- Places -------------------------------------------------------------------------------------------------------
@@ -265,4 +274,32 @@ def test_what_stays_at_home_may_be_anything(workshop: Workshop) -> None:
     ],
 )
 def test_keys_of_other_kinds_are_refused(workshop: Workshop, key: str, value: str, what: str) -> None:
-    assert workshop.problem(app(**{key: value})) == f"web_apps: 'shop' has '{key}', which is for {what}"
+    assert workshop.problem(app(**{key: value})) == f"web_apps: 'shop' has '{key}', which is for {what}; leave it out"
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("github.com/x/y", "https://github.com/x/y"),
+        ("git.example.com:8443/x/y.git", "https://git.example.com:8443/x/y.git"),
+        ("git@git.test/x/y.git", "git@git.test:x/y.git"),
+    ],
+)
+@pytest.mark.parametrize("ref", [{}, {"ref": "main"}])
+def test_a_url_without_its_beginning_is_told(workshop: Workshop, source: str, url: str, ref: dict[str, str]) -> None:
+    assert workshop.problem(app(source=source, **ref)) == (
+        f"web_apps: 'shop' has 'source': there is no folder '{workshop.folder}/{source}'; did you mean '{url}'?"
+    )
+
+
+@pytest.mark.parametrize("source", ["shop.d/x", "../shop.git/x", "v1.0/x", "a/b.com/c"])
+def test_a_path_isnt_taken_for_a_url(workshop: Workshop, source: str) -> None:
+    assert workshop.problem(app(source=source)).endswith("; give one, relative to the playbook or absolute")
+
+
+def test_a_bare_repository_is_told_with_its_url(workshop: Workshop) -> None:
+    bare = workshop.folder / "shop.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", bare], check=True)
+    assert workshop.problem(app(source="shop.git")) == (
+        f"web_apps: 'shop' has 'source': '{bare}' is a bare git repository, which has no files; write 'file://{bare}'"
+    )

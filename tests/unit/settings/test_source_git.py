@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import this_run
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import cache, command
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import command
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.git import Repository
 
 from repositories import FILES, Upstream
@@ -22,14 +22,9 @@ def upstream(tmp_path: Path) -> Upstream:
     return Upstream(tmp_path / "upstream" / "shop")
 
 
-def new_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def new_run(workshop: Workshop) -> None:
     """What follows belongs to another run."""
-    number = next(_numbers)
-    real = this_run()
-    monkeypatch.setattr(cache, "this_run", lambda: {**real, "pid": number})
-
-
-_numbers = iter(range(10**6, 10**7))
+    shutil.rmtree(workshop.folder / "memory", ignore_errors=True)
 
 
 def release(workshop: Workshop, **changes: Any) -> Any:
@@ -119,23 +114,23 @@ def test_a_ref_that_isnt_there(workshop: Workshop, upstream: Upstream, ref: str,
 def test_a_branch_is_settled_once_for_a_run(
     workshop: Workshop, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new_run(monkeypatch)
+    new_run(workshop)
     first = named(workshop, source=upstream.url, ref="main")[1]
     second = upstream.commit({"flask_wsgi.py": "app = made(2)\n"})
     # The plan of another host, a moment later.
     with monkeypatch.context() as offline:
         without_git(offline)
         assert named(workshop, source=upstream.url, ref="main")[1] == first
-    new_run(monkeypatch)
+    new_run(workshop)
     assert named(workshop, source=upstream.url, ref="main")[1] == second
 
 
-def test_so_is_what_went_wrong(workshop: Workshop, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    new_run(monkeypatch)
+def test_so_is_what_went_wrong(workshop: Workshop, upstream: Upstream) -> None:
+    new_run(workshop)
     told = workshop.problem(app(source=upstream.url, ref="dev"))
     upstream.git("branch", "dev")
     assert workshop.problem(app(source=upstream.url, ref="dev")) == told
-    new_run(monkeypatch)
+    new_run(workshop)
     assert workshop.problems(app(source=upstream.url, ref="dev")) == []
 
 
@@ -144,19 +139,17 @@ def test_a_commit_needs_the_network_once(
 ) -> None:
     commit = upstream.git("rev-parse", "HEAD")
     before = release(workshop, source=upstream.url, ref=commit)
-    new_run(monkeypatch)
+    new_run(workshop)
     upstream.folder.rename(upstream.folder.with_name("gone"))
     without_git(monkeypatch)
     assert release(workshop, source=upstream.url, ref=commit) == before
 
 
 @pytest.mark.parametrize("ref", ["main", "v1", ""])
-def test_what_was_moved_by_force_is_followed(
-    workshop: Workshop, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, ref: str
-) -> None:
+def test_what_was_moved_by_force_is_followed(workshop: Workshop, upstream: Upstream, ref: str) -> None:
     upstream.git("tag", "v1")
     named(workshop, source=upstream.url, ref=ref)
-    new_run(monkeypatch)
+    new_run(workshop)
     other = upstream.commit({"flask_wsgi.py": "app = made('other')\n"}, amend=True)
     upstream.git("tag", "--force", "v1")
     made = release(workshop, source=upstream.url, ref=ref)
@@ -267,9 +260,7 @@ def test_a_tree_is_there_whole_or_not_at_all(
 # --- A folder's own repository ------------------------------------------------------------------------------------
 
 
-def test_a_ref_of_a_folder_is_not_what_stands_there(
-    workshop: Workshop, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ref_of_a_folder_is_not_what_stands_there(workshop: Workshop, upstream: Upstream) -> None:
     first = upstream.git("rev-parse", "HEAD")
     upstream.git("tag", "v1")
     upstream.commit({"flask_wsgi.py": "app = made(2)\n"})
@@ -292,8 +283,19 @@ def test_a_folder_within_a_repository(workshop: Workshop, tmp_path: Path) -> Non
 def test_a_ref_needs_git(workshop: Workshop) -> None:
     told = workshop.problem(app(ref="main"))
     assert told.startswith("web_apps: 'shop' has 'ref', but its 'source' can't be read by git: not a git repository")
+    assert told.endswith("; leave 'ref' out, or give a repository as 'source'")
     there = workshop.problem(app(source="elsewhere", ref="main"))
-    assert there == f"web_apps: 'shop' has 'source': there is no folder '{workshop.folder}/elsewhere'"
+    assert there == (
+        f"web_apps: 'shop' has 'source': there is no folder '{workshop.folder}/elsewhere'; "
+        "give one, relative to the playbook or absolute"
+    )
+
+
+def test_a_branch_by_its_name_in_a_clone(workshop: Workshop, upstream: Upstream) -> None:
+    assert workshop.problem(app(source=upstream.url, ref="origin/main")) == (
+        f"web_apps: 'shop' has 'source': {upstream.url}: there is no branch, tag or commit 'origin/main'; "
+        "there it is called 'main'"
+    )
 
 
 # --- Submodules ---------------------------------------------------------------------------------------------------
@@ -344,7 +346,8 @@ def test_an_empty_repository(workshop: Workshop, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/empty"
     for ref in ({}, {"ref": "main"}):
         assert workshop.problem(app(source=url, **ref)) == (
-            f"web_apps: 'shop' has 'source': {url}: the repository is empty; push a commit first"
+            f"web_apps: 'shop' has 'source': {url}: it has no branch and no tag; push a commit first, or mend "
+            "the URL if it is that of a web page"
         )
 
 
@@ -359,7 +362,7 @@ def test_no_repository(workshop: Workshop) -> None:
     told = workshop.problem(app(source="file:///nowhere/shop.git"))
     assert told == (
         "web_apps: 'shop' has 'source': file:///nowhere/shop.git: "
-        "'/nowhere/shop.git' does not appear to be a git repository"
+        "'/nowhere/shop.git' does not appear to be a git repository; mend the path"
     )
 
 
@@ -367,7 +370,8 @@ def test_no_network(workshop: Workshop) -> None:
     told = workshop.problem(app(source="https://git.invalid/shop.git"))
     assert told == (
         "web_apps: 'shop' has 'source': https://git.invalid/shop.git: "
-        "unable to access 'https://git.invalid/shop.git/': Could not resolve host: git.invalid"
+        "unable to access 'https://git.invalid/shop.git/': Could not resolve host: git.invalid; mend the host's "
+        "name, or let this machine reach a name server"
     )
     told = workshop.problem(app(source="git@git.invalid:shop.git"))
     assert told.startswith("web_apps: 'shop' has 'source': git@git.invalid:shop.git: ssh: Could not resolve hostname")
@@ -389,7 +393,10 @@ def test_one_that_never_answers(workshop: Workshop, upstream: Upstream, monkeypa
     began = time.monotonic()
     told = workshop.problem(app(source="git@git.test:shop.git"))
     assert time.monotonic() - began < 40
-    assert told == "web_apps: 'shop' has 'source': git@git.test:shop.git: git didn't end within 1 s"
+    assert told == (
+        "web_apps: 'shop' has 'source': git@git.test:shop.git: git didn't end within 1 s; look whether that server "
+        "answers this machine"
+    )
     pid = int(Path(f"{fake}.pid").read_text())
     assert not Path(f"/proc/{pid}/stat").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text()
 

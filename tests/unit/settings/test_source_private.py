@@ -208,9 +208,9 @@ def test_a_key_that_is_none(workshop: Workshop, content: str | None, why: str) -
 
 def test_a_key_is_for_ssh(workshop: Workshop) -> None:
     told = workshop.problem(app(source="https://git.test/shop.git", source_key="key"))
-    assert (
-        told
-        == "web_apps: 'shop' has 'source_key', which is for a git repository by SSH; its 'source' is a git repository"
+    assert told == (
+        "web_apps: 'shop' has 'source_key', which is for a git repository by SSH; its 'source' is a git repository; "
+        "leave it out"
     )
 
 
@@ -218,16 +218,32 @@ def test_a_key_is_for_ssh(workshop: Workshop) -> None:
 
 
 SSH_END = "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\n"
+MEND = "mend the URL, or give a token in 'web_source_tokens' if it is private"
+LOGIN = "give the URL that it leads to, or a token in 'web_source_tokens' if that is a page to log in"
+READS = "give a token in 'web_source_tokens' that may read it"
+PAGE = "give the URL to clone from, not that of a web page"
 A_KEY = "give a key that may read it as 'source_key', or load one into your agent"
 SAID = [
     (
         "remote: Repository not found.\nfatal: repository 'https://u:hunter2@g.test/a/' not found\n",
-        "repository 'https://(not shown)@g.test/a/' not found",
+        f"repository 'https://(not shown)@g.test/a/' not found; {MEND}",
     ),
     (f"git@g.test: Permission denied (publickey).\r\n{SSH_END}", f"git@g.test: Permission denied (publickey); {A_KEY}"),
     (
         f"Host key verification failed.\r\n{SSH_END}",
         "Host key verification failed; connect to it once by hand, because its host key is checked",
+    ),
+    (
+        "fatal: unable to update url base from redirection:\n  asked for: https://g.test/x\n   redirect: https://l.test",
+        f"unable to update url base from redirection; {LOGIN}",
+    ),
+    (
+        "fatal: unable to access 'https://g.test/': The requested URL returned error: 403\n",
+        f"unable to access 'https://g.test/': The requested URL returned error: 403; {READS}",
+    ),
+    (
+        "fatal: https://g.test/info/refs not valid: is this a git repository?\n",
+        f"https://g.test/info/refs not valid: is this a git repository?; {PAGE}",
     ),
     ("fatal: hunter2-token is wrong\n", "(not shown) is wrong"),
     ("", "git failed"),

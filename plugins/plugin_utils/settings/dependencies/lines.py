@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from packaging.utils import canonicalize_name
 
 ELSEWHERE = "leads to packages elsewhere; set PIP_FIND_LINKS in 'web_build_environment' instead"
 NO_PASSWORD = "holds a user or password; write ${NAME} instead, and set NAME in 'web_build_environment'"
@@ -33,6 +34,7 @@ KEPT = re.compile(r"(-i|--(index-url|extra-index-url|no-binary|only-binary|trust
 _LOCAL = re.compile(r"([\w.\[\],-]+\s*@\s*)?((\w+\+)?file:|[./]|[^\s:@;]+/[^\s:@]*(\s|$))")
 _AT_A_COMMIT = re.compile(r"([^@#\s]+\s*@\s*)?git\+\w+://\S+@[0-9a-f]{40}(#\S*)?(\s*;.*)?")
 _URL = re.compile(r"(\w+:)//\S*")
+_HASH = re.compile("--hash=(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"://([^\s/]*)@")
 # pip replaces these by environment variables. `git@` is the user of everybody's SSH URLs.
 _NOT_SECRET = re.compile(r"(\$\{[A-Z0-9_]+\}|[\w.-]+(?=:\$\{)|:)+|git")
@@ -62,6 +64,11 @@ def closure(source: Path, main: str) -> dict[str, bytes]:
         for line in logical_lines(decoded(found[path])):
             if fault := _fault(line):
                 raise Unsettled("requirements", f"{shown_line(line)} {fault}")
+            if cut := next(
+                (word for word in line.split() if word.startswith("--hash=") and not _HASH.fullmatch(word)), ""
+            ):
+                named = shown_line(line.split()[0])
+                raise Unsettled("requirements", f"{named} has {cut!r}, which is no whole hash; copy it anew")
             ahead += [_inside(source, path, line, target) for target in _targets(line)]
     return found
 
@@ -89,6 +96,14 @@ def fault_in(text: str) -> str:
         if _targets(line) or not is_pinned(line):
             return f"{shown_line(line.split()[0])} has neither a hash nor a commit"
     return ""
+
+
+def extras_in(text: str) -> set[tuple[str, str]]:
+    """The extras that a text of requirements names, each with its package, as indexes spell them."""
+    found = re.findall(r"([\w.-]+) *\[([^][]*)\]", text)
+    return {
+        (canonicalize_name(name), canonicalize_name(one.strip())) for name, all_ in found for one in all_.split(",")
+    }
 
 
 def kept_options(text: str) -> list[str]:

@@ -20,6 +20,8 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies import uv
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.desk import Desk
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.lines import (
+    decoded,
+    extras_in,
     fault_in,
     logical_lines,
 )
@@ -77,7 +79,11 @@ def lock(app: str, inputs: Inputs, desk: Desk) -> Lock:
         if body == body_of(before) and not _damage(before):
             return {"text": text}
         if not desk.is_check:
-            _write(path, text)
+            try:
+                _write(path, text)
+            except OSError as error:
+                remedy = "let the user who deploys write there, or name another folder in 'web_locks'"
+                return {"fault": [inputs.key, f"{path} can't be written: {error.strerror}; {remedy}"]}
         count = len({re.split(r"[ =@;\[]", line)[0] for line in logical_lines(body) if not line.startswith("-")})
         packages = f"{count} package{'' if count == 1 else 's'}"
         state = "new" if not before else "renewed"
@@ -144,8 +150,13 @@ def _resolved(app: str, inputs: Inputs, desk: Desk, is_refreshed: bool) -> str:
         words = ["pip", "compile", inputs.main, "--universal", "--generate-hashes", "--no-header", *inputs.options]
         # uv believes for ten minutes what an index said, and may not know what was published since.
         words += [f"--python-version={inputs.python}", f"--output-file={LOCKED}", "--refresh"]
-        uv.run(words, Path(folder), desk.variables, inputs.key, inputs.what)
+        answer = uv.run(words, Path(folder), desk.variables, inputs.key, inputs.what)
         body = Path(folder, LOCKED).read_text(encoding="utf-8")
+    asked = "\n".join(decoded(content) for path, content in inputs.files.items() if not path.endswith(".whl"))
+    for package, extra in answer.no_extras:
+        # A package of somebody else's may ask for one too, which is no fault of this app.
+        if (re.split("[=@ ]", package)[0], extra) in extras_in(asked):
+            raise Unsettled(inputs.key, f"{package} has no extra {extra!r}; mend its name, or leave it out")
     body = body.partition("# The following packages were excluded")[0]
     body = "".join(f"{option}\n" for option in inputs.kept) + body.strip() + "\n"
     if fault := fault_in(body):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.fit import Asked, misfit
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -22,12 +23,13 @@ WAYS = 64
 
 
 class Need:
-    """A package that is needed: its name, its extras, and under which condition."""
+    """A package that is needed: its name, its extras, under which condition, and in which versions."""
 
-    def __init__(self, name: str, extras: Sequence[str], marker: str) -> None:
+    def __init__(self, name: str, extras: Sequence[str], marker: str, versions: str = "*") -> None:
         self.name = canonicalize_name(name)
         self.extras = frozenset(map(canonicalize_name, extras))
         self.marker = marker
+        self.versions = versions
 
 
 def requirements(project: Mapping[str, Any], lock: Mapping[str, Any], extras: Sequence[str]) -> str:
@@ -38,6 +40,9 @@ def requirements(project: Mapping[str, Any], lock: Mapping[str, Any], extras: Se
     markers: dict[str, set[str]] = {}
     seen: set[tuple[str, frozenset[str], str]] = set()
     ahead = list(_roots(project, extras))
+    asked = [Asked(need.name, need.versions, need.marker) for need in ahead]
+    if fault := misfit(asked, (package for package in lock.get("package", []) if not _is_from_elsewhere(package))):
+        raise Unsettled("requirements", f"{LOCK} doesn't fit pyproject.toml: {fault}; run 'poetry lock' and commit it")
     while ahead:
         need = ahead.pop()
         if need.name not in packages:
@@ -72,14 +77,19 @@ def _roots(project: Mapping[str, Any], extras: Sequence[str]) -> Iterator[Need]:
             one = Requirement(text)
         except InvalidRequirement:
             raise Unsettled("requirements", "pyproject.toml has a dependency that can't be read; mend it") from None
-        yield Need(one.name, sorted(one.extras), str(one.marker or ALWAYS))
+        yield Need(one.name, sorted(one.extras), str(one.marker or ALWAYS), str(one.specifier))
     wanted = {canonicalize_name(_name(one)) for extra in chosen & of_extras.keys() for one in of_extras[extra]}
     for name, constraint in own.get("dependencies", {}).items():
         if name.lower() == "python":
             continue
         for given in _constraints(constraint):
             if not given.get("optional") or canonicalize_name(name) in wanted:
-                yield Need(name, given.get("extras", []), _marker(given))
+                yield Need(name, given.get("extras", []), _marker(given), str(given.get("version", "*")))
+
+
+def _is_from_elsewhere(package: Mapping[str, Any]) -> bool:
+    """Whether a package is no version of an index."""
+    return bool(package.get("source", {}).get("type", "legacy") != "legacy")
 
 
 def _needs_of(package: Mapping[str, Any], extras: frozenset[str], marker: str) -> Iterator[Need]:
@@ -132,7 +142,7 @@ def _line(package: Mapping[str, Any], packages: Mapping[str, Sequence[Any]], mar
 
 def _constraints(constraint: Any) -> Iterator[Mapping[str, Any]]:
     for one in constraint if isinstance(constraint, list) else [constraint]:
-        yield one if isinstance(one, Mapping) else {}
+        yield one if isinstance(one, Mapping) else {"version": one}
 
 
 def _marker(constraint: Mapping[str, Any]) -> str:

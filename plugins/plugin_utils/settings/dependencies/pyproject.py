@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies import poetry, uv
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.desk import Desk
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.fit import MINORS, Asked, misfit
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.lines import fault_in
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.locks import Inputs
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import once
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 NAME = "pyproject.toml"
 UV_LOCK = "uv.lock"
 POETRY_LOCK = "poetry.lock"
-# Minor versions of Python 3 that a pyproject.toml may ask for; those of Debian 12 and 13 are among them.
-MINORS = range(11, 30)
 
 
 def settled(folder: Path, extras: Sequence[str], desk: Desk) -> str | Inputs:
@@ -76,6 +77,8 @@ def _by_uv(folder: Path, content: bytes, needed: Sequence[str], extras: Sequence
     known = {canonicalize_name(str(package.get("name"))) for package in locked.get("package", [])}
     if missing := [name for name in map(_name, needed) if name not in known]:
         raise Unsettled("requirements", f"{UV_LOCK} doesn't have {missing[0]!r}, which {NAME} needs; run 'uv lock'")
+    if fault := misfit(_asked(needed, read(content, NAME)), _of_an_index(locked)):
+        raise Unsettled("requirements", f"{UV_LOCK} doesn't fit {NAME}: {fault}; run 'uv lock' and commit it")
     words = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header", "--no-annotate", "--offline"]
 
     def made() -> dict[str, Any]:
@@ -85,7 +88,8 @@ def _by_uv(folder: Path, content: bytes, needed: Sequence[str], extras: Sequence
             Path(made_in, UV_LOCK).write_bytes(lock)
             try:
                 options = [f"--extra={extra}" for extra in extras]
-                return {"text": uv.run([*words, *options], Path(made_in), desk.variables, "requirements", UV_LOCK)}
+                told = uv.run([*words, *options], Path(made_in), desk.variables, "requirements", UV_LOCK)
+                return {"text": told.text}
             except Unsettled as error:
                 return {"fault": [error.key, error.fault]}
 
@@ -96,6 +100,21 @@ def _by_uv(folder: Path, content: bytes, needed: Sequence[str], extras: Sequence
     if fault := fault_in(answer["text"]):
         raise Unsettled("requirements", f"{UV_LOCK}: {fault}")
     return str(answer["text"])
+
+
+def _asked(needed: Sequence[str], described: Mapping[str, Any]) -> Iterator[Asked]:
+    """What uv.lock must have by the letter; uv may be told to override the rest."""
+    overridden = {*map(_name, _list(_table(_table(described, "tool"), "uv"), "override-dependencies"))}
+    for text in needed:
+        # What can't be read is for uv to refuse.
+        with contextlib.suppress(InvalidRequirement):
+            one = Requirement(text)
+            if canonicalize_name(one.name) not in overridden:
+                yield Asked(one.name, str(one.specifier), str(one.marker or ""))
+
+
+def _of_an_index(locked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [package for package in locked.get("package", []) if "registry" in package.get("source", {})]
 
 
 def _oldest(project: Mapping[str, Any], python: str) -> str:

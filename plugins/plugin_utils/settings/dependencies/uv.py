@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import masked
@@ -53,13 +54,21 @@ REMEDIES = (
 )
 OTHERWISE = "mend what it names"
 
+_NO_EXTRA = re.compile(r"warning: The package `([^`]+)` does not have an extra named `([^`]+)`")
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/@]*@")
 _PASSWORD = re.compile(r"://[^\s/@:]*:?([^\s/@]+)@")
 
 
-def run(words: Sequence[str], folder: Path, variables: Mapping[str, str], key: str, what: str) -> str:
-    """What uv prints. Raises Unsettled, with what it said in one line and without any password."""
-    options = ["--quiet", "--no-progress", "--color=never", f"--python={sys.executable}", "--no-python-downloads"]
+class Answer(NamedTuple):
+    """What uv prints, and which extras it misses, as pairs of a package (`flask==3.1.3`) and a name."""
+
+    text: str
+    no_extras: list[tuple[str, str]]
+
+
+def run(words: Sequence[str], folder: Path, variables: Mapping[str, str], key: str, what: str) -> Answer:
+    """What uv answers. Raises Unsettled, with what it said in one line and without any password."""
+    options = ["--no-progress", "--color=never", f"--python={sys.executable}", "--no-python-downloads"]
     try:
         done = subprocess.run(
             [_uv(), *words, *options],
@@ -72,11 +81,12 @@ def run(words: Sequence[str], folder: Path, variables: Mapping[str, str], key: s
         )
     except subprocess.TimeoutExpired:
         raise Unsettled(key, f"uv took over {TIMEOUT} s with {what}; look whether the package index answers") from None
+    said = done.stderr.decode(errors="replace")
     if done.returncode != 0:
-        said = _told(done.stderr.decode(errors="replace"), variables)
+        said = _told(said, variables)
         remedy = next((remedy for pattern, remedy in REMEDIES if re.search(pattern, said)), OTHERWISE)
         raise Unsettled(key, f"uv can't lock {what}: {said}; {remedy}")
-    return done.stdout.decode(errors="replace")
+    return Answer(done.stdout.decode(errors="replace"), sorted({*_NO_EXTRA.findall(said)}))
 
 
 def _uv() -> str:

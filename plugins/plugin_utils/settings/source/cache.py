@@ -1,22 +1,15 @@
-"""Where sources from elsewhere are kept on this machine, and what a run has settled once for all of its hosts."""
+"""Where sources from elsewhere are kept on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import this_run
-
-# Seconds after which what a run has settled is certainly of no use any more.
-A_DAY = 86400
 
 
 def place(*parts: str) -> Path:
@@ -55,27 +48,3 @@ def whole(target: Path, fill: Callable[[Path], None]) -> Path:
             shutil.rmtree(made, ignore_errors=True)
             raise
     return target
-
-
-class Memo:
-    """What was settled in this run under some name, so that all of its hosts and phases get the same."""
-
-    def __init__(self, *name: str) -> None:
-        run = this_run()
-        key = digest(*(str(run[part]) for part in ("machine", "boot", "namespace", "pid", "started")))
-        self.path = place("runs", key) / digest(*name)
-
-    def read(self) -> dict[str, str]:
-        with contextlib.suppress(OSError, ValueError):
-            return dict(json.loads(self.path.read_text()))
-        return {}
-
-    def write(self, settled: dict[str, str]) -> None:
-        for old in self.path.parent.parent.iterdir():
-            # Another run may tidy up at the same time.
-            with contextlib.suppress(FileNotFoundError):
-                if old != self.path.parent and old.stat().st_mtime < time.time() - A_DAY:
-                    shutil.rmtree(old, ignore_errors=True)
-        fresh = self.path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(settled))
-        fresh.replace(self.path)

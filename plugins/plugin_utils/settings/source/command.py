@@ -70,7 +70,9 @@ def run(
     except FileNotFoundError:
         raise GitFailed("there is no git on this machine; install it") from None
     except subprocess.TimeoutExpired:
-        raise GitFailed(f"git didn't end within {timeout:.0f} s") from None
+        raise GitFailed(
+            f"git didn't end within {timeout:.0f} s; look whether that server answers this machine"
+        ) from None
     if process.returncode:
         raise GitFailed(_cause(err.decode(errors="backslashreplace"), secrets))
     return out
@@ -141,11 +143,21 @@ def _put(folder: str, name: str, content: bytes, mode: int) -> str:
     return str(path)
 
 
+TOKEN = "'web_source_tokens'"
+# The first that is found in what git says.
 REMEDIES = {
-    "could not read Username": "give a token in 'web_source_tokens'",
-    "Authentication failed": "give another token in 'web_source_tokens'",
-    "Permission denied (": "give a key that may read it as 'source_key', or load one into your agent",
+    "could not read Username": f"give a token in {TOKEN}",
+    "Authentication failed": f"give another token in {TOKEN}",
+    "error: 40[13]": f"give a token in {TOKEN} that may read it",
+    "redirection": f"give the URL that it leads to, or a token in {TOKEN} if that is a page to log in",
+    "' not found|Repository not found|error: 404": f"mend the URL, or give a token in {TOKEN} if it is private",
+    "is this a git repository": "give the URL to clone from, not that of a web page",
+    "does not appear to be a git repository|does not exist": "mend the path",
+    r"Permission denied \(": "give a key that may read it as 'source_key', or load one into your agent",
     "Host key verification failed": "connect to it once by hand, because its host key is checked",
+    "[Cc]ould not resolve": "mend the host's name, or let this machine reach a name server",
+    "certificate": "name the CA's certificates on this machine in GIT_SSL_CAINFO",
+    "[Cc]onnect|timed out|error: 5": "look whether that server answers this machine",
 }
 # What git says last isn't always what went wrong.
 _TELLING = re.compile(
@@ -163,5 +175,5 @@ def _cause(said: str, secrets: Iterable[str]) -> str:
     telling = [line for line in telling if not _EMPTY_WORDS.match(line)] or telling or lines or ["git failed"]
     told = masked([telling[-1] if not telling[0].startswith("ssh:") else telling[0]], secrets)[0]
     told = _CREDENTIALS.sub(f"{HIDDEN}@", told)
-    told = re.sub(r"^(fatal|error|ERROR|remote): ", "", told).rstrip(".")
-    return told + next((f"; {remedy}" for sign, remedy in REMEDIES.items() if sign in told), "")
+    told = re.sub(r"^(fatal|error|ERROR|remote): ", "", told).rstrip(".:")
+    return told + next((f"; {remedy}" for sign, remedy in REMEDIES.items() if re.search(sign, told)), "")

@@ -15,6 +15,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.co
 
 # Seconds without a byte.
 SILENCE = 30
+REACH = "look whether that server answers this machine"
 
 
 class _Secure(urllib.request.HTTPRedirectHandler):
@@ -22,7 +23,7 @@ class _Secure(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.startswith("https://"):
-            raise BadArchive("can't be got: the server redirects to a place without HTTPS")
+            raise BadArchive("can't be got: the server redirects to a place without HTTPS; give another URL")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -43,8 +44,20 @@ def download(url: str, target: Path, token: str = "") -> None:
                 file.write(part)
     except urllib.error.HTTPError as error:
         with error:
-            hint = "; give a token in 'web_source_tokens'" if error.code in (401, 403, 404) and not token else ""
-            raise BadArchive(f"can't be got: the server answers {error.code}{hint}") from None
+            raise BadArchive(f"can't be got: the server answers {error.code}; {_remedy(error.code, token)}") from None
     except (OSError, http.client.HTTPException, ssl.SSLError) as error:
         reason = getattr(error, "reason", error)
-        raise BadArchive(f"can't be got: {' '.join(str(reason).split())}") from None
+        told = " ".join(str(reason).split())
+        remedy = "name the CA's certificates on this machine in SSL_CERT_FILE" if "CERTIFICATE" in told else REACH
+        raise BadArchive(f"can't be got: {told}; {remedy}") from None
+    with target.open("rb") as file:
+        if file.read(100).lstrip().startswith(b"<"):
+            remedy = "give the URL of the file itself, or a token in 'web_source_tokens' if that page is to log in"
+            raise BadArchive(f"can't be got: the server sends a web page in its place; {remedy}")
+
+
+def _remedy(code: int, token: str) -> str:
+    if code in (401, 403):
+        return f"give {'another' if token else 'a'} token in 'web_source_tokens'"
+    private = "" if token else ", or give a token in 'web_source_tokens' if it is private"
+    return f"mend the URL{private}" if code == 404 else REACH

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_faults
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import forms
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.patterns import (
     OWN,
@@ -86,8 +87,9 @@ def notices(app: App, origin: Origin) -> Iterator[str]:
     sizes = {path: entry.stat().st_size for path, entry, fate in found if fate is Fate.SHIPPED and entry.is_file()}
     if (total := sum(sizes.values())) > LARGE:
         largest = sorted(sizes, key=lambda path: -sizes[path])[:3]
-        listed = ", ".join(f"{quoted(path)} ({sizes[path] / (1 << 20):.1f} MiB)" for path in largest)
-        yield f"has a source of {total >> 20} MiB, all of it sent to each host; the largest: {listed}"
+        listed = ", ".join(f"{quoted(path)} ({sizes[path] >> 20} MiB)" for path in largest if sizes[path] >> 20)
+        named = f"; the largest: {listed}" if listed else f", in {len(sizes)} files"
+        yield f"has a source of {total >> 20} MiB, all of it sent to each host{named}"
 
 
 def source_faults(app: App, origin: Origin) -> Iterator[str]:
@@ -97,7 +99,9 @@ def source_faults(app: App, origin: Origin) -> Iterator[str]:
         yield f"has 'source': {str(folder)!r} is a file; give the folder that it is in"
         return
     if not folder.is_dir():
-        yield f"has 'source': there is no folder {str(folder)!r}; give one, relative to the playbook or absolute"
+        url = forms.meant(app.folder)
+        hint = f"did you mean {url!r}?" if url else "give one, relative to the playbook or absolute"
+        yield f"has 'source': there is no folder {str(folder)!r}; {hint}"
         return
     files = []
     try:

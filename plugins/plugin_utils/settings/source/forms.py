@@ -57,6 +57,13 @@ def fault(source: str) -> str:
     return ""
 
 
+def meant(source: str) -> str:
+    """The URL that is meant by what was written as a path; "" if that may be one."""
+    if found := re.fullmatch(r"(?P<login>[\w.-]+@[\w.-]+)/(?P<path>\S+)", source):
+        return f"{found['login']}:{found['path']}"
+    return f"https://{source}" if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:\d+)?/\S+", source) else ""
+
+
 def joined(base: str, url: str) -> str:
     """A submodule's URL, which may be relative to its parent's (git-submodule(1), add)."""
     if not url.startswith(("./", "../")):

@@ -74,13 +74,17 @@ class Repository:
             return self._have(ref)
         refs = self._advertised()
         if not refs:
-            raise GitFailed("the repository is empty; push a commit first")
+            raise GitFailed(
+                "it has no branch and no tag; push a commit first, or mend the URL if it is that of a web page"
+            )
         if found := self._choice(ref, refs):
             return self._have(found)
         if _SHORT.fullmatch(ref):
             self._fetch_everything()
             with contextlib.suppress(GitFailed):
                 return self._peeled(ref)
+        if (there := ref.removeprefix("origin/")) != ref and self._choice(there, refs):
+            raise GitFailed(f"there is no branch, tag or commit {ref!r}; there it is called {there!r}")
         names = sorted({name.split("/", 2)[2] for name in refs if name.startswith(("refs/heads/", "refs/tags/"))})
         raise GitFailed(f"there is no branch, tag or commit {ref!r}{nearest(ref, names[:20], 'names')}")
 

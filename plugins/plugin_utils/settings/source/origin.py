@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import Busy
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import once
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import archive, cache, command, forms
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.archive import BadArchive
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.command import GitFailed
@@ -46,12 +48,13 @@ class Origin(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Settling:
     """Settles sources. `path` makes paths absolute, `read` gives a file decrypted and raises OSError, `tokens` are by
-    host.
+    host, and `memory` is the folder where this run remembers.
     """
 
     path: Callable[[str], Path]
     read: Callable[[Path], bytes]
     tokens: Mapping[str, str]
+    memory: Path
 
     def origin(self, app: App) -> Origin:
         """Raises NoSource."""
@@ -63,10 +66,12 @@ class Settling:
             if form in (Form.ARCHIVE, Form.REMOTE_ARCHIVE):
                 return self._by_archive(source, app.sha256, form)
             folder = self.path(source)
-            return self._of_work_tree(folder, app.ref) if app.ref else Origin(folder)
+            return self._of_work_tree(folder, app.ref) if app.ref else self._as_it_stands(folder)
         except GitFailed as error:
             where = source if "://" in source or form is Form.GIT else str(self.path(source))
             raise NoSource(f"has 'source': {where}: {error}") from None
+        except Busy as error:
+            raise NoSource(f"has 'source': {error}; wait for it, or end it") from None
         except OSError as error:
             raise NoSource(
                 f"has 'source': it can't be kept in the cache: {error.strerror} ({error.filename})"
@@ -81,7 +86,15 @@ class Settling:
         for key, does in fits.items():
             if getattr(app, key) and not does:
                 for_what = {"ref": "git", "sha256": "an archive", "source_key": "a git repository by SSH"}[key]
-                raise NoSource(f"has {key!r}, which is for {for_what}; its 'source' is {form.value}")
+                raise NoSource(f"has {key!r}, which is for {for_what}; its 'source' is {form.value}; leave it out")
+
+    @staticmethod
+    def _as_it_stands(folder: Path) -> Origin:
+        # What git keeps without its files (gitrepository-layout(5)).
+        if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
+            told = f"{str(folder)!r} is a bare git repository, which has no files; write 'file://{folder}'"
+            raise NoSource(f"has 'source': {told}")
+        return Origin(folder)
 
     # --- git ------------------------------------------------------------------------------------------------------
 
@@ -91,7 +104,7 @@ class Settling:
         if COMMIT.fullmatch(ref) and tree.is_dir():
             return Origin(tree, ref, ref, is_worked_in=False)
         with cache.alone(kept):
-            commit = _once(("git", url, ref), lambda: self._fetched(kept, url, ref, key))
+            commit = self._once(("git", url, ref), lambda: self._fetched(kept, url, ref, key))
         return Origin(kept / commit, ref or "HEAD", commit, is_worked_in=False)
 
     def _fetched(self, kept: Path, url: str, ref: str, key: str) -> str:
@@ -104,11 +117,13 @@ class Settling:
 
     def _of_work_tree(self, folder: Path, ref: str) -> Origin:
         if not folder.is_dir():
-            raise NoSource(f"has 'source': there is no folder {str(folder)!r}")
+            # Which is told with every other fault of a folder.
+            return Origin(folder)
         try:
             said = command.run(["rev-parse", "--absolute-git-dir", "--show-prefix"], folder=str(folder))
         except GitFailed as error:
-            raise NoSource(f"has 'ref', but its 'source' can't be read by git: {error}") from None
+            remedy = "leave 'ref' out, or give a repository as 'source'"
+            raise NoSource(f"has 'ref', but its 'source' can't be read by git: {error}; {remedy}") from None
         git_dir, below = os.fsdecode(said).split("\n")[:2]
         kept = cache.place("git", cache.digest(git_dir, below))
 
@@ -124,8 +139,22 @@ class Settling:
             return commit
 
         with cache.alone(kept):
-            commit = _once(("git", git_dir, below, ref), settled)
+            commit = self._once(("git", git_dir, below, ref), settled)
         return Origin(kept / commit, ref, commit, is_worked_in=False)
+
+    def _once(self, name: tuple[str, ...], settle: Callable[[], str]) -> str:
+        """The commit that this run has settled on under this name. What fails for one host fails for all, at once."""
+
+        def made() -> dict[str, str]:
+            try:
+                return {"commit": settle()}
+            except GitFailed as error:
+                return {"error": str(error)}
+
+        known = once(self.memory, f"git-{cache.digest(*name)}", made)
+        if "error" in known:
+            raise GitFailed(known["error"])
+        return str(known["commit"])
 
     def _write(
         self, repository: Repository, commit: str, url: str, key: str, below: str, folder: Path, depth: int = 0
@@ -200,7 +229,7 @@ class Settling:
                 path = self.path(source)
                 if not path.is_file():
                     raise NoSource(f"has 'source': there is no archive {str(path)!r}; give one, or a folder")
-                made = archive.sha256_of(path)
+                made = _digest_of(path)
                 _compare(sha256 or made, made)
                 with cache.alone(kept):
                     folder = cache.whole(kept / made, lambda made: archive.unpack(path, made, name=name))
@@ -215,24 +244,16 @@ class Settling:
             archive.unpack(Path(file.name), folder, name=url)
 
 
+def _digest_of(path: Path) -> str:
+    try:
+        return archive.sha256_of(path)
+    except OSError as error:
+        raise BadArchive(f"can't be read ({error.strerror}); let the user who deploys read it") from None
+
+
 def _compare(wanted: str, made: str) -> None:
     if made != wanted:
         raise BadArchive(f"has the SHA-256 {made}, not that of 'sha256'; look why before you change it")
-
-
-def _once(name: tuple[str, ...], settle: Callable[[], str]) -> str:
-    """The commit that this run has settled on under this name. What fails for one host fails for all, at once."""
-    memo = cache.Memo(*name)
-    known = memo.read()
-    if not known:
-        try:
-            known = {"commit": settle()}
-        except GitFailed as error:
-            known = {"error": str(error)}
-        memo.write(known)
-    if "error" in known:
-        raise GitFailed(known["error"])
-    return known["commit"]
 
 
 @functools.cache
