@@ -98,7 +98,9 @@ def _content_faults(settings: Settings, app: App) -> Iterator[str]:
         if not origin.folder.is_dir() or is_named:
             return
     try:
-        settings.dependencies(app)
+        installed = settings.dependencies(app)
+        if not settings.fills:
+            settings.carried(app, installed, None)
     except Unsettled as error:
         yield f"has '{error.key}': {error.fault}"
 

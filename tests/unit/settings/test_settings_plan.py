@@ -110,6 +110,8 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "venv_key": release["venv_key"],
         "locked": (workshop.source / "requirements.txt").read_text(),
         "wheels": [],
+        "wheelhouse": "",
+        "carried": None,
         "check": release["check"],
         "stop_timeout": 59,
         "gate": {"path": "/well", "successes": 5, "deadline": 33},
