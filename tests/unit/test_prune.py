@@ -102,9 +102,21 @@ def test_nothing_goes_where_another_may_have_to_take_over(world: World, machine:
         app.release(release).result.unlink()
     else:
         machine.active.discard(app.release(release).service)
-    with pytest.raises(Impossible, match="deploy first"):
+    told = "no release is live on this host" if lost == "link" else f"release {release} is live but isn't well"
+    with pytest.raises(Impossible, match=f"{told}; deploy first"):
         pruning(machine)
     assert len(world.records("one", "shop").releases()) == 4
+
+
+def test_hooks_of_a_release_that_was_left_are_forgotten_with_it(world: World, machine: Machine) -> None:
+    """The run that rolled back was cut off before it could do so."""
+    records, live_one = world.records("one", "shop"), live(world)
+    left = records.good()[1]
+    key = records.described(left)["hooks"]["key"]
+    records.remember_hook("before", key)
+    records.leaving(left, live_one)
+    pruning(machine).run()
+    assert key not in records.hooks()["before"]
 
 
 def test_one_that_is_cut_off_is_finished_by_the_next(world: World, machine: Machine) -> None:

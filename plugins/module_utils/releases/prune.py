@@ -53,6 +53,8 @@ class Pruning:
 
     def run(self) -> list[Path]:
         """Do it; returns what went. Raises Refused and OSError. One that is cut off is finished by the next."""
+        # What a rollback that was cut off owes the releases that go now.
+        self.records.settle()
         drain = number(self.records.described(self.live).get("drain"))
         # What a run that was cut off after the flip has left still answers whoever came before.
         for release in sorted(self.records.with_units() - {self.live, *self.busy()}):
