@@ -42,7 +42,7 @@ class Workshop:
         return written
 
     def request(self, *apps: Any, secrets: Any = ..., **given: Any) -> Request:
-        names = ("app", "restart", "refresh", "is_check", "inventory")
+        names = ("app", "restart", "refresh", "fill", "is_check", "inventory")
         choices = {name: given.pop(name) for name in names if name in given}
         variables = {"web_apps": list(apps), "web_app_secrets": secrets, **given}
         return Request(

@@ -92,6 +92,7 @@ class World:
             "venv_key": digest(settings.requirements),
             "locked": "flask==3.1.3\n",
             "wheels": [],
+            "carried": None,
             "check": "true",
             "stop_timeout": 45,
             "streams": settings.streams,

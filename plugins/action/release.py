@@ -1,4 +1,4 @@
-"""Controller's half of the module release: renders each release's files, and sends the code that a host lacks."""
+"""Controller's half of the module release: renders each release's files, and sends what a host lacks."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ class ActionModule(ActionBase):
         try:
             archives = self._archives(lacking, sources)
             result = self._send({**arguments, "archives": archives}, task_vars)
-            needed = result.pop("needs_code", [])
-            if needed:
-                archives |= self._archives(needed, sources)
-                result = self._send({**arguments, "archives": archives, "archives_are_all": True}, task_vars)
+            code, wheels = result.pop("needs_code", []), result.pop("needs_wheels", {})
+            if code or wheels:
+                archives |= self._archives(code, sources)
+                more = {"wheels": self._wheels(wheels, sources), "all_is_sent": True}
+                result = self._send({**arguments, "archives": archives, **more}, task_vars)
             return result
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -57,21 +58,31 @@ class ActionModule(ActionBase):
 
     def _archives(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, str]:
         """Send the packed code of these apps; {app: path on the host}."""
+        code = {name: [file[0] for file in sources[name]["files"]] for name in names}
+        # Level 1: the network between is a LAN or better, and the controller's time is a person's.
+        return self._all_sent({name: (sources[name]["source"], paths) for name, paths in code.items()}, "code", 1)
+
+    def _wheels(self, needed: dict[str, list[str]], sources: dict[str, Any]) -> dict[str, str]:
+        """Send the packed wheels of these apps; {app: path on the host}."""
+        # Level 0: wheels are zip files.
+        return self._all_sent({name: (sources[name]["wheelhouse"], it) for name, it in needed.items()}, "wheels", 0)
+
+    def _all_sent(self, contents: dict[str, tuple[str, list[str]]], kind: str, level: int) -> dict[str, str]:
         sent = {}
-        for name in names:
+        for name, (folder, paths) in contents.items():
             try:
-                sent[name] = self._sent(name, sources[name])
+                sent[name] = self._sent(folder, paths, f"{name}.{kind}.tar.gz", level)
             except OSError as error:
-                # Without its code this app is refused on the host, and the others go on.
-                self._display.warning(f"{name}: the source changed while it was read: {error}; run again")
+                # Without it this app is refused on the host, and the others go on.
+                self._display.warning(f"{name}: a file changed while it was read: {error}; run again")
         return sent
 
-    def _sent(self, name: str, release: dict[str, Any]) -> str:
+    def _sent(self, folder: str, paths: list[str], called: str, level: int) -> str:
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
-        remote = str(self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}.tar.gz"))
+        remote = str(self._connection._shell.join_path(self._connection._shell.tmpdir, called))
         with tempfile.NamedTemporaryFile(prefix="release-", suffix=".tar.gz") as archive:
-            pack(release["source"], [file[0] for file in release["files"]], archive.name)
+            pack(folder, paths, archive.name, level)
             self._transfer_file(archive.name, remote)
         return remote
 
@@ -105,12 +116,12 @@ def _units(renderer: Renderer, variables: dict[str, Any]) -> Iterator[tuple[str,
 
 def _without_source(item: dict[str, Any]) -> dict[str, Any]:
     """What the host needs to know: nothing of this machine's folders."""
-    return {**item, "release": {name: value for name, value in item["release"].items() if name != "source"}}
+    folders = ("source", "wheelhouse")
+    return {**item, "release": {name: value for name, value in item["release"].items() if name not in folders}}
 
 
-def pack(source: str, paths: list[str], archive: str) -> None:
-    """Write the files at `paths` inside `source` to a gzipped tar. The module sets owners and modes."""
-    # Level 1: the network between is a LAN or better, and the controller's time is a person's.
-    with tarfile.open(archive, "w:gz", compresslevel=1, dereference=True) as tar:
+def pack(source: str, paths: list[str], archive: str, level: int = 1) -> None:
+    """Write the files at `paths` inside `source` to a tar, gzipped at this level. The module sets owners and modes."""
+    with tarfile.open(archive, "w:gz", compresslevel=level, dereference=True) as tar:
         for path in paths:
             tar.add(os.path.join(source, path), arcname=path, recursive=False)

@@ -72,6 +72,11 @@ class AppLayout(Described):
         return self.root / "venvs"
 
     @property
+    def wheels(self) -> Path:
+        """What was sent for the newest virtualenv, where no index is asked: the next one needs most of it."""
+        return self.root / "wheels"
+
+    @property
     def current(self) -> Path:
         """The link to the live release."""
         return self.root / "current"

@@ -23,6 +23,8 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     listed = packages(module)
     return {
         "python": platform.python_version(),
+        "machine": platform.machine(),
+        "glibc": platform.libc_ver()[1],
         "packages": installed(listed),
         "provided": provided(listed),
         "users": sorted(user.pw_name for user in pwd.getpwall()),

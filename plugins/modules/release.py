@@ -49,7 +49,8 @@ options:
   fronts: {description: "How visitors ask for each app, as nginx_config tells it.", type: dict, default: {}}
   known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
-  archives_are_all: {description: Whether no more can be sent; set by the action., type: bool, default: false}
+  wheels: {description: Packed wheels on the host by app; the action plugin sets it., type: dict, default: {}}
+  all_is_sent: {description: Whether no more can be sent; set by the action., type: bool, default: false}
   environments: {description: Environment variables by app., type: dict, default: {}}
   secrets: {description: More of them that must not be shown., type: dict, default: {}}
   build_environment: {description: Environment variables of pip., type: dict, default: {}}
@@ -67,7 +68,8 @@ apps:
   type: list
   elements: dict
   returned: always
-needs_code: {description: Apps whose code must be sent first., type: list, elements: str, returned: when there are any}
+needs_code: {description: Apps whose code must be sent first., type: list, elements: str, returned: when any must}
+needs_wheels: {description: "By app, wheels that must be sent first.", type: dict, returned: when any must}
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -77,7 +79,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "apps": {"type": "list", "elements": "dict", "required": True},
     "fronts": {"type": "dict", "default": {}},
     "archives": {"type": "dict", "default": {}},
-    "archives_are_all": {"type": "bool", "default": False},
+    "wheels": {"type": "dict", "default": {}},
+    "all_is_sent": {"type": "bool", "default": False},
     # As one text each: Ansible would blot out every single value of a dictionary wherever else it stands.
     "environments": {"type": "str", "default": "{}", "no_log": True},
     "build_environment": {"type": "str", "default": "{}", "no_log": True},
@@ -96,18 +99,15 @@ def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     with held(module):
         deploys = [_deploy(item, module.params) for item in module.params["apps"]]
-        lacking = [
-            deploy.app.name
-            for deploy in deploys
-            if deploy.app.name not in {**module.params["archives"], **module.params["held_back"]}
-            and deploy.placing.lacks_code()
-        ]
+        placed = [deploy.placing for deploy in deploys if deploy.app.name not in module.params["held_back"]]
+        code = [it.app.name for it in placed if it.app.name not in module.params["archives"] and it.lacks_code()]
+        wheels = {it.app.name: lacking for it in placed if (lacking := it.lacking_wheels())}
         diff = diff_of_all(deploys) if module._diff else []
         if module.check_mode:
             results = [_rehearsal(deploy, module.params) for deploy in deploys]
-        elif lacking and not module.params["archives_are_all"]:
+        elif (code or wheels) and not module.params["all_is_sent"]:
             # The action plugin packs, sends and calls again: an unchanged release costs one call and no transfer.
-            module.exit_json(changed=False, needs_code=lacking, apps=[])
+            module.exit_json(changed=False, needs_code=code, needs_wheels=wheels, apps=[])
         else:
             results = [_result(deploy, module.params) for deploy in deploys]
     module.exit_json(changed=any(result["changed"] for result in results), apps=results, diff=diff)
@@ -134,13 +134,14 @@ def _deploy(item: dict[str, Any], given: dict[str, Any]) -> Deploy:
         "secrets": given["secrets"].get(name, {}),
         "build": json.loads(given["build_environment"]),
     }
-    archive = given["archives"].get(name)
+    archive, wheels = (given[kind].get(name) for kind in ("archives", "wheels"))
     placing = Placing(
         wanted=wanted_of(layout, item["release"], given["fronts"].get(name) or NOBODY),
         content=content_of(item, item["texts"], variables),
         system=System(),
         archive=Path(archive) if archive else None,
         is_first=given["host"] != "" and given["first_hosts"].get(name) == given["host"],
+        packed_wheels=Path(wheels) if wheels else None,
     )
     return Deploy(placing, given["by"])
 

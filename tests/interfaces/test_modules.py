@@ -22,6 +22,7 @@ KEPT = {
     "print": {"text"},
     "release": {"templates", "web", "known"},
     "settings": {"app", "restart", "refresh"},
+    "wheelhouse": {"host", "app"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.
 AS_TEXT = {"environments", "build_environment", "certificates"}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.prune import Pruning
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -206,6 +207,24 @@ class Fleet(RuleBasedStateMachine):
         self.was_withdrawn = True
         with cut(self.world.hosts[host], moment), contextlib.suppress(Impossible):
             self.world.rollback(host, app)
+        if power:
+            self._boot(host)
+
+    @rule(host=A_HOST, app=AN_APP)
+    def prune(self, host: str, app: str) -> None:
+        machine, live = self.world.hosts[host], self.world.live(host, app)
+        with contextlib.suppress(Impossible):
+            pruning = Pruning(machine.app(app), machine)
+            pruning.run()
+            assert {*self.world.records(host, app).releases()} == {live, *pruning.busy()}
+            assert machine.running(app) == {live}
+            assert pruning.what() == []
+
+    @rule(host=A_HOST, app=AN_APP, moment=st.integers(0, 20), power=st.booleans())
+    def prune_cut_off(self, host: str, app: str, moment: int, power: bool) -> None:
+        machine = self.world.hosts[host]
+        with cut(machine, moment), contextlib.suppress(Impossible):
+            Pruning(machine.app(app), machine).run()
         if power:
             self._boot(host)
 

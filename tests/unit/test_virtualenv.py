@@ -179,6 +179,23 @@ def test_pip_finds_the_wheels_of_the_release(app: AppLayout, tmp_path: Path) -> 
     assert f"--find-links {inside(system, 'wheels')} " in system.command[-1]
 
 
+def test_where_no_index_is_asked_pip_is_told_of_none(app: AppLayout, tmp_path: Path) -> None:
+    wheel = tmp_path / "shop-1.0-py3-none-any.whl"
+    wheel.write_text("zip")
+    system = Builder()
+    environment = {
+        "PIP_INDEX_URL": "https://reader:secret@index.test/",
+        "PIP_FIND_LINKS": "https://index.test/links",
+        "CFLAGS": "-O2",
+    }
+    virtualenv.build(system, app, KEY, "shop==1.0\n", [wheel], environment, asks_index=False)
+    assert f" --no-index --find-links {inside(system, 'wheels')} --require-hashes " in system.command[-1]
+    assert system.seen["environment"][1] == 'CFLAGS="-O2"\n'
+    assert system.seen["netrc"][1] == ""
+    build(app, plain := Builder(), wheels=[wheel])
+    assert "--no-index" not in plain.command[-1]
+
+
 @pytest.mark.parametrize(
     "option",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -375,3 +376,50 @@ def test_nor_may_a_build(first: Run, hosts: dict[str, Host]) -> None:
         found = sh(host, f"systemd-run --quiet --wait --pipe --collect {words} /bin/sh /opt/attempts/script; true")
         sh(host, "rm -r /opt/attempts")
         assert found.split() == []
+
+
+# --- Servers without a way out ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cut_off(hosts: dict[str, Host]) -> Iterator[None]:
+    """Whoever isn't on the servers' own network can't be reached."""
+    ways = {name: sh(host, "ip route show default") for name, host in hosts.items()}
+    for name, way in ways.items():
+        route(name, "del", way)
+        route(name, "add", "blackhole default")
+    yield
+    for name, way in ways.items():
+        route(name, "del", "blackhole default")
+        route(name, "add", way)
+
+
+def route(name: str, verb: str, way: str) -> None:
+    words = ["podman", "exec", "--privileged", f"uwsgi-flask-{name}", "ip", "route", verb, *way.split()]
+    subprocess.run(words, check=True)
+
+
+def test_a_server_that_reaches_no_index_gets_its_wheels(
+    first: Run, house: House, hosts: dict[str, Host], request: pytest.FixtureRequest
+) -> None:
+    needs = "from itsdangerous import Signer\nfrom markupsafe import escape_silent\n"
+    made = index.wheel(house.folder / "dist", "plain", "1.1", ["itsdangerous", "markupsafe"], text=needs + PLAIN)
+    house.kinds["a wheel"]["package"] = str(made)
+    house.web |= {"web_wheelhouse": str(house.folder / "wheelhouse")}
+    refused = house.run("site.yml", "-eapp=plain")
+    assert "fill it: ansible-playbook wheelhouse.yml -e app=plain" in refused.output
+    assert "PLAY [Serve the apps]" not in refused.output
+    filled = house.run("wheelhouse.yml", "-eapp=plain")
+    assert filled.code == 0, filled.output[-6000:]
+    request.getfixturevalue("cut_off")
+    for host in hosts.values():
+        assert sh(host, "timeout 5 bash -c '</dev/tcp/192.0.2.1/443' 2>/dev/null; echo $?") == "1"
+    done = house.run("site.yml", "-eapp=plain")
+    assert done.code == 0, done.output[-6000:]
+    for (name, host), port in zip(hosts.items(), (house.port, house.port + 1), strict=True):
+        assert ask_at(port, "/", "plain.test") == (200, "a wheel"), name
+        # Of the wheels for each Python the one that this host takes.
+        python = {"many-apps-one": "cp313", "many-apps-two": "cp311"}[name]
+        carried = sh(host, "cd /opt/plain/wheels && ls").split()
+        assert [wheel.split("-")[0] for wheel in carried] == ["itsdangerous", "markupsafe"]
+        assert python in carried[1]

@@ -25,6 +25,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records i
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Content, Wanted
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wheels import Wheels
 
 # Everybody may pass, nobody may list: nginx goes through to the static files, each file has a mode of its own.
 PASSED = 0o751
@@ -32,7 +33,8 @@ PASSED = 0o751
 
 @dataclasses.dataclass
 class Placing:
-    """Puts one release where it belongs. `archive` holds its code, where the host lacks it.
+    """Puts one release where it belongs. `archive` holds its code, `packed_wheels` what pip installs, where the host
+    lacks them.
 
     `is_first` is whether this host runs what runs on one host alone.
     """
@@ -42,6 +44,7 @@ class Placing:
     system: System
     archive: Path | None = None
     is_first: bool = False
+    packed_wheels: Path | None = None
 
     def __post_init__(self) -> None:
         self.layout = self.wanted.layout
@@ -54,10 +57,15 @@ class Placing:
             public_folder=self.content.public_folder,
             group=self.app.group,
         )
+        self.wheels = Wheels(self.app.wheels, dict(self.content.carried or []))
 
     def lacks_code(self) -> bool:
         """Whether the code must be sent."""
         return bool(self.tree.damage())
+
+    def lacking_wheels(self) -> list[str]:
+        """Wheels that must be sent, because the virtualenv must be built."""
+        return self.wheels.lacking() if self.wheels.wanted and not self._built() else []
 
     def files(self) -> list[OwnedFile]:
         """What lies beside the code, but for the description."""
@@ -147,21 +155,30 @@ class Placing:
             self.system.changing(f"guard {self.layout.code}")
             self.tree.guard()
 
-    def _virtualenv(self) -> Path:
+    def _built(self) -> Path | None:
+        """The virtualenv, if there is an intact one."""
         linked = self.layout.virtualenv
         if linked.is_symlink() and linked.resolve().parent == self.app.virtualenvs.resolve():
             named = self.app.virtualenvs / linked.resolve().name
             belongs = named.name.partition("-")[0] == self.content.virtualenv_key
             if belongs and (self.records.live() == self.layout.id or not virtualenv.damage(named)):
                 return named
-        found = virtualenv.find(self.app, self.content.virtualenv_key)
-        return found or virtualenv.build(
+        return virtualenv.find(self.app, self.content.virtualenv_key)
+
+    def _virtualenv(self) -> Path:
+        if built := self._built():
+            return built
+        return virtualenv.build(
             self.system,
             self.app,
             self.content.virtualenv_key,
             self.content.requirements,
-            [self.layout.code / wheel for wheel in self.content.wheels],
+            [
+                *(self.layout.code / wheel for wheel in self.content.wheels),
+                *self.wheels.place(self.system, self.packed_wheels),
+            ],
             self.content.build_environment,
+            asks_index=self.content.carried is None,
         )
 
     def _links(self, venv: Path) -> dict[Path, str]:

@@ -212,12 +212,17 @@ class Records:
         good = [*(counts - {*good}), *good]
         other = [release for release in order if release not in good]
         kept = {*good[:keep], *other[:KEEP_BAD], needed, self.live(), self.previous(), *self.busy()}
+        return self.all_but(kept & {*order, needed})
+
+    def all_but(self, kept: set[str]) -> list[Path]:
+        """Releases, virtualenvs and units but for those of some releases, and what was left unfinished."""
+        order = self.releases()
         venvs = {path.resolve() for release in order if release in kept for path in self._virtualenvs_of(release)}
         return [
             *(self.layout.release(release).directory for release in order if release not in kept),
             *(path for path in self.layout.virtualenvs.glob("*") if path.resolve() not in venvs),
             *self.layout.releases.glob(".*"),
-            *self._units_of_none(kept & {*order, needed}),
+            *self._units_of_none(kept),
         ]
 
     def _virtualenvs_of(self, release: str) -> list[Path]:

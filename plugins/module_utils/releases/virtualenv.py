@@ -19,7 +19,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import environment_file
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.index import without_passwords
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.index import VARIABLES, without_passwords
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
@@ -92,9 +92,17 @@ def damage(venv: Path) -> list[str]:
 
 
 def build(
-    system: System, app: AppLayout, key: str, requirements: str, wheels: Sequence[Path], environment: Mapping[str, str]
+    system: System,
+    app: AppLayout,
+    key: str,
+    requirements: str,
+    wheels: Sequence[Path],
+    environment: Mapping[str, str],
+    *,
+    asks_index: bool = True,
 ) -> Path:
-    """Build a virtualenv from locked requirements; its path. `wheels` are files that pip finds beside the index.
+    """Build a virtualenv from locked requirements; its path. `wheels` are files that pip finds beside the index, or
+    all that it gets unless it `asks_index`.
 
     Raises Refused with what pip said, OSError, and ValueError.
     """
@@ -103,11 +111,13 @@ def build(
     # What a run that was cut off has left at work.
     system.run(["systemctl", "stop", app.build_unit])
     desk = Desk(app.virtualenvs)
+    if not asks_index:
+        environment = {name: value for name, value in environment.items() if name not in VARIABLES}
     desk.lay(system, requirements, wheels, environment)
     try:
         system.changing(f"build {final}")
         began = system.clock()
-        code, printed = system.run(_words(app, desk, final), timeout=BUILD_SECONDS + 60)
+        code, printed = system.run(_words(app, desk, final, asks_index), timeout=BUILD_SECONDS + 60)
         if code != 0:
             # One that systemd-run no longer waits for is still at work.
             system.run(["systemctl", "stop", app.build_unit])
@@ -161,7 +171,7 @@ class Desk:
         system.put(OwnedFile(self.environment, environment_file(variables), 0o600))
 
 
-def _words(app: AppLayout, desk: Desk, final: Path) -> list[str]:
+def _words(app: AppLayout, desk: Desk, final: Path, asks_index: bool) -> list[str]:
     """The command line of a build. The virtualenv's scripts hold its path, so it is built at the path it will have."""
     needed = [desk.requirements, desk.netrc, *(path for path in (desk.commits, desk.wheels) if path.exists())]
     seen = {path: app.root / path.name for path in needed}
@@ -178,8 +188,9 @@ def _words(app: AppLayout, desk: Desk, final: Path) -> list[str]:
         f"Environment=NETRC={seen[desk.netrc]}",
         f"EnvironmentFile={desk.environment}",
     ]
+    index = "" if asks_index else " --no-index"
     wheels = f" --find-links {seen[desk.wheels]}" if desk.wheels in seen else ""
-    pip = f"{final}/bin/pip install --no-input --disable-pip-version-check{wheels}"
+    pip = f"{final}/bin/pip install --no-input --disable-pip-version-check{index}{wheels}"
     steps = [f"{PYTHON} -m venv --clear {final}"]
     if desk.commits in seen:
         # The lock has all that they need, and pip can't look at both kinds at once.

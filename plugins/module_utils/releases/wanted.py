@@ -71,14 +71,16 @@ class Content:
     """What a release holds.
 
     `code` lists the files of the source as [path, SHA-256, executable], of which `wheels` are for pip; `requirements`
-    is the text that pip installs; `units` are texts by kind (see ReleaseLayout.unit_names); `scripts` are shell lines
-    by step; `about` is more that is written into release.json.
+    is the text that pip installs, by `carried` wheels ([name, SHA-256]) alone if that isn't None; `units` are texts by
+    kind (see ReleaseLayout.unit_names); `scripts` are shell lines by step; `about` is more that is written into
+    release.json.
     """
 
     code: list[list[Any]]
     public_folder: str
     requirements: str
     wheels: list[str]
+    carried: list[list[str]] | None
     virtualenv_key: str
     ini: str
     wsgi: str
@@ -136,6 +138,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         public_folder=app["static_folder"],
         requirements=release["locked"],
         wheels=list(release["wheels"]),
+        carried=release["carried"],
         virtualenv_key=release["venv_key"],
         ini=texts["ini"],
         wsgi=texts["wsgi"],

@@ -157,6 +157,16 @@ class Agreement:
         ),
     )
 
+    wheelhouse: str = field(
+        default="",
+        metadata=key(
+            folder_path,
+            "folder of [wheels](dependencies.md#servers-without-an-index) that deploys send to the servers, which then "
+            "ask no index; relative to the playbook or absolute",
+            carried=False,
+        ),
+    )
+
     source_tokens: dict[str, str] = field(
         default_factory=dict,
         metadata=key(
@@ -168,9 +178,9 @@ class Agreement:
     )
 
     def plain(self) -> dict[str, Any]:
-        """What templates and roles get: everything that may be shown, but for what only certbot or locks need."""
+        """What templates and roles get: everything that may be shown, but for what only certbot or pip need."""
         values = dataclasses.asdict(self)
-        apart = ("acme_", "lock")
+        apart = ("acme_", "lock", "wheelhouse")
         return {name: value for name, value in values.items() if name not in HIDDEN and not name.startswith(apart)}
 
 

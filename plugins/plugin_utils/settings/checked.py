@@ -74,6 +74,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
             variables=agreement.build_environment,
             is_check=request.is_check,
         ),
+        fills=bool(request.fill),
     )
     problems += faults(settings, wrong_keys)
     return settings, [without_credentials(problem) for problem in problems]

@@ -108,7 +108,9 @@ def _content_faults(settings: Settings, app: App) -> Iterator[str]:
         if not is_listed or any(os.path.lexists(path) and not os.access(path, os.R_OK) for path in named):
             return
     try:
-        settings.dependencies(app)
+        installed = settings.dependencies(app)
+        if not settings.fills:
+            settings.carried(app, installed, None)
     except Unsettled as error:
         yield f"has '{error.key}': {error.fault}"
 

@@ -23,6 +23,10 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
     wheel_of,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.wheelhouse import (
+    Target,
+    digest_of,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request, Settings
@@ -168,7 +172,7 @@ def _items(
     for app in settings.present():
         known = host.get("apps", {}).get(app.name, {})
         try:
-            release = _release(settings, app, known, host.get("python", ""), templates)
+            release = _release(settings, app, known, host, templates)
         except Unreadable as error:
             raise BadSettings([f"web_apps: '{app.name}' has 'source': {error}"]) from None
         except Unsettled as error:
@@ -199,13 +203,14 @@ def _layout(settings: Settings, app: App, host: Mapping[str, Any]) -> AppLayout:
 
 
 def _release(
-    settings: Settings, app: App, known: Mapping[str, Any], python: str, templates: Sequence[CodeFile]
+    settings: Settings, app: App, known: Mapping[str, Any], host: Mapping[str, Any], templates: Sequence[CodeFile]
 ) -> dict[str, Any]:
     """The release that these settings make. `known` is what the host has of the app."""
     origin, files = _code(settings, app)
     installed = settings.dependencies(app)
     secrets = settings.secrets.get(app.name, {})
-    minor = identity.minor(python)
+    minor = identity.minor(host.get("python", ""))
+    carried = settings.carried(app, installed, target_of(host))
     version = identity.version_of(files, installed.text)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
     made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
@@ -228,6 +233,8 @@ def _release(
         "venv_key": identity.venv_key(installed.text, minor),
         "locked": installed.text,
         "wheels": list(installed.wheels),
+        "wheelhouse": str(settings.path(settings.agreement.wheelhouse)) if carried is not None else "",
+        "carried": None if carried is None else [[path.name, digest_of(path)] for path in carried],
         "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},
         "chdir": str(layout.code / app.chdir),
         "check": import_check(layout, wanted),
@@ -251,6 +258,11 @@ def _release(
             "after": app.after_live,
         },
     }
+
+
+def target_of(host: Mapping[str, Any]) -> Target | None:
+    """What wheels a host takes; None if it hasn't told yet."""
+    return Target(host["python"], host["machine"], host["glibc"]) if "machine" in host else None
 
 
 def _code(settings: Settings, app: App) -> tuple[Origin, list[CodeFile]]:

@@ -19,6 +19,10 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import wheel_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import Dependencies, settle
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.wheelhouse import (
+    Target,
+    Wheelhouse,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     items_of,
     names_of,
@@ -43,7 +47,8 @@ class Request:
 
     A relative path starts from `base`. `inventory` tells whose variables these are. `looked_at` says where web_apps
     could have been set. `read` gives a file's content, decrypted if it is vaulted, and raises OSError. `memory` is the
-    folder where this run remembers what it has settled; with `is_check` it changes nothing of the project.
+    folder where this run remembers what it has settled; with `is_check` it changes nothing of the project. `fill` is
+    true for a run that fills the wheelhouse, so it may lack something.
     """
 
     variables: Mapping[str, Any]
@@ -53,6 +58,7 @@ class Request:
     app: Any = ""
     restart: Any = ""
     refresh: Any = ""
+    fill: Any = ""
     is_check: bool = False
     looked_at: str = ""
     read: Callable[[Path], bytes] = Path.read_bytes
@@ -79,6 +85,7 @@ class Settings:
     restarted: list[str]
     read: Callable[[Path], bytes]
     desk: Desk
+    fills: bool = False
     # By app, filled once: where the code of those that are present was found.
     origins: dict[str, Origin] = dataclasses.field(default_factory=dict)
 
@@ -100,6 +107,16 @@ class Settings:
     def dependencies(self, app: App) -> Dependencies:
         """What a release of the app installs. Raises Unsettled."""
         return settle(app, self.source(app), self.desk)
+
+    def wheelhouse(self, app: App) -> Wheelhouse | None:
+        """Where the wheels are that a release of the app installs; None if the hosts ask an index."""
+        called = self.agreement.wheelhouse
+        return Wheelhouse(self.path(called), called, app.name) if called else None
+
+    def carried(self, app: App, installed: Dependencies, target: Target | None) -> list[Path] | None:
+        """The wheels that a host gets, None if it asks an index. Raises Unsettled."""
+        wheelhouse = self.wheelhouse(app)
+        return wheelhouse.wheels(installed.text, target, installed.wheels) if wheelhouse else None
 
     def certificate(self, app: App) -> tuple[bytes, bytes]:
         """A person's own certificate and its key. Raises OSError."""

@@ -43,8 +43,8 @@ TRIED = {
 }
 # Without its s, or with more than an underscore behind it.
 MISSPELT_SECRETS = re.compile(r"web_app_secret(?!s(_|$))")
-# What a person chooses for one run: -e app=shop -e restart=shop -e refresh=shop.
-CHOICES = ("app", "restart", "refresh")
+# What a person chooses for one run: -e app=shop -e restart=shop -e refresh=shop; wheelhouse.yml chooses `fill`.
+CHOICES = ("app", "restart", "refresh", "fill")
 LOCKED = "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
 # As Ansible takes them for files of variables.
 EXTENSIONS = ("", ".yml", ".yaml", ".json")

@@ -135,9 +135,10 @@ def test_of_every_key_it_is_known_which_it_is() -> None:
     # Those that need `tls` beside them, or another kind of source, are tried with it.
     elsewhere = ["hsts", "tls_certificate", "tls_key", "ref", "source_key", "sha256"]
     # And these in the tests of what an app installs, and of where it is served.
-    apart = ["extras", "package", "hosts"]
+    apart, agreed_apart = ["extras", "package", "hosts"], ["wheelhouse"]
     assert sorted([*IN_THE_RELEASE, *NOT_IN_THE_RELEASE, *elsewhere, *apart, "state"]) == sorted(meanings(App))
-    assert sorted([*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE]) == sorted(meanings(Agreement))
+    agreed = [*AGREED_IN_THE_RELEASE, *AGREED_NOT_IN_THE_RELEASE, *agreed_apart]
+    assert sorted(agreed) == sorted(meanings(Agreement))
 
 
 TEMPLATES = Path(__file__).parents[3] / "roles/uwsgi/templates"

@@ -111,6 +111,8 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "venv_key": release["venv_key"],
         "locked": (workshop.source / "requirements.txt").read_text(),
         "wheels": [],
+        "wheelhouse": "",
+        "carried": None,
         "check": release["check"],
         "harakiri": 49,
         "streams": "",

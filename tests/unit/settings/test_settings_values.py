@@ -406,7 +406,8 @@ ABSOLUTE = "must be an absolute path without '..', no '/' at its end (/opt)"
 BELOW_RUN = "must be /run or a path below it, no '/' at its end"
 WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
     *(
-        ("web_locks", value, "must be the path of a folder, relative to the playbook or absolute")
+        (variable, value, "must be the path of a folder, relative to the playbook or absolute")
+        for variable in ("web_locks", "web_wheelhouse")
         for value in ("", "a\nb", 5, None)
     ),
     *(

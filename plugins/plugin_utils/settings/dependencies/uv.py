@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,10 +119,14 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
 def _told(said: str, variables: Mapping[str, str]) -> str:
     """What uv says, in one line: `error: …` and its causes, without passwords."""
     lines = [re.sub(r"^(error|cause|warning): ", "", line) for line in _statements(said)]
-    passwords = {found for value in variables.values() for found in _PASSWORD.findall(value)}
     # Causes repeat what they are a cause of.
-    told = ": ".join(line for at, line in enumerate(lines) if not any(line in other for other in lines[:at]))
-    (clear,) = masked([_CREDENTIALS.sub("", told.replace("`", "'"))], passwords)
+    return told((line for at, line in enumerate(lines) if not any(line in other for other in lines[:at])), variables)
+
+
+def told(lines: Iterable[str], variables: Mapping[str, str]) -> str:
+    """What a program says, in one line that isn't too long, without passwords."""
+    passwords = {found for value in variables.values() for found in _PASSWORD.findall(value)}
+    (clear,) = masked([_CREDENTIALS.sub("", ": ".join(lines).replace("`", "'"))], passwords)
     clear = clear.removeprefix("No solution found when resolving dependencies: ").rstrip(".:; ")
     return clear if len(clear) <= TOLD else f"{clear[:TOLD]}…"
 

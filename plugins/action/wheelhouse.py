@@ -1,0 +1,31 @@
+"""Fills the wheelhouse with what a host takes, on the controller: a door to plugin_utils/settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.filling import fill
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import request_of
+
+
+class ActionModule(ActionBase):
+    """Returns `lines`, what is new. Hosts that take the same find it there, so they must come one after the other."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        arguments, render = self._task.args, self._templar.template
+        # What was locked anew by this run is there already.
+        known = {**(task_vars or {}), "app": arguments.get("app", ""), "restart": "", "refresh": "", "fill": True}
+        try:
+            lines = fill(request_of(known, render, self._loader), arguments["host"])
+        except BadSettings as error:
+            raise AnsibleActionFail("\n".join(without_secrets(error.problems, known, render))) from None
+        return {"changed": bool(lines), "lines": lines}
