@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import platform
 import pwd
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import virtualenv
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, number
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
@@ -22,7 +22,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     """What the controller must know before it settles what is deployed."""
     listed = packages(module)
     return {
-        "python": platform.python_version(),
+        "python": virtualenv.minor_of(Path(virtualenv.PYTHON)),
         "packages": installed(listed),
         "provided": provided(listed),
         "users": sorted(user.pw_name for user in pwd.getpwall()),

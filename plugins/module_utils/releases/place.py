@@ -152,7 +152,7 @@ class Placing:
         if linked.is_symlink() and linked.resolve().parent == self.app.virtualenvs.resolve():
             named = self.app.virtualenvs / linked.resolve().name
             belongs = named.name.partition("-")[0] == self.content.virtualenv_key
-            if belongs and (self.records.live() == self.layout.id or not virtualenv.damage(named)):
+            if belongs and (self.records.live() == self.layout.id or virtualenv.is_usable(named)):
                 return named
         found = virtualenv.find(self.app, self.content.virtualenv_key)
         return found or virtualenv.build(
@@ -223,6 +223,8 @@ def _damage(app: AppLayout, layout: ReleaseLayout, described: dict[str, Any]) ->
             lines.append(f"{path} was changed")
     venv = app.virtualenvs / described["virtualenv"]
     lines += [f"{venv}/{path} isn't as it was built" for path in virtualenv.damage(venv)]
+    if venv.is_dir() and (reason := virtualenv.orphaned(venv)):
+        lines.append(f"{venv} can't be used: {reason}")
     return lines
 
 

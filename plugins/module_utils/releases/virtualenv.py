@@ -68,7 +68,31 @@ def find(app: AppLayout, key: str) -> Path | None:
     """An intact virtualenv with this key: `<key>`, or `<key>-2` and so on where an earlier one was damaged."""
     group = files.gid(app.group)
     named = (path for path in sorted(app.virtualenvs.glob(f"{key}*")) if path.name.partition("-")[0] == key)
-    return next((path for path in named if path.stat().st_gid == group and not damage(path)), None)
+    return next((path for path in named if path.stat().st_gid == group and is_usable(path)), None)
+
+
+def is_usable(venv: Path) -> bool:
+    """Whether it is as it was built, and so is what it stands on."""
+    return not damage(venv) and not orphaned(venv)
+
+
+def orphaned(venv: Path) -> str:
+    """Why its Python can't run it any more; "" if it can. An upgrade of Debian brings another minor version."""
+    python = venv / "bin/python"
+    if not python.exists():
+        return f"its Python is gone ({os.path.realpath(python)})"
+    try:
+        built = re.search(r"^version *= *(3\.\d+)", (venv / "pyvenv.cfg").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    now = minor_of(python)
+    return f"it is for Python {built[1]}, and this host has {now} now" if built and now not in ("", built[1]) else ""
+
+
+def minor_of(python: Path) -> str:
+    """`3.13` of an interpreter, by the name of the file that it leads to; "" where that doesn't tell."""
+    found = re.fullmatch(r"python(3\.\d+)", python.resolve().name)
+    return found[1] if found else ""
 
 
 def damage(venv: Path) -> list[str]:
