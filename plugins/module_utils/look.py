@@ -22,7 +22,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     """What the controller must know before it settles what is deployed."""
     listed = packages(module)
     return {
-        "python": virtualenv.minor_of(Path(virtualenv.PYTHON)),
+        "python": virtualenv.minor_of(virtualenv.PYTHON),
         "packages": installed(listed),
         "provided": provided(listed),
         "users": sorted(user.pw_name for user in pwd.getpwall()),

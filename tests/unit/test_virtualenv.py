@@ -113,7 +113,7 @@ def build(
     wheels: Sequence[Path] = (),
     **environment: str,
 ) -> Path:
-    return virtualenv.build(system, app, KEY, requirements, wheels, environment)
+    return virtualenv.build(system, app, KEY, virtualenv.PYTHON, requirements, wheels, environment)
 
 
 def mode(path: Path) -> int:
@@ -415,6 +415,28 @@ def test_one_whose_python_has_become_another_is_not_used(app: AppLayout, tmp_pat
     python.unlink()
     assert virtualenv.orphaned(venv) == f"its Python is gone ({python})"
     assert virtualenv.find(app, KEY) is None
+
+
+def test_another_python_is_found_by_its_version(
+    app: AppLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And run by its real path, around which it looks for its library."""
+    monkeypatch.setattr(virtualenv, "PATH", f"{tmp_path}/local:{tmp_path}/bin")
+    for folder in ("elsewhere", "local", "bin"):
+        (tmp_path / folder).mkdir()
+    file = tmp_path / "elsewhere/python3.12"
+    file.touch(0o755)
+    with pytest.raises(Refused, match=f"'python' asks for 3.12, and this host has no {tmp_path}/local/python3.12 or "):
+        virtualenv.interpreter("3.12")
+    (tmp_path / "bin/python3.12").symlink_to(file)
+    assert virtualenv.interpreter("3.12") == file
+    assert virtualenv.interpreter("") == Path("/usr/bin/python3")
+    system = Builder()
+    virtualenv.build(system, app, KEY, file, "", [], {})
+    assert f"{file} -m venv --clear " in system.command[-1]
+    monkeypatch.setattr(virtualenv, "HIDDEN", (str(tmp_path / "elsewhere"),))
+    with pytest.raises(Refused, match="where no app may look; move it to /opt"):
+        virtualenv.interpreter("3.12")
 
 
 def test_what_an_interpreter_is_by_its_file(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ class Placing:
             return registered
         is_live = self.records.live() == self.layout.id
         calendars.check(self.system, self.content.about["timers"])
+        virtualenv.interpreter(self.content.python)
         self.data.share()
         for path, mode in self._directories().items():
             self.system.make_directory(path, mode, self.app.group)
@@ -159,6 +160,7 @@ class Placing:
             self.system,
             self.app,
             self.content.virtualenv_key,
+            virtualenv.interpreter(self.content.python),
             self.content.requirements,
             [self.layout.code / wheel for wheel in self.content.wheels],
             self.content.build_environment,

@@ -28,7 +28,10 @@ MANIFEST = ".manifest.json"
 # Compiling a large package takes minutes; a build that hangs must end.
 BUILD_SECONDS = 1800
 STEP = "virtualenv"
-PYTHON = "/usr/bin/python3"
+PYTHON = Path("/usr/bin/python3")
+# Where another one is found by its version, and where no app may look: see ProtectHome.
+PATH = "/usr/local/bin:/usr/bin"
+HIDDEN = ("/home", "/root", "/run/user")
 PYCACHE = "__pycache__"
 # One commit of a git repository. pip knows no hash of such a one, and refuses it beside those that have one.
 COMMIT = re.compile(r"\s*([^@#\s]+\s*@\s*)?git\+")
@@ -89,6 +92,23 @@ def orphaned(venv: Path) -> str:
     return f"it is for Python {built[1]}, and this host has {now} now" if built and now not in ("", built[1]) else ""
 
 
+def interpreter(python: str) -> Path:
+    """Debian's own Python, or the file of another version that this host has. Raises Refused."""
+    if not python:
+        return PYTHON
+    found = shutil.which(f"python{python}", path=PATH)
+    if not found:
+        where = " or ".join(f"{folder}/python{python}" for folder in PATH.split(":"))
+        raise Refused(STEP, f"'python' asks for {python}, and this host has no {where}; install it, or link it there")
+    # Python looks for its library around the file itself.
+    file = Path(os.path.realpath(found))
+    if any(file.is_relative_to(folder) for folder in HIDDEN):
+        raise Refused(
+            STEP, f"'python' asks for {python}, which leads to {file}, where no app may look; move it to /opt"
+        )
+    return file
+
+
 def minor_of(python: Path) -> str:
     """`3.13` of an interpreter, by the name of the file that it leads to; "" where that doesn't tell."""
     found = re.fullmatch(r"python(3\.\d+)", python.resolve().name)
@@ -116,10 +136,17 @@ def damage(venv: Path) -> list[str]:
 
 
 def build(
-    system: System, app: AppLayout, key: str, requirements: str, wheels: Sequence[Path], environment: Mapping[str, str]
+    system: System,
+    app: AppLayout,
+    key: str,
+    python: Path,
+    requirements: str,
+    wheels: Sequence[Path],
+    environment: Mapping[str, str],
 ) -> Path:
-    """Build a virtualenv from locked requirements; its path. `wheels` are files that pip finds beside the index.
+    """Build a virtualenv from locked requirements; its path.
 
+    `python` is the interpreter, `wheels` are files that pip finds beside the index.
     Raises Refused with what pip said, OSError, and ValueError.
     """
     names = itertools.chain([key], (f"{key}-{number}" for number in itertools.count(2)))
@@ -131,7 +158,7 @@ def build(
     try:
         system.changing(f"build {final}")
         began = system.clock()
-        code, printed = system.run(_words(app, desk, final), timeout=BUILD_SECONDS + 60)
+        code, printed = system.run(_words(app, desk, final, python), timeout=BUILD_SECONDS + 60)
         if code != 0:
             # One that systemd-run no longer waits for is still at work.
             system.run(["systemctl", "stop", app.build_unit])
@@ -185,7 +212,7 @@ class Desk:
         system.put(OwnedFile(self.environment, environment_file(variables), 0o600))
 
 
-def _words(app: AppLayout, desk: Desk, final: Path) -> list[str]:
+def _words(app: AppLayout, desk: Desk, final: Path, python: Path) -> list[str]:
     """The command line of a build. The virtualenv's scripts hold its path, so it is built at the path it will have."""
     needed = [desk.requirements, desk.netrc, *(path for path in (desk.commits, desk.wheels) if path.exists())]
     seen = {path: app.root / path.name for path in needed}
@@ -204,7 +231,7 @@ def _words(app: AppLayout, desk: Desk, final: Path) -> list[str]:
     ]
     wheels = f" --find-links {seen[desk.wheels]}" if desk.wheels in seen else ""
     pip = f"{final}/bin/pip install --no-input --disable-pip-version-check{wheels}"
-    steps = [f"{PYTHON} -m venv --clear {final}"]
+    steps = [f"{python} -m venv --clear {final}"]
     if desk.commits in seen:
         # The lock has all that they need, and pip can't look at both kinds at once.
         steps.append(f"{pip} --no-deps --require-hashes --requirement {seen[desk.requirements]}")

@@ -71,8 +71,9 @@ class Content:
     """What a release holds.
 
     `code` lists the files of the source as [path, SHA-256, executable], of which `wheels` are for pip; `requirements`
-    is the text that pip installs; `units` are texts by kind (see ReleaseLayout.unit_names); `scripts` are shell lines
-    by step; `about` is more that is written into release.json.
+    is the text that pip installs; `python` is the version that the app asks for, "" for Debian's own; `units` are texts
+    by kind (see ReleaseLayout.unit_names); `scripts` are shell lines by step; `about` is more that is written into
+    release.json.
     """
 
     code: list[list[Any]]
@@ -80,6 +81,7 @@ class Content:
     requirements: str
     wheels: list[str]
     virtualenv_key: str
+    python: str
     ini: str
     wsgi: str
     units: dict[str, str]
@@ -136,6 +138,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         requirements=release["locked"],
         wheels=list(release["wheels"]),
         virtualenv_key=release["venv_key"],
+        python=app["python"],
         ini=texts["ini"],
         wsgi=texts["wsgi"],
         units=texts["units"],

@@ -91,10 +91,13 @@ def _parsed(text: str | bytes, mode: str) -> Any:
 # --- What the source says of it -------------------------------------------------------------------------------------
 
 
-def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Sequence[str]) -> Iterator[str]:
+def entry_faults(
+    module: str, written: str, chdir: str, folder: Path, files: Sequence[str], python: str = ""
+) -> Iterator[str]:
     """What is wrong with `module`, `callable` and `chdir`, as the ends of sentences that begin with the app.
 
-    `files` are the paths inside the source. What can't be known without running the code passes: the host will see.
+    `files` are the paths inside the source, `python` is the version that the app asks for. What can't be known without
+    running the code passes: the host will see.
     """
     home = f"{chdir}/" if chdir else ""
     if home and not any(path.startswith(home) for path in files):
@@ -114,7 +117,7 @@ def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Seq
     try:
         fault = _Source(inside).fault(module, entry_of(written))
     except _Broken as error:
-        if sys.version_info[:2] >= NEWEST:
+        if sys.version_info[:2] >= max(NEWEST, tuple(map(int, python.split(".") if python else []))):
             yield f"has 'module': {error}"
         return
     except (OSError, RecursionError, ValueError):

@@ -201,7 +201,7 @@ def _release(
     origin, files = _code(settings, app)
     installed = settings.dependencies(app)
     secrets = settings.secrets.get(app.name, {})
-    minor = identity.minor(python)
+    minor = app.python or identity.minor(python)
     version = identity.version_of(files, installed.text)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
     made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
@@ -221,7 +221,7 @@ def _release(
         "ref": version_in(app.package, installed.text) if app.package else origin.called(),
         "commit": origin.commit,
         "files": [list(file) for file in files],
-        "venv_key": identity.venv_key(installed.text, minor),
+        "venv_key": identity.venv_key(installed.text, f"python{minor}" if app.python else minor),
         "locked": installed.text,
         "wheels": list(installed.wheels),
         "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},

@@ -267,6 +267,14 @@ def test_what_an_older_python_doesnt_take_may_be_newer(workshop: Workshop, monke
     assert workshop.problems(app()) == []
 
 
+def test_an_app_may_run_on_a_newer_python_than_ours(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "NEWEST", sys.version_info[:2])
+    workshop.write("shop/flask_wsgi.py", BROKEN)
+    workshop.write("shop/requirements.txt", "pyuwsgi==2.0.30 --hash=sha256:00\n")
+    assert workshop.problems(app(python="3.29")) == []
+    assert len(workshop.problems(app(python="3.11"))) == 1
+
+
 @pytest.mark.parametrize("code", ["x = '\\d'\napp = made()\n", "# -*- coding: latin-1 -*-\napp = made()\n"])
 def test_pythons_warnings_are_not_ours(workshop: Workshop, code: str) -> None:
     workshop.write("shop/flask_wsgi.py", code)
