@@ -51,6 +51,16 @@ class TestDeploy:
         found = [next(number for number, call in enumerate(machine.calls) if call.startswith(one)) for one in order]
         assert found == sorted(found)
 
+    def test_a_python_that_the_host_lacks_is_told_before_anything_changes(self, world: World, machine: Machine) -> None:
+        before = deploy(world)
+        change(world)
+        world.settings["shop"].python = "3.99"
+        result = site(world)
+        assert (result["result"], result["step"], result["now"]) == ("refused", "virtualenv", before)
+        assert result["cause"].startswith("'python' asks for 3.99, and this host has no /usr/local/bin/python3.99 or ")
+        assert world.records("one", "shop").releases() == [before]
+        assert_converged(world, before)
+
     def test_nothing_to_do(self, world: World, machine: Machine) -> None:
         deploy(world)
         machine.calls.clear()
@@ -359,16 +369,6 @@ class TestRollback:
         with pytest.raises(Impossible, match="isn't as it was"):
             world.rollback("one", "shop", three[0])
         assert_converged(world, three[1])
-
-    def test_a_python_that_the_host_lacks_is_told_before_anything_changes(self, world: World, machine: Machine) -> None:
-        before = deploy(world)
-        change(world)
-        world.settings["shop"].python = "3.99"
-        result = site(world)
-        assert (result["result"], result["step"], result["now"]) == ("refused", "virtualenv", before)
-        assert result["cause"].startswith("'python' asks for 3.99, and this host has no /usr/local/bin/python3.99 or ")
-        assert world.records("one", "shop").releases() == [before]
-        assert_converged(world, before)
 
     def test_never_to_one_that_is_for_another_python(
         self, world: World, three: list[str], monkeypatch: pytest.MonkeyPatch
