@@ -14,11 +14,12 @@ DEMO_PORT ?= 8080
 DEMO_HTTPS_PORT ?= 8443
 DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
-# What only `make test-full` runs, because it needs a browser and takes minutes; `make test` runs the rest of molecule/.
-FULL_ONLY := https_judged
+# What only `make test-full` runs, because it needs a browser or takes minutes; `make test` runs the rest of molecule/.
+BROWSER := https_judged
+FULL_ONLY := $(BROWSER) debian_upgraded
 SCENARIOS ?= $(filter-out $(FULL_ONLY),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What a run of these scenarios needs beforehand.
-with_browser = $(if $(filter $(FULL_ONLY),$(1)),browser)
+with_browser = $(if $(filter $(BROWSER),$(1)),browser)
 export PYTHON DEMO_PORT DEMO_HTTPS_PORT DEMO_SSH_PORT
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -88,7 +89,7 @@ test: ## Lint, unit tests, and the molecule scenarios that need no browser
 	$(say) "All passed: lint, unit tests and scenarios, in $$((SECONDS - start)) s"
 
 .PHONY: test-full
-test-full: ## Everything there is: test, and what a browser and testssl.sh find
+test-full: ## Everything there is: test, an upgrade of Debian, and what a browser and testssl.sh find
 	@$(MAKE) test
 	@$(MAKE) scenarios SCENARIOS="$(FULL_ONLY)"
 

@@ -36,6 +36,7 @@ class Settings:
     after: str = ""
     workers: tuple[str, ...] = ()
     timers: tuple[str, ...] = ()
+    python: str = ""
     calendar: str = "hourly"
     keep: int = 3
     streams: str = ""
@@ -116,6 +117,7 @@ class World:
         described = {
             **layout.app.describe(),
             "static_folder": "static",
+            "python": settings.python,
             "request_timeout": 30,
         }
         units = {kind: f"# {kind} of {layout.id}\n" for kind in layout.unit_names}

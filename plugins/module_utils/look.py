@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import interpreter
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, number
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
@@ -22,7 +23,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     """What the controller must know before it settles what is deployed."""
     listed = packages(module)
     return {
-        "python": platform.python_version(),
+        "python": interpreter.minor_of(interpreter.PYTHON),
         "machine": platform.machine(),
         "glibc": platform.libc_ver()[1],
         "packages": installed(listed),

@@ -184,6 +184,19 @@ def test_an_app_in_a_folder_of_its_source_runs_there(settings: dict[str, Any], t
         assert f"\nWorkingDirectory={made.release['code']}/src\n" in made.unit(step)
 
 
+def test_one_with_a_python_of_its_own_is_run_by_pyuwsgi(settings: dict[str, Any], tmp_path: Path) -> None:
+    """Debian's uWSGI has a plugin for Debian's Python alone; pyuwsgi has no plugins to load."""
+    workshop = Workshop(tmp_path)
+    workshop.write("shop/requirements.txt", "pyuwsgi==2.0.30 --hash=sha256:00\n")
+    given = {**settings["web_apps"][0], "source": str(workshop.source)}
+    (usual,) = rendered({"web_apps": [given]})
+    (own,) = rendered({"web_apps": [{**given, "python": "3.12"}]})
+    assert directives(usual.ini)[0] == ("plugins", "python3")
+    assert [key for key, _value in directives(own.ini)] == [key for key, _value in directives(usual.ini)[1:]]
+    assert f"\nExecStart=/usr/bin/uwsgi --ini {usual.release['ini']}\n" in usual.unit("service")
+    assert f"\nExecStart={own.release['virtualenv']}/bin/pyuwsgi --ini {own.release['ini']}\n" in own.unit("service")
+
+
 # --- An app's own options -----------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import virtualenv
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 
 from machine import STREAM, Machine
@@ -49,6 +50,16 @@ class TestDeploy:
         ]
         found = [next(number for number, call in enumerate(machine.calls) if call.startswith(one)) for one in order]
         assert found == sorted(found)
+
+    def test_a_python_that_the_host_lacks_is_told_before_anything_changes(self, world: World, machine: Machine) -> None:
+        before = deploy(world)
+        change(world)
+        world.settings["shop"].python = "3.99"
+        result = site(world)
+        assert (result["result"], result["step"], result["now"]) == ("refused", "virtualenv", before)
+        assert result["cause"].startswith("'python' asks for 3.99, and this host has no /usr/local/bin/python3.99 or ")
+        assert world.records("one", "shop").releases() == [before]
+        assert_converged(world, before)
 
     def test_nothing_to_do(self, world: World, machine: Machine) -> None:
         deploy(world)
@@ -418,6 +429,18 @@ class TestRollback:
         with pytest.raises(Impossible, match="isn't as it was"):
             world.rollback("one", "shop", three[0])
         assert_converged(world, three[1])
+
+    def test_never_to_one_that_is_for_another_python(
+        self, world: World, three: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Debian was upgraded: it is told, and the release isn't tried and so not marked as bad."""
+        monkeypatch.setattr(virtualenv, "orphaned", lambda _venv: "it is for another Python")
+        with pytest.raises(Impossible, match="it is for another Python"):
+            world.rollback("one", "shop")
+        with pytest.raises(Impossible, match="it is for another Python"):
+            world.rollback("one", "shop", three[1])
+        assert_converged(world, three[2])
+        assert world.records("one", "shop").result(three[1]) == "good"
 
     def test_a_target_that_fails_leaves_all_as_it_was(self, world: World, machine: Machine, three: list[str]) -> None:
         machine.ill[three[1]] = "sick"

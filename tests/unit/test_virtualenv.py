@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import virtualenv
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import interpreter, virtualenv
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.index import without_passwords
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
@@ -38,7 +38,7 @@ def ordinary(tree: Path) -> None:
     (tree / "bin").mkdir()
     (tree / "bin/flask").write_text("#!python\n")
     (tree / "bin/flask").chmod(0o755)
-    (tree / "bin/python3").symlink_to("/usr/bin/python3")
+    (tree / "bin/python").symlink_to("/usr/bin/python3")
     (tree / "lib64").symlink_to("lib")
 
 
@@ -113,7 +113,7 @@ def build(
     wheels: Sequence[Path] = (),
     **environment: str,
 ) -> Path:
-    return virtualenv.build(system, app, KEY, requirements, wheels, environment)
+    return virtualenv.build(system, app, KEY, interpreter.PYTHON, requirements, wheels, environment)
 
 
 def mode(path: Path) -> int:
@@ -323,7 +323,7 @@ def test_everything_is_roots_and_the_app_reads_it(app: AppLayout, umask: None) -
 
 def test_links_stay_links(app: AppLayout) -> None:
     venv = build(app, Builder())
-    assert {os.readlink(venv / "bin/python3"), os.readlink(venv / "lib64")} == {"/usr/bin/python3", "lib"}
+    assert {os.readlink(venv / "bin/python"), os.readlink(venv / "lib64")} == {"/usr/bin/python3", "lib"}
 
 
 def test_byte_code_stays_good(app: AppLayout) -> None:
@@ -403,6 +403,65 @@ def test_one_that_was_damaged_is_left_and_another_built_beside_it(app: AppLayout
     assert third == app.virtualenvs / f"{KEY}-3"
     assert virtualenv.find(app, KEY) == third
     assert (first / "bin/flask").read_text() == "by hand"
+
+
+def with_python(version: str, python: Path) -> Callable[[Path], None]:
+    """What venv leaves, and pip, of the interpreter at a path."""
+
+    def made(tree: Path) -> None:
+        ordinary(tree)
+        (tree / "bin/python").unlink()
+        (tree / "bin/python").symlink_to(python)
+        (tree / "pyvenv.cfg").write_text(f"home = {python.parent}\nversion = {version}\n")
+
+    return made
+
+
+def test_one_whose_python_has_become_another_is_not_used(app: AppLayout, tmp_path: Path) -> None:
+    """Debian's /usr/bin/python3 leads to another Python after an upgrade. A point release changes nothing."""
+    python = tmp_path / "python3"
+    for minor in ("3.11", "3.13"):
+        (tmp_path / f"python{minor}").touch()
+    python.symlink_to("python3.11")
+    venv = build(app, Builder(make=with_python("3.11.2", python)))
+    assert virtualenv.find(app, KEY) == venv
+    python.unlink()
+    python.symlink_to("python3.13")
+    assert virtualenv.orphaned(venv) == "it is for Python 3.11, and this host has 3.13 now"
+    assert virtualenv.find(app, KEY) is None
+    python.unlink()
+    assert virtualenv.orphaned(venv) == f"its Python is gone ({python})"
+    assert virtualenv.find(app, KEY) is None
+
+
+def test_another_python_is_found_by_its_version(
+    app: AppLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And run by its real path, around which it looks for its library."""
+    monkeypatch.setattr(interpreter, "PATH", f"{tmp_path}/local:{tmp_path}/bin")
+    for folder in ("elsewhere", "local", "bin"):
+        (tmp_path / folder).mkdir()
+    file = tmp_path / "elsewhere/python3.12"
+    file.touch(0o755)
+    with pytest.raises(Refused, match=f"'python' asks for 3.12, and this host has no {tmp_path}/local/python3.12 or "):
+        interpreter.asked_for("3.12")
+    (tmp_path / "bin/python3.12").symlink_to(file)
+    assert interpreter.asked_for("3.12") == file
+    assert interpreter.asked_for("") == Path("/usr/bin/python3")
+    system = Builder()
+    virtualenv.build(system, app, KEY, file, "", [], {})
+    assert f"{file} -m venv --clear " in system.command[-1]
+    monkeypatch.setattr(interpreter, "HIDDEN", (str(tmp_path / "elsewhere"),))
+    with pytest.raises(Refused, match="where no app may look; move it to /opt"):
+        interpreter.asked_for("3.12")
+
+
+def test_what_an_interpreter_is_by_its_file(tmp_path: Path) -> None:
+    """Not by the one that runs Ansible's modules, which may be any that the host has."""
+    (tmp_path / "python3.13").touch()
+    (tmp_path / "python3").symlink_to("python3.13")
+    assert interpreter.minor_of(tmp_path / "python3") == "3.13"
+    assert interpreter.minor_of(tmp_path / "python4") == ""
 
 
 def test_a_link_that_leads_nowhere_is_no_free_place(app: AppLayout) -> None:

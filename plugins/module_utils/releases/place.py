@@ -15,6 +15,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout imp
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import (
     calendars,
     instance,
+    interpreter,
     registration,
     virtualenv,
 )
@@ -105,6 +106,7 @@ class Placing:
             return registered
         is_live = self.records.live() == self.layout.id
         calendars.check(self.system, self.content.about["timers"])
+        interpreter.asked_for(self.content.python)
         self.data.share()
         for path, mode in self._directories().items():
             self.system.make_directory(path, mode, self.app.group)
@@ -161,7 +163,7 @@ class Placing:
         if linked.is_symlink() and linked.resolve().parent == self.app.virtualenvs.resolve():
             named = self.app.virtualenvs / linked.resolve().name
             belongs = named.name.partition("-")[0] == self.content.virtualenv_key
-            if belongs and (self.records.live() == self.layout.id or not virtualenv.damage(named)):
+            if belongs and (self.records.live() == self.layout.id or virtualenv.is_usable(named)):
                 return named
         return virtualenv.find(self.app, self.content.virtualenv_key)
 
@@ -172,6 +174,7 @@ class Placing:
             self.system,
             self.app,
             self.content.virtualenv_key,
+            interpreter.asked_for(self.content.python),
             self.content.requirements,
             [
                 *(self.layout.code / wheel for wheel in self.content.wheels),
@@ -240,6 +243,8 @@ def _damage(app: AppLayout, layout: ReleaseLayout, described: dict[str, Any]) ->
             lines.append(f"{path} was changed")
     venv = app.virtualenvs / described["virtualenv"]
     lines += [f"{venv}/{path} isn't as it was built" for path in virtualenv.damage(venv)]
+    if venv.is_dir() and (reason := virtualenv.orphaned(venv)):
+        lines.append(f"{venv} can't be used: {reason}")
     return lines
 
 

@@ -20,6 +20,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import environment_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.index import VARIABLES, without_passwords
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.interpreter import minor_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
@@ -28,7 +29,6 @@ MANIFEST = ".manifest.json"
 # Compiling a large package takes minutes; a build that hangs must end.
 BUILD_SECONDS = 1800
 STEP = "virtualenv"
-PYTHON = "/usr/bin/python3"
 PYCACHE = "__pycache__"
 # One commit of a git repository. pip knows no hash of such a one, and refuses it beside those that have one.
 COMMIT = re.compile(r"\s*([^@#\s]+\s*@\s*)?git\+")
@@ -68,7 +68,25 @@ def find(app: AppLayout, key: str) -> Path | None:
     """An intact virtualenv with this key: `<key>`, or `<key>-2` and so on where an earlier one was damaged."""
     group = files.gid(app.group)
     named = (path for path in sorted(app.virtualenvs.glob(f"{key}*")) if path.name.partition("-")[0] == key)
-    return next((path for path in named if path.stat().st_gid == group and not damage(path)), None)
+    return next((path for path in named if path.stat().st_gid == group and is_usable(path)), None)
+
+
+def is_usable(venv: Path) -> bool:
+    """Whether it is as it was built, and so is what it stands on."""
+    return not damage(venv) and not orphaned(venv)
+
+
+def orphaned(venv: Path) -> str:
+    """Why its Python can't run it any more; "" if it can. An upgrade of Debian brings another minor version."""
+    python = venv / "bin/python"
+    if not python.exists():
+        return f"its Python is gone ({os.path.realpath(python)})"
+    try:
+        built = re.search(r"^version *= *(3\.\d+)", (venv / "pyvenv.cfg").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    now = minor_of(python)
+    return f"it is for Python {built[1]}, and this host has {now} now" if built and now not in ("", built[1]) else ""
 
 
 def damage(venv: Path) -> list[str]:
@@ -95,16 +113,17 @@ def build(
     system: System,
     app: AppLayout,
     key: str,
+    python: Path,
     requirements: str,
     wheels: Sequence[Path],
     environment: Mapping[str, str],
     *,
     asks_index: bool = True,
 ) -> Path:
-    """Build a virtualenv from locked requirements; its path. `wheels` are files that pip finds beside the index, or
-    all that it gets unless it `asks_index`.
+    """Build a virtualenv from locked requirements; its path.
 
-    Raises Refused with what pip said, OSError, and ValueError.
+    `python` is the interpreter, `wheels` are files that pip finds beside the index, or all that it gets unless it
+    `asks_index`. Raises Refused with what pip said, OSError, and ValueError.
     """
     names = itertools.chain([key], (f"{key}-{number}" for number in itertools.count(2)))
     final = next(path for name in names if not os.path.lexists(path := app.virtualenvs / name))
@@ -117,7 +136,7 @@ def build(
     try:
         system.changing(f"build {final}")
         began = system.clock()
-        code, printed = system.run(_words(app, desk, final, asks_index), timeout=BUILD_SECONDS + 60)
+        code, printed = system.run(_words(app, desk, final, python, asks_index), timeout=BUILD_SECONDS + 60)
         if code != 0:
             # One that systemd-run no longer waits for is still at work.
             system.run(["systemctl", "stop", app.build_unit])
@@ -171,7 +190,7 @@ class Desk:
         system.put(OwnedFile(self.environment, environment_file(variables), 0o600))
 
 
-def _words(app: AppLayout, desk: Desk, final: Path, asks_index: bool) -> list[str]:
+def _words(app: AppLayout, desk: Desk, final: Path, python: Path, asks_index: bool) -> list[str]:
     """The command line of a build. The virtualenv's scripts hold its path, so it is built at the path it will have."""
     needed = [desk.requirements, desk.netrc, *(path for path in (desk.commits, desk.wheels) if path.exists())]
     seen = {path: app.root / path.name for path in needed}
@@ -191,7 +210,7 @@ def _words(app: AppLayout, desk: Desk, final: Path, asks_index: bool) -> list[st
     index = "" if asks_index else " --no-index"
     wheels = f" --find-links {seen[desk.wheels]}" if desk.wheels in seen else ""
     pip = f"{final}/bin/pip install --no-input --disable-pip-version-check{index}{wheels}"
-    steps = [f"{PYTHON} -m venv --clear {final}"]
+    steps = [f"{python} -m venv --clear {final}"]
     if desk.commits in seen:
         # The lock has all that they need, and pip can't look at both kinds at once.
         steps.append(f"{pip} --no-deps --require-hashes --requirement {seen[desk.requirements]}")

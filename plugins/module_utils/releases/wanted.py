@@ -71,8 +71,9 @@ class Content:
     """What a release holds.
 
     `code` lists the files of the source as [path, SHA-256, executable], of which `wheels` are for pip; `requirements`
-    is the text that pip installs, by `carried` wheels ([name, SHA-256]) alone if that isn't None; `units` are texts by
-    kind (see ReleaseLayout.unit_names); `scripts` are shell lines by step; `about` is more that is written into
+    is the text that pip installs, by `carried` wheels ([name, SHA-256]) alone if that isn't None; `python` is the
+    version that the app asks for, "" for Debian's own; `units` are texts by kind (see ReleaseLayout.unit_names);
+    `scripts` are shell lines by step; `about` is more that is written into
     release.json.
     """
 
@@ -82,6 +83,7 @@ class Content:
     wheels: list[str]
     carried: list[list[str]] | None
     virtualenv_key: str
+    python: str
     ini: str
     wsgi: str
     units: dict[str, str]
@@ -140,6 +142,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         wheels=list(release["wheels"]),
         carried=release["carried"],
         virtualenv_key=release["venv_key"],
+        python=app["python"],
         ini=texts["ini"],
         wsgi=texts["wsgi"],
         units=texts["units"],

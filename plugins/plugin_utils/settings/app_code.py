@@ -12,7 +12,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     dotted_name,
     extras,
     file_path,
+    maybe,
     package,
+    python_version,
     relative_folder,
     relative_path,
 )
@@ -103,6 +105,14 @@ class Code:
     extras: list[str] = field(
         default_factory=list,
         metadata=key(extras, "extras of the `pyproject.toml` that are installed too"),
+    )
+    python: str = field(
+        default="",
+        metadata=key(
+            maybe(python_version),
+            "the Python that it runs on, where it isn't Debian's own: `\"3.12\"`, [which the host must "
+            "have](dependencies.md#another-python)",
+        ),
     )
     packages: list[str] = field(
         default_factory=list,

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.names import Bound, Call, Module, bound_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.syntax import no_server_takes
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.syntax import NEWEST, no_server_takes
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import LISTED, nearest
 
 SHAPE = "must be a name or a call with plain values (app, web.app, create_app(), create_app('production', debug=False))"
@@ -92,10 +92,13 @@ def _parsed(text: str | bytes, mode: str) -> Any:
 # --- What the source says of it -------------------------------------------------------------------------------------
 
 
-def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Sequence[str]) -> Iterator[str]:
+def entry_faults(
+    module: str, written: str, chdir: str, folder: Path, files: Sequence[str], python: str = ""
+) -> Iterator[str]:
     """What is wrong with `module`, `callable` and `chdir`, as the ends of sentences that begin with the app.
 
-    `files` are the paths inside the source. What can't be known without running the code passes: the host will see.
+    `files` are the paths inside the source, `python` is the version that the app asks for. What can't be known without
+    running the code passes: the host will see.
     """
     home = f"{chdir}/" if chdir else ""
     if home and not any(path.startswith(home) for path in files):
@@ -119,7 +122,9 @@ def entry_faults(module: str, written: str, chdir: str, folder: Path, files: Seq
             return
         fault = source.fault(module, entry_of(written))
     except _Broken as error:
-        yield f"has 'module': {error}"
+        # What the app asks for may be newer than all that are known here.
+        if _numbers(python) <= max(NEWEST, sys.version_info[:2]):
+            yield f"has 'module': {error}"
         return
     except (OSError, RecursionError, ValueError):
         # Unreadable files are named elsewhere; the rest is for the host's Python to judge.
@@ -156,6 +161,11 @@ def _file_of(module: str, files: Mapping[str, Path]) -> Path | None:
 def _is_submodule(path: Path, name: str) -> bool:
     """Whether a package may have a module of this name beside its file, be it a folder or compiled."""
     return path.name == "__init__.py" and any(one.name.partition(".")[0] == name for one in path.parent.iterdir())
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`3.12` as a tuple; () for none."""
+    return tuple(map(int, version.split("."))) if version else ()
 
 
 class _Broken(Exception):

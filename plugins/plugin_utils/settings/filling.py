@@ -33,7 +33,7 @@ def fill(request: Request, host: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for app in settings.present():
         try:
-            lines += _filled(settings, app, target, request.is_check)
+            lines += _filled(settings, app, target.on(app.python), request.is_check)
         except Unsettled as error:
             problems.append(f"web_apps: '{app.name}' has '{error.key}': {error.fault}")
         except OSError as error:

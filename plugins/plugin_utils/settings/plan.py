@@ -209,7 +209,7 @@ def _release(
     origin, files = _code(settings, app)
     installed = settings.dependencies(app)
     secrets = settings.secrets.get(app.name, {})
-    minor = identity.minor(host.get("python", ""))
+    minor = app.python or identity.minor(host.get("python", ""))
     carried = settings.carried(app, installed, target_of(host))
     version = identity.version_of(files, installed.text)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
@@ -230,7 +230,7 @@ def _release(
         "ref": version_in(app.package, installed.text) if app.package else origin.called(),
         "commit": origin.commit,
         "files": [list(file) for file in files],
-        "venv_key": identity.venv_key(installed.text, minor),
+        "venv_key": identity.venv_key(installed.text, f"python{minor}" if app.python else minor),
         "locked": installed.text,
         "wheels": list(installed.wheels),
         "wheelhouse": str(settings.path(settings.agreement.wheelhouse)) if carried is not None else "",

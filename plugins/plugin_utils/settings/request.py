@@ -116,7 +116,8 @@ class Settings:
     def carried(self, app: App, installed: Dependencies, target: Target | None) -> list[Path] | None:
         """The wheels that a host gets, None if it asks an index. Raises Unsettled."""
         wheelhouse = self.wheelhouse(app)
-        return wheelhouse.wheels(installed.text, target, installed.wheels) if wheelhouse else None
+        its = target.on(app.python) if target else None
+        return wheelhouse.wheels(installed.text, its, installed.wheels) if wheelhouse else None
 
     def certificate(self, app: App) -> tuple[bytes, bytes]:
         """A person's own certificate and its key. Raises OSError."""

@@ -127,6 +127,31 @@ def test_the_oldest_python_of_the_servers_counts(project: Project) -> None:
     assert len(project.names()) == 2
 
 
+def test_what_serves_an_app_on_a_python_of_its_own_is_locked_with_the_rest(project: Project) -> None:
+    project.text()
+    before = project.names()
+    project.index.add("pyuwsgi", "2.0.30")
+    own = project.release(app(python="3.13"), python="3.13.5")
+    assert pinned(own["locked"]) == ["base==1.0", "pyuwsgi==2.0.30", "tiny==1.0"]
+    assert own["python"] == "3.13"
+    assert project.release(app(python="3.13"), python="3.11.2", url=DEAD)["venv_key"] == own["venv_key"]
+    (lock,) = {*project.names()} - {*before}
+    assert "for Python 3.13 and newer" in (project.locks / lock).read_text()
+
+
+def test_a_lock_of_the_apps_own_must_have_what_serves_it(project: Project) -> None:
+    project.needs("tiny==1.0 --hash=sha256:00\n")
+    assert project.problem(app(python="3.12")) == (
+        "web_apps: 'shop' has 'python': requirements.txt brings its lock, and pyuwsgi isn't in it, which serves an "
+        "app on a Python of its own; add 'pyuwsgi>=2.0.28,<2.1' to what the app needs, and lock again"
+    )
+    project.needs("tiny==1.0 --hash=sha256:00\npyuwsgi==2.0.30 --hash=sha256:00\n")
+    own = project.release(app(python="3.13"))
+    assert pinned(own["locked"]) == ["tiny==1.0", "pyuwsgi==2.0.30"]
+    # Though the host's is a 3.13 too: it may be another one.
+    assert own["venv_key"] != project.release(python="3.13.5")["venv_key"]
+
+
 def test_files_that_are_led_to_are_followed(project: Project) -> None:
     project.index.add("base", "2.0")
     project.workshop.write("shop/reqs/more.txt", "-c ../limits.txt\ntiny\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from settings import Workshop, app
+from settings import HASH, Workshop, app
 
 FLASK = "from flask import Flask\n"
 FACTORY = "def create_app(config=None):\n    ...\n"
@@ -379,6 +379,13 @@ def test_a_star_may_bring_the_name_of_a_submodule(workshop: Workshop) -> None:
     workshop.write("shop/shop/__init__.py", "from .app import *\n")
     workshop.write("shop/shop/app.py", "app = made()\n")
     assert workshop.problems(app(module="shop")) == []
+
+
+def test_an_app_may_run_on_a_newer_python_than_ours(workshop: Workshop) -> None:
+    workshop.write("shop/flask_wsgi.py", BROKEN[0])
+    workshop.write("shop/requirements.txt", f"pyuwsgi==2.0.30 {HASH}\n")
+    assert workshop.problems(app(python="3.29")) == []
+    assert len(workshop.problems(app(python="3.11"))) == 1
 
 
 @pytest.mark.parametrize("code", ["x = '\\d'\napp = made()\n", "# -*- coding: latin-1 -*-\napp = made()\n"])

@@ -59,6 +59,7 @@ THREADS = PROCESSES = whole(1, 512)
 SECONDS = whole(1, 3600, " of seconds")
 
 # The key, what is written, what it must be.
+PYTHON = 'must be a version of Python in quotes, 3.11 or newer ("3.13")'
 WRONG_VALUES: list[tuple[str, Any, str]] = [
     *(("source", url, SCHEME) for url in ("http://g.test/a.git", "git://g.test/a", "ftp://g.test:21/a.zip")),
     ("preload", "no", "must be true or false"),
@@ -149,6 +150,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("callable", 5, CALLABLE),
     ("callable", None, CALLABLE),
     ("callable", ["app"], CALLABLE),
+    *(("python", value, PYTHON) for value in (3.12, "3.9", "3", "3.12.4", "python3.12", "/usr/bin/python3.12", None)),
     ("chdir", "../src", INSIDE),
     ("chdir", "/srv", INSIDE),
     ("chdir", None, INSIDE),
@@ -335,6 +337,7 @@ TEXT_KEYS: dict[str, str] = {
     "chdir": "a{}b",
     "prefix": "/a{}b",
     "requirements": "a{}b",
+    "python": "3.12{}",
     "static_folder": "a{}b",
     "error_pages": "a{}b",
     "static_url": "/a{}b/",
@@ -410,10 +413,7 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
         for variable in ("web_locks", "web_wheelhouse")
         for value in ("", "a\nb", 5, None)
     ),
-    *(
-        ("web_lock_python", value, 'must be a version of Python in quotes, 3.11 or newer ("3.13")')
-        for value in (3.13, "3.9", "3", "3.13.1", "", "4.0", None)
-    ),
+    *(("web_lock_python", value, PYTHON) for value in (3.13, "3.9", "3", "3.13.1", "", "4.0", None)),
     *(
         (variable, value, ACCOUNT)
         for variable in ("web_nginx_group", "web_nginx_user")

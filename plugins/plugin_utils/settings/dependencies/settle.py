@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import Busy
@@ -23,6 +24,10 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
 # What is taken where 'requirements' isn't given.
 USUAL = ("requirements.txt", pyproject.NAME)
 
+# uWSGI for any Python. Debian's has a plugin for Debian's own alone.
+SERVER = "pyuwsgi"
+SERVER_WANTED = f"{SERVER}>=2.0.28,<2.1"
+
 
 @dataclasses.dataclass(frozen=True)
 class Dependencies:
@@ -35,6 +40,7 @@ class Dependencies:
 
 def settle(app: App, source: Path, desk: Desk) -> Dependencies:
     """What a release of the app installs. `source` is its folder, or the wheel that it is. Raises Unsettled."""
+    desk = dataclasses.replace(desk, python=app.python or desk.python)
     try:
         if app.package:
             return _of_package(app, source, desk)
@@ -49,10 +55,10 @@ def settle(app: App, source: Path, desk: Desk) -> Dependencies:
 def _of_package(app: App, path: Path, desk: Desk) -> Dependencies:
     wheel = package.wheel_of(app.package)
     if wheel is None:
-        locked = lock(app.name, package.inputs_of_index(app.package, desk.python), desk)
+        locked = lock(app.name, _with_server(app, package.inputs_of_index(app.package, desk.python)), desk)
         return Dependencies(locked.text, (), locked.notice)
     inputs, itself = package.inputs_of_wheel(path, wheel, desk.python)
-    locked = lock(app.name, inputs, desk)
+    locked = lock(app.name, _with_server(app, inputs), desk)
     return Dependencies(itself + locked.text, (path.name,), locked.notice)
 
 
@@ -65,13 +71,27 @@ def _of_source(app: App, source: Path, desk: Desk) -> Dependencies:
         raise Unsettled("requirements", f"there is no file {named!r}{also} in {str(source)!r}; {hint}")
     made = _of_file(app, source, named, desk)
     if isinstance(made, Inputs):
-        locked = lock(app.name, made, desk)
+        locked = lock(app.name, _with_server(app, made), desk)
         return Dependencies(locked.text, (), locked.notice)
     if app.name in desk.refreshed:
         raise Unsettled(
             "requirements", f"{named} brings its lock, so there is nothing to refresh; leave out -e refresh"
         )
+    if app.python and not re.search(rf"^{SERVER}\b", made, re.MULTILINE):
+        raise Unsettled(
+            "python",
+            f"{named} brings its lock, and {SERVER} isn't in it, which serves an app on a Python of its own; add "
+            f"{SERVER_WANTED!r} to what the app needs, and lock again",
+        )
     return Dependencies(made)
+
+
+def _with_server(app: App, inputs: Inputs) -> Inputs:
+    """These inputs, and what serves the app, if it has a Python of its own."""
+    if not app.python:
+        return inputs
+    wanted = {f"{SERVER}.in": f"{SERVER_WANTED}\n".encode()}
+    return dataclasses.replace(inputs, files={**inputs.files, **wanted}, options=[*inputs.options, *wanted])
 
 
 def _of_file(app: App, source: Path, named: str, desk: Desk) -> str | Inputs:

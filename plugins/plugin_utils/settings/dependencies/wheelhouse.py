@@ -37,6 +37,10 @@ class Target:
     machine: str
     glibc: str
 
+    def on(self, python: str) -> Target:
+        """The same with another Python ("3.12"), if one is given."""
+        return dataclasses.replace(self, python=python) if python else self
+
     def __str__(self) -> str:
         return f"Python {self.minor} on {self.machine}"
 

@@ -117,7 +117,7 @@ def source_faults(app: App, origin: Origin) -> Iterator[str]:
         yield f"has 'source': {Unreadable(error)}"
         return
     files.sort()
-    yield from entry_faults(app.module, app.callable, app.chdir, folder, files)
+    yield from entry_faults(app.module, app.callable, app.chdir, folder, files, app.python)
     yield from _static_faults(app, folder, files)
     yield from _page_faults(app, folder, files)
 
