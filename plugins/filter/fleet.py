@@ -1,4 +1,4 @@
-"""The door to plugin_utils/fleet.py, report.py and settings/debian.py for playbooks."""
+"""The door to plugin_utils/fleet.py, report.py, settings/accounts.py and settings/debian.py for playbooks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, report
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import not_installed
 
 
@@ -22,6 +23,7 @@ class FilterModule:
             "held_back": fleet.held_back,
             "unasked": fleet.unasked,
             "not_installed": not_installed,
+            "own_account": own_account,
             "deploy_table": report.deploy_table,
             "faults": report.faults,
             "certificate_faults": report.certificate_faults,

@@ -178,3 +178,10 @@ def test_what_is_typed_is_whole(page: Path) -> None:
     """A quote that is left open would leave the reader at a prompt that waits."""
     for text in blocks(page, "sh"):
         shlex.split(text, comments=True)
+
+
+@by_page
+def test_patterns_of_units_that_journalctl_is_given_can_match(page: Path) -> None:
+    """It completes a name with `.service`, but no pattern."""
+    asked = re.findall(r"journalctl -u '([^']*[*][^']*)'", page.read_text())
+    assert [pattern for pattern in asked if not pattern.endswith(("*", ".service"))] == []

@@ -188,7 +188,7 @@ def test_where_no_index_is_asked_pip_is_told_of_none(app: AppLayout, tmp_path: P
         "PIP_FIND_LINKS": "https://index.test/links",
         "CFLAGS": "-O2",
     }
-    virtualenv.build(system, app, KEY, "shop==1.0\n", [wheel], environment, asks_index=False)
+    virtualenv.build(system, app, KEY, interpreter.PYTHON, "shop==1.0\n", [wheel], environment, asks_index=False)
     assert f" --no-index --find-links {inside(system, 'wheels')} --require-hashes " in system.command[-1]
     assert system.seen["environment"][1] == 'CFLAGS="-O2"\n'
     assert system.seen["netrc"][1] == ""

@@ -122,6 +122,28 @@ class TestRefusal:
         assert (site(world)["step"], live(world)) == ("workers", good)
         assert_only_the_live_work(world)
 
+    def test_those_of_an_app_that_starts_slowly_are_watched_for_longer(self, world: World, machine: Machine) -> None:
+        """They import the app too, and what is wrong with them shows only then."""
+        good = deploy(world)
+        bad = machine.app("shop").release(change(world))
+        plain, plain_sleep, began = machine.systemctl, machine.sleep, []
+
+        def systemctl(*words: str) -> tuple[int, str]:
+            if words[0] == "start" and bad.unit("service") in words:
+                machine.seconds += 10
+            elif words[0] == "start" and bad.unit("worker-mail") in words:
+                began.append(machine.seconds)
+            return plain(*words)
+
+        def sleep(seconds: float) -> None:
+            plain_sleep(seconds)
+            if began and machine.seconds > began[0] + 9:
+                machine.died[bad.id] = 1
+
+        machine.__dict__.update(systemctl=systemctl, sleep=sleep)
+        assert (site(world)["step"], live(world)) == ("workers", good)
+        assert_only_the_live_work(world)
+
     def test_after_a_flip_back_those_before_work(self, world: World) -> None:
         deploy(world)
         change(world, "sick-visit")

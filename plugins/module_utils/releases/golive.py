@@ -118,7 +118,8 @@ class GoLive:
     def _start_workers(self) -> None:
         if self.layout.workers:
             with self._step(workers.STEP):
-                workers.start(self.system, self.layout)
+                proving = sum(step["seconds"] for step in self.steps if step["step"] in ("start", "probe"))
+                workers.start(self.system, self.layout, proving)
 
     def _complete(self) -> None:
         with self._step(workers.TIMERS):

@@ -16,27 +16,28 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused i
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
 STEP, TIMERS = "workers", "timers"
-# Seconds that each must stay up: what is wrong with a command line shows at once.
+# Seconds that each must stay up, longer than the app took to start: most of them import it before they can fail.
 STAYS_UP = 3.0
 # Seconds between two looks.
 PAUSE = 0.25
 
 
-def start(system: System, layout: ReleaseLayout) -> None:
-    """Start all workers, and see that they stay up. Raises Refused."""
+def start(system: System, layout: ReleaseLayout, proving: float) -> None:
+    """Start all workers, and see that they stay up. `proving`: seconds that the app took to start. Raises Refused."""
     units = layout.worker_units
     if not units:
         return
     since = system.now()
     instance.start(system, units, STEP)
     first = _looks(system, units)
-    end = system.clock() + STAYS_UP
+    stays_up = STAYS_UP + proving
+    end = system.clock() + stays_up
     while True:
         now = _looks(system, units)
         for unit in units:
             if now[unit] != first[unit] or now[unit][0] != "active":
                 evidence = system.journal(unit, since)
-                raise Refused(STEP, cause_in(evidence) or f"{unit} didn't stay up for {STAYS_UP:.0f} s", evidence)
+                raise Refused(STEP, cause_in(evidence) or f"{unit} didn't stay up for {stays_up:.0f} s", evidence)
         if system.clock() >= end:
             return
         system.sleep(PAUSE)
