@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from rendered import Rendered, base_files, rendered
-from settings import Workshop, app
+from settings import HASH, Workshop, app
 
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     workshop = Workshop(tmp_path_factory.mktemp("apps"))
     workshop.write("shop/static/sorry/error.html", "")
-    workshop.write("shop/requirements.txt", "pyuwsgi==2.0.30 --hash=sha256:00\n")
+    workshop.write("shop/requirements.txt", f"pyuwsgi==2.0.30 {HASH}\n")
     workshop.write("shop/flask_wsgi.py", "def app(environ, start_response): ...\ndef create(kind, debug): ...\n")
     source = str(workshop.source)
     return {

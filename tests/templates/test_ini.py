@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import uwsgi_options
 
 from rendered import Rendered, rendered
-from settings import Workshop, app
+from settings import HASH, Workshop, app
 
 # What the ini was made of that this one grew from. Each is there still, or a comment says why not.
 ORIGINAL = [
@@ -187,7 +187,7 @@ def test_an_app_in_a_folder_of_its_source_runs_there(settings: dict[str, Any], t
 def test_one_with_a_python_of_its_own_is_run_by_pyuwsgi(settings: dict[str, Any], tmp_path: Path) -> None:
     """Debian's uWSGI has a plugin for Debian's Python alone; pyuwsgi has no plugins to load."""
     workshop = Workshop(tmp_path)
-    workshop.write("shop/requirements.txt", "pyuwsgi==2.0.30 --hash=sha256:00\n")
+    workshop.write("shop/requirements.txt", f"pyuwsgi==2.0.30 {HASH}\n")
     given = {**settings["web_apps"][0], "source": str(workshop.source)}
     (usual,) = rendered({"web_apps": [given]})
     (own,) = rendered({"web_apps": [{**given, "python": "3.12"}]})

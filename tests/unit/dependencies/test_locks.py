@@ -140,12 +140,12 @@ def test_what_serves_an_app_on_a_python_of_its_own_is_locked_with_the_rest(proje
 
 
 def test_a_lock_of_the_apps_own_must_have_what_serves_it(project: Project) -> None:
-    project.needs("tiny==1.0 --hash=sha256:00\n")
+    project.needs(f"tiny==1.0 {HASH}\n")
     assert project.problem(app(python="3.12")) == (
         "web_apps: 'shop' has 'python': requirements.txt brings its lock, and pyuwsgi isn't in it, which serves an "
         "app on a Python of its own; add 'pyuwsgi>=2.0.28,<2.1' to what the app needs, and lock again"
     )
-    project.needs("tiny==1.0 --hash=sha256:00\npyuwsgi==2.0.30 --hash=sha256:00\n")
+    project.needs(f"tiny==1.0 {HASH}\npyuwsgi==2.0.30 {HASH}\n")
     own = project.release(app(python="3.13"))
     assert pinned(own["locked"]) == ["tiny==1.0", "pyuwsgi==2.0.30"]
     # Though the host's is a 3.13 too: it may be another one.

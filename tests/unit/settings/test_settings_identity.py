@@ -104,7 +104,7 @@ def rich(workshop: Workshop) -> Workshop:
     workshop.write("shop/other.py", "app = made()\n")
     workshop.write("shop/src/flask_wsgi.py", "app = made()\n")
     workshop.write("shop/other.txt", "")
-    workshop.write("shop/requirements.txt", "flask==3.1.3 --hash=sha256:00\npyuwsgi==2.0.30 --hash=sha256:00\n")
+    workshop.write("shop/requirements.txt", f"flask==3.1.3 {HASH}\npyuwsgi==2.0.30 {HASH}\n")
     workshop.write("shop/public/a.css", "")
     workshop.write("shop/static/errors/404.html", "")
     shutil.copytree(workshop.source, workshop.folder / "copy")

@@ -48,6 +48,7 @@ def test_its_parts(workshop: Workshop) -> None:
             "hooked",
             "packages",
             "secrets",
+            "shared",
             "web",
         ),
     ]
