@@ -135,6 +135,13 @@ class House(Server):
         name, keys = KINDS[what]
         return {"name": name, "server_names": [f"{name}.test"], "start_timeout": 60, **keys(self.folder)}
 
+    def everywhere(self) -> dict[str, dict[str, tuple[int, str]]]:
+        """What both servers answer, by port and page."""
+        return {
+            str(port): {what: ask_at(port, path, name) for what, (name, path) in PAGES.items()}
+            for port in (self.port, self.port + 1)
+        }
+
 
 def _git(folder: Path) -> dict[str, Any]:
     upstream = Upstream(folder / "upstream", {"src/shop/__init__.py": SHOP, "requirements.txt": "flask\n"})
@@ -155,7 +162,14 @@ def _locked(folder: Path) -> dict[str, Any]:
 
 def _wheel(folder: Path) -> dict[str, Any]:
     made = index.wheel(folder / "dist", "plain", "1.0", text=PLAIN)
-    return {"package": str(made), "module": "plain", "health_path": "/"}
+    # Below the wiki's name.
+    return {
+        "package": str(made),
+        "module": "plain",
+        "server_names": ["wiki.test"],
+        "prefix": "/plain",
+        "health_path": "/",
+    }
 
 
 def _package(_folder: Path) -> dict[str, Any]:
@@ -202,16 +216,34 @@ def sh(host: Host, command: str) -> str:
 def test_every_kind_serves_under_its_name(first: Run, house: House) -> None:
     table = first.output[first.output.rindex("HOST  ") :].partition("\nok:")[0]
     print(f"\nthe whole run: {first.seconds:.0f} s\n{table}")
+    for seen in house.everywhere().values():
+        assert seen["wiki"] == (200, "the wiki")
+        assert seen["shop"] == (200, "production hello")
+        assert seen["plain"] == (200, "a wheel")
+        assert json.loads(seen["httpbin"][1])["headers"]["Host"] == "httpbin.test"
+        assert "uWSGI" in seen["flask"][1]
+
+
+def test_two_apps_share_a_host_name_by_a_prefix(first: Run, house: House) -> None:
     for port in (house.port, house.port + 1):
-        seen = {name: ask_at(port, path, name)[1] for name, path in PAGES.items()}
-        assert "the wiki" in seen["wiki.test"]
-        assert seen["shop.test"] == "production hello"
-        assert seen["plain.test"] == "a wheel"
-        assert json.loads(seen["httpbin.test"])["headers"]["Host"] == "httpbin.test"
-        assert "uWSGI" in seen["flask.test"]
+        assert ask_at(port, "/plain/whatever", "wiki.test") == (200, "a wheel")
+        assert ask_at(port, "/plain", "wiki.test")[0] == 301
+        assert ask_at(port, "/plainly", "wiki.test")[0] == 404
+        assert ask_at(port, "/plain/.git", "wiki.test")[0] == 404
+    house.run("maintenance.yml", "-estate=on", "-eapp=plain")
+    closed = house.everywhere()
+    house.run("maintenance.yml", "-estate=off", "-eapp=plain")
+    for seen in closed.values():
+        assert (seen["wiki"], seen["plain"][0]) == ((200, "the wiki"), 503)
 
 
-PAGES = {"flask.test": "/", "shop.test": "/", "wiki.test": "/", "plain.test": "/any", "httpbin.test": "/get"}
+PAGES = {
+    "flask": ("flask.test", "/"),
+    "shop": ("shop.test", "/"),
+    "wiki": ("wiki.test", "/"),
+    "plain": ("wiki.test", "/plain/any"),
+    "httpbin": ("httpbin.test", "/get"),
+}
 
 
 def ask_at(port: int, path: str, name: str) -> tuple[int, str]:
@@ -417,7 +449,7 @@ def test_a_server_that_reaches_no_index_gets_its_wheels(
     done = house.run("site.yml", "-eapp=plain")
     assert done.code == 0, done.output[-6000:]
     for (name, host), port in zip(hosts.items(), (house.port, house.port + 1), strict=True):
-        assert ask_at(port, "/", "plain.test") == (200, "a wheel"), name
+        assert ask_at(port, "/plain/", "wiki.test") == (200, "a wheel"), name
         # Of the wheels for each Python the one that this host takes.
         python = {"many-apps-one": "cp313", "many-apps-two": "cp311"}[name]
         carried = sh(host, "cd /opt/plain/wheels && ls").split()
