@@ -15,7 +15,6 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.desk import Desk
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import memory_of_this_run
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import wheel_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import Dependencies, settle
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
@@ -23,6 +22,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
     Target,
     Wheelhouse,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.memory import memory_of_this_run
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     items_of,
     names_of,
