@@ -113,8 +113,8 @@ class Settings:
         called = self.agreement.wheelhouse
         return Wheelhouse(self.path(called), called, app.name) if called else None
 
-    def carried(self, app: App, installed: Dependencies, target: Target | None) -> list[Path] | None:
-        """The wheels that a host gets, None if it asks an index. Raises Unsettled."""
+    def sent_wheels(self, app: App, installed: Dependencies, target: Target | None) -> list[Path] | None:
+        """The wheels that a host is sent; None if it asks an index. Raises Unsettled."""
         wheelhouse = self.wheelhouse(app)
         its = target.on(app.python) if target else None
         return wheelhouse.wheels(installed.text, its, installed.wheels) if wheelhouse else None

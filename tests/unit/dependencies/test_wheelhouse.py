@@ -87,7 +87,10 @@ def test_an_apps_own_wheel_is_asked_of_nobody(project: Project) -> None:
     own = app(source=..., module="own", package=f"dist/{made.name}")
     assert len(filled(project, own)) == 2
     release = project.release(own, url=DEAD, host=HOST, **HERE)
-    assert [name for name, _digest in release["carried"]] == ["base-1.0-py3-none-any.whl", "tiny-1.0-py3-none-any.whl"]
+    assert [name for name, _digest in release["sent_wheels"]] == [
+        "base-1.0-py3-none-any.whl",
+        "tiny-1.0-py3-none-any.whl",
+    ]
 
 
 def test_where_there_is_no_wheel_it_says_what_to_do(project: Project) -> None:
@@ -122,10 +125,10 @@ def test_a_release_carries_the_wheels_by_their_hashes_and_stays_the_same(project
     release = project.release(url=DEAD, host=HOST, **HERE)
     folder = project.workshop.folder / "wheels"
     assert release["wheelhouse"] == str(folder)
-    assert release["carried"] == [
+    assert release["sent_wheels"] == [
         [name, hashlib.sha256((folder / name).read_bytes()).hexdigest()] for name in names(project)
     ]
-    assert (plain["wheelhouse"], plain["carried"]) == ("", None)
+    assert (plain["wheelhouse"], plain["sent_wheels"]) == ("", None)
     assert (release["id"], release["venv_key"]) == (plain["id"], plain["venv_key"])
 
 
