@@ -1,4 +1,4 @@
-"""Host names: which of them a certificate is for, and what is called after them."""
+"""Host names: which of them a certificate is for, and what several apps share."""
 
 from __future__ import annotations
 

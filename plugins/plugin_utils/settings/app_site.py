@@ -141,8 +141,8 @@ class Site:
         default=300,
         metadata=key(
             whole(1, 86_400, "seconds"),
-            "seconds for which a stream may be silent, and for which it may go on in the release before once another "
-            "one is live",
+            "seconds that a stream may be silent, and that it may go on in the old release after a new one has gone "
+            "live",
         ),
     )
     health_path: str = field(

@@ -22,9 +22,9 @@ from settings import app
 if TYPE_CHECKING:
     from locked import Project
 
-TRIXIE = Target("3.13.5", "x86_64", "2.41")
-BOOKWORM = Target("3.11.2", "aarch64", "2.36")
-HOST = {"python": "3.13.5", "machine": "x86_64", "glibc": "2.41"}
+TRIXIE = Target("3.13", "x86_64", "2.41")
+BOOKWORM = Target("3.11", "aarch64", "2.36")
+HOST = {"python": "3.13", "machine": "x86_64", "glibc": "2.41"}
 DEAD = "http://127.0.0.1:9/"
 HERE = {"web_wheelhouse": "wheels"}
 
@@ -197,8 +197,8 @@ def test_markers_ask_for_the_host_not_for_this_machine(target: Target | None, wa
     [
         (TRIXIE, "c-1-cp313-cp313-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"),
         (BOOKWORM, "c-1-cp39-abi3-manylinux2014_aarch64.whl"),
-        (Target("3.14.0", "x86_64", "2.41"), "c-1-py3-none-any.whl"),
-        (Target("3.13.0", "x86_64", "2.12"), "c-1-py3-none-any.whl"),
+        (Target("3.14", "x86_64", "2.41"), "c-1-py3-none-any.whl"),
+        (Target("3.13", "x86_64", "2.12"), "c-1-py3-none-any.whl"),
     ],
     ids=str,
 )
