@@ -157,7 +157,7 @@ def _terms(settings: Settings) -> dict[str, Any]:
 
 
 def _names(agreed: Agreement, site: str, app: App) -> dict[str, Any]:
-    """Host names that several apps share, of which this is the first, as an item with `app` and `site`."""
+    """Host names that several apps share, called `site` in nginx, as an item; `app` is the first of these."""
     alone = names_alone(app)
     return {"app": {**_values(alone), "name": site}, "site": site_values(agreed, alone, site, "", 0)}
 
