@@ -81,7 +81,7 @@ browser: .venv/.browser ## Install Chromium, and what drives it, for the scenari
 	@touch $@
 
 .PHONY: test
-test: ## Lint, unit tests, and the molecule scenarios that need no browser
+test: ## Lint, unit tests, and the scenarios that are quick and need no browser
 	@start=$$SECONDS; \
 	$(MAKE) lint; \
 	$(MAKE) unit; \

@@ -93,7 +93,7 @@ class World:
             "venv_key": digest(settings.requirements),
             "locked": "flask==3.1.3\n",
             "wheels": [],
-            "carried": None,
+            "sent_wheels": None,
             "check": "true",
             "stop_timeout": 45,
             "streams": settings.streams,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import is_shared
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import places
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import DESCRIPTORS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
@@ -174,18 +175,17 @@ def texts(
 def _blocks(renderer: Renderer, item: Item, web: Mapping[str, Any]) -> dict[str, str]:
     """The files of one app by their path, or of names that several share."""
     name, shared = item["app"]["name"], item["site"]["shared"]
-    is_names = name.startswith("shared.")
     known = {
         **_known(web),
         "app": item["app"],
         "site": item["site"],
         "pem": places.pem_file(name),
-        "log": str(places.LOGS / places.log_name("access" if is_names else name)),
+        "log": str(places.LOGS / places.log_name("access" if is_shared(name) else name)),
         "server_file": str(places.ROOT / places.site_file(shared)),
         "parts": places.parts_folder(name),
         "candidates": places.candidates_folder(name),
     }
-    if is_names:
+    if is_shared(name):
         return {places.site_file(name): renderer.text(SHARED, **known)}
     own = dict(zip(places.part_files(shared, name), PARTS, strict=True)) if shared else {}
     parts = {path: renderer.text(template, **known) for path, template in own.items()}

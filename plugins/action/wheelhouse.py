@@ -13,7 +13,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables
 
 
 class ActionModule(ActionBase):
-    """Returns `lines`, what is new. Hosts that take the same find it there, so they must come one after the other."""
+    """Returns `lines`, what is new. Hosts must come one after the other: one finds what another like it got."""
 
     _requires_connection = False
     _supports_check_mode = True

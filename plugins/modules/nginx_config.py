@@ -15,6 +15,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage impor
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.timer import keep_running
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import is_shared
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim, deployed, nothing, without
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import self_signed
@@ -223,7 +224,7 @@ def _forget(module: AnsibleModule, notes: Notes, system: System, ours: Ours) -> 
     if module.check_mode:
         return
     unused = {app for app in given["apps"] if app not in given["acme"]} | {*given["absent"]}
-    unused |= {site for site in notes.apps() if site.startswith("shared.") and site_file(site) not in ours.files}
+    unused |= {site for site in notes.apps() if is_shared(site) and site_file(site) not in ours.files}
     for app in [app for app in notes.apps() if app in unused or given["state"] == "absent"]:
         try:
             delete(system, app, notes)

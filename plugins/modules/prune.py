@@ -18,7 +18,7 @@ short_description: Remove every release of an app but the live one
 description:
   - Removes the releases that a rollback could return to and those that were refused, with their environment files,
     units and virtualenvs, so that no secret stays on the host which the live release doesn't have.
-  - A release of which a job runs stays until that has ended.
+  - A release of which a job or a stream still runs stays until that has ended.
 options:
   app: {description: The app; may be left out where there is one., type: str, default: ""}
   lease: {description: The token of this run's lease on the host., type: str, default: ""}
@@ -53,7 +53,7 @@ def main() -> None:
         module.fail_json(msg=f"{name}: {fault}. Run it again.")
     goes, stays = ", ".join(releases), ", ".join(busy)
     told = [f"without {goes}"] if goes else []
-    told += [f"{stays} stays until its job has ended: run it again then"] if busy else []
+    told += [f"{stays} stays until its last job or stream has ended: run it again then"] if busy else []
     result = {
         "app": layout.name,
         "release": pruning.live,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import called
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS, Defaults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import (
@@ -72,8 +73,7 @@ def faults(results: Sequence[Mapping[str, Any]]) -> str:
 
 def certificate_faults(failed: Mapping[str, str]) -> str:
     """Why apps on one host have no certificate as it should be, a line each; `failed` has the reason by app."""
-    called = {app.removeprefix("shared."): reason for app, reason in failed.items()}
-    return "\n".join(f"{app}: couldn't get its certificate: {reason}" for app, reason in called.items())
+    return "\n".join(f"{called(app)}: couldn't get its certificate: {reason}" for app, reason in failed.items())
 
 
 def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

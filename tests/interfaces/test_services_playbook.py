@@ -52,7 +52,7 @@ def test_the_example_gets_as_far_as_the_host(tmp_path: Path) -> None:
     assert FIRST_ON_A_HOST in said(tmp_path)
 
 
-def test_the_page_shows_the_example(tmp_path: Path) -> None:
+def test_the_page_shows_the_example() -> None:
     page = (PROJECT / "docs/backing-services.md").read_text()
     shown = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
     given = yaml.safe_load((PROJECT / EXAMPLE).read_text())

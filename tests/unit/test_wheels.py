@@ -86,7 +86,7 @@ def test_a_run_that_is_cut_off_is_finished_by_the_next(machine: Machine, sent: P
 
 def test_they_are_needed_only_where_a_virtualenv_must_be_built(world: World, machine: Machine, sent: Path) -> None:
     item = world.item("one", "shop", world.look("one"))
-    item["release"]["carried"] = [["a.whl", digest("a.whl")]]
+    item["release"]["sent_wheels"] = [["a.whl", digest("a.whl")]]
     placing = world.deploy_of("one", item).placing
     assert placing.lacking_wheels() == ["a.whl"]
     placing.packed_wheels = sent

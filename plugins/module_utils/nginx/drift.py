@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import called
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import read
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, mode_of, pem_file
@@ -58,7 +59,7 @@ def certificates(root: Path, system: System) -> Iterator[dict[str, Any]]:
         found = read(system, path)
         if found:
             yield {
-                "app": path.stem.removeprefix("shared."),
+                "app": called(path.stem),
                 "names": found.names,
                 "issuer": "itself" if found.is_self_signed else found.issuer,
                 "expires": found.expires.isoformat(),

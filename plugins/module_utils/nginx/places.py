@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import SHARED, called, is_shared
+
 # Paths of the configuration are relative to nginx's own directory; those outside it are absolute.
 ROOT = Path("/etc/nginx")
 MAIN = "nginx.conf"
@@ -67,7 +69,7 @@ def site_file(app: str) -> str:
 
 def parts_folder(site: str) -> str:
     """The folder of what leads to each app in a server block that several share, relative as all paths are."""
-    return f"shared/{site.removeprefix('shared.')}"
+    return f"shared/{called(site)}"
 
 
 def candidates_folder(site: str) -> str:
@@ -86,7 +88,7 @@ def is_part_of(path: str, app: str) -> bool:
 
 
 def sharing(site: str, paths: Iterable[str]) -> list[str]:
-    """The apps that share what is called so."""
+    """The apps that share these host names."""
     parts = (path.rpartition("/") for path in paths)
     return sorted(name.removesuffix(".conf") for folder, _slash, name in parts if folder == parts_folder(site))
 
@@ -94,14 +96,14 @@ def sharing(site: str, paths: Iterable[str]) -> list[str]:
 def sites_without_parts(ours: Iterable[str], there: Iterable[str]) -> list[str]:
     """Files of ours for host names that no app shares any more, among them the key; `there` are all files."""
     folders = {path.rpartition("/")[0] for path in there}
-    ends = [site for site in apps_of(ours) if site.startswith("shared.") and parts_folder(site) not in folders]
+    ends = [site for site in apps_of(ours) if is_shared(site) and parts_folder(site) not in folders]
     return [path for site in ends for path in (site_file(site), pem_file(site))]
 
 
 def server_file(app: str, paths: Iterable[str]) -> str:
     """Which of these files has the server block that leads to an app."""
     parts = (path.split("/") for path in paths if is_part_of(path, app))
-    return next((site_file(f"shared.{words[1]}") for words in parts), site_file(app))
+    return next((site_file(f"{SHARED}{words[1]}") for words in parts), site_file(app))
 
 
 def apps_of(paths: Iterable[str]) -> list[str]:

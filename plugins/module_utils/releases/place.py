@@ -58,7 +58,7 @@ class Placing:
             public_folder=self.content.public_folder,
             group=self.app.group,
         )
-        self.wheels = Wheels(self.app.wheels, dict(self.content.carried or []))
+        self.wheels = Wheels(self.app.wheels, dict(self.content.sent_wheels or []))
 
     def lacks_code(self) -> bool:
         """Whether the code must be sent."""
@@ -181,7 +181,7 @@ class Placing:
                 *self.wheels.place(self.system, self.packed_wheels),
             ],
             self.content.build_environment,
-            asks_index=self.content.carried is None,
+            asks_index=self.content.sent_wheels is None,
         )
 
     def _links(self, venv: Path) -> dict[Path, str]:

@@ -39,7 +39,7 @@ class Pruning:
             raise Impossible(f"release {self.live} is live but isn't well; deploy first, and see status.yml")
 
     def busy(self) -> list[str]:
-        """Releases that stay besides, because a job of them runs."""
+        """Releases that stay besides, because a job or a stream of theirs still runs."""
         return sorted(self.records.busy() - {self.live})
 
     def releases(self) -> list[str]:

@@ -104,7 +104,7 @@ class Records:
         return (found - self.streaming()) | self.enabled()
 
     def busy(self) -> set[str]:
-        """Ids of the releases of which a job runs, or a last stream."""
+        """Ids of the releases of which a job or a last stream still runs."""
         jobs = [name for name in self.system.units(self.layout.unit_pattern()) if self.layout.is_job(name)]
         states = self.system.show(jobs, "ActiveState") if jobs else {}
         ended = ("inactive", "failed")

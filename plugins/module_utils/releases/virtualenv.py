@@ -122,7 +122,7 @@ def build(
 ) -> Path:
     """Build a virtualenv from locked requirements; its path.
 
-    `python` is the interpreter, `wheels` are files that pip finds beside the index, or all that it gets unless it
+    `python` is the interpreter. `wheels` are files that pip finds beside the index, or instead of it unless it
     `asks_index`. Raises Refused with what pip said, OSError, and ValueError.
     """
     names = itertools.chain([key], (f"{key}-{number}" for number in itertools.count(2)))

@@ -71,17 +71,16 @@ class Content:
     """What a release holds.
 
     `code` lists the files of the source as [path, SHA-256, executable], of which `wheels` are for pip; `requirements`
-    is the text that pip installs, by `carried` wheels ([name, SHA-256]) alone if that isn't None; `python` is the
+    is the text that pip installs, from `sent_wheels` ([name, SHA-256]) alone unless that is None; `python` is the
     version that the app asks for, "" for Debian's own; `units` are texts by kind (see ReleaseLayout.unit_names);
-    `scripts` are shell lines by step; `about` is more that is written into
-    release.json.
+    `scripts` are shell lines by step; `about` is more that is written into release.json.
     """
 
     code: list[list[Any]]
     public_folder: str
     requirements: str
     wheels: list[str]
-    carried: list[list[str]] | None
+    sent_wheels: list[list[str]] | None
     virtualenv_key: str
     python: str
     ini: str
@@ -140,7 +139,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         public_folder=app["static_folder"],
         requirements=release["locked"],
         wheels=list(release["wheels"]),
-        carried=release["carried"],
+        sent_wheels=release["sent_wheels"],
         virtualenv_key=release["venv_key"],
         python=app["python"],
         ini=texts["ini"],

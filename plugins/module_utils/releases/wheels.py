@@ -27,7 +27,7 @@ class Wheels:
         return [name for name, digest in self.wanted.items() if not self._is_intact(self.folder / name, digest)]
 
     def place(self, system: System, archive: Path | None) -> list[Path]:
-        """Unpack what was sent beside what is there, and remove what isn't wanted; their paths.
+        """Unpack what was sent beside what is there, and remove what isn't wanted; the paths of all that are.
 
         Raises OSError and ValueError.
         """

@@ -16,7 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused i
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
 STEP, TIMERS = "workers", "timers"
-# Seconds that each must stay up, longer than the app took to start: most of them import it before they can fail.
+# Seconds that each must stay up beyond the time that the app took to start: most import it before they can fail.
 STAYS_UP = 3.0
 # Seconds between two looks.
 PAUSE = 0.25

@@ -9,18 +9,20 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
+    absolute_path,
+    below_run,
+    file_path,
+    folder_path,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     LETS_ENCRYPT,
     WrongValue,
-    absolute_path,
     account,
     acme_directory,
-    below_run,
     credentials,
     dns_plugin,
     email,
-    file_path,
-    folder_path,
     networks,
     port,
     python_version,

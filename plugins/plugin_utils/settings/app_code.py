@@ -8,15 +8,18 @@ from dataclasses import field
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import package_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
+    file_path,
+    relative_folder,
+    relative_path,
+    start_folder,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     dotted_name,
     extras,
-    file_path,
     maybe,
     package,
     python_version,
-    relative_folder,
-    relative_path,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import rules as source_rules
 
@@ -89,7 +92,7 @@ class Code:
     chdir: str = field(
         default="",
         metadata=key(
-            source_rules.start_folder,
+            start_folder,
             "folder inside the source that the module is in, and in which the app runs: `src`; the source itself if "
             "not given",
         ),

@@ -6,20 +6,22 @@ import dataclasses
 from dataclasses import field
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
-    app_name,
-    body_size,
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
     file_path,
-    headers,
-    host_name,
-    list_of,
-    maybe,
     prefix_path,
     relative_folder,
     static_path,
     stream_path,
-    tls_way,
     url_path,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    app_name,
+    body_size,
+    headers,
+    host_name,
+    list_of,
+    maybe,
+    tls_way,
     whole,
 )
 
@@ -141,8 +143,8 @@ class Site:
         default=300,
         metadata=key(
             whole(1, 86_400, "seconds"),
-            "seconds for which a stream may be silent, and for which it may go on in the release before once another "
-            "one is live",
+            "seconds that a stream may be silent, and that it may go on in the old release after a new one has gone "
+            "live",
         ),
     )
     health_path: str = field(

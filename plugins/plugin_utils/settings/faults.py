@@ -41,7 +41,7 @@ OF_A_SOURCE = (
 
 def faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Iterator[str]:
     """What is wrong beyond each key and variable by itself. `wrong_keys` are those that were refused, by app."""
-    yield from standing(_shared_faults(settings), settings.refused)
+    yield from standing(_agreement_faults(settings), settings.refused)
     for app in settings.present():
         for fault in _app_faults(settings, app, settings.refused | wrong_keys[app.name]):
             yield f"web_apps: '{app.name}' {fault}"
@@ -56,7 +56,7 @@ def faults(settings: Settings, wrong_keys: Mapping[str, frozenset[str]]) -> Iter
             )
 
 
-def _shared_faults(settings: Settings) -> Iterator[Fault]:
+def _agreement_faults(settings: Settings) -> Iterator[Fault]:
     agreed = settings.agreement
     if agreed.http_port == agreed.https_port:
         same = f"web_https_port: is {agreed.https_port}, as web_http_port is; nginx needs one for each"
@@ -110,7 +110,7 @@ def _content_faults(settings: Settings, app: App) -> Iterator[str]:
     try:
         installed = settings.dependencies(app)
         if not settings.fills:
-            settings.carried(app, installed, None)
+            settings.sent_wheels(app, installed, None)
     except Unsettled as error:
         yield f"has '{error.key}': {error.fault}"
 

@@ -157,7 +157,7 @@ def _terms(settings: Settings) -> dict[str, Any]:
 
 
 def _names(agreed: Agreement, site: str, app: App) -> dict[str, Any]:
-    """Host names that several apps share, of which this is the first, as an item with `app` and `site`."""
+    """Host names that several apps share, called `site` in nginx, as an item; `app` is the first of these."""
     alone = names_alone(app)
     return {"app": {**_values(alone), "name": site}, "site": site_values(agreed, alone, site, "", 0)}
 
@@ -184,17 +184,12 @@ def _items(
         # A release that is rolled back to may take longer than the live one.
         slowest = max(app.request_timeout, int(known.get("longest_timeout", 0)))
         site = site_of(app, shared)
+        shared_in = "" if site == app.name else site
         yield {
             "hosts": settings.inventory.serving(app.hosts),
             "app": {**values, **_layout(settings, app, host).describe()},
             "release": release,
-            "site": site_values(
-                settings.agreement,
-                app,
-                app.name,
-                "" if site == app.name else site,
-                slowest,
-            ),
+            "site": site_values(settings.agreement, app, app.name, shared_in, slowest),
         }
 
 
@@ -210,7 +205,7 @@ def _release(
     installed = settings.dependencies(app)
     secrets = settings.secrets.get(app.name, {})
     minor = app.python or identity.minor(host.get("python", ""))
-    carried = settings.carried(app, installed, target_of(host))
+    sent = settings.sent_wheels(app, installed, target_of(host))
     version = identity.version_of(files, installed.text)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
     made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
@@ -233,8 +228,8 @@ def _release(
         "venv_key": identity.venv_key(installed.text, f"python{minor}" if app.python else minor),
         "locked": installed.text,
         "wheels": list(installed.wheels),
-        "wheelhouse": str(settings.path(settings.agreement.wheelhouse)) if carried is not None else "",
-        "carried": None if carried is None else [[path.name, digest_of(path)] for path in carried],
+        "wheelhouse": str(settings.path(settings.agreement.wheelhouse)) if sent is not None else "",
+        "sent_wheels": None if sent is None else [[path.name, digest_of(path)] for path in sent],
         "entry": {"module": app.module, "name": wanted.path[0], "text": wanted.text},
         "chdir": str(layout.code / app.chdir),
         "check": import_check(layout, wanted),

@@ -15,7 +15,6 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.desk import Desk
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import memory_of_this_run
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import wheel_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.settle import Dependencies, settle
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
@@ -23,6 +22,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
     Target,
     Wheelhouse,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.memory import memory_of_this_run
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     items_of,
     names_of,
@@ -113,8 +113,8 @@ class Settings:
         called = self.agreement.wheelhouse
         return Wheelhouse(self.path(called), called, app.name) if called else None
 
-    def carried(self, app: App, installed: Dependencies, target: Target | None) -> list[Path] | None:
-        """The wheels that a host gets, None if it asks an index. Raises Unsettled."""
+    def sent_wheels(self, app: App, installed: Dependencies, target: Target | None) -> list[Path] | None:
+        """The wheels that a host is sent; None if it asks an index. Raises Unsettled."""
         wheelhouse = self.wheelhouse(app)
         its = target.on(app.python) if target else None
         return wheelhouse.wheels(installed.text, its, installed.wheels) if wheelhouse else None

@@ -224,35 +224,6 @@ host_name = text(
     "a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)",
 )
 dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")
-inner_path = text(
-    r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w.+@-]+(/[\w.+@-]+)*",
-    "a path inside the source, without '..'",
-)
-
-
-def relative_path(value: Any) -> str:
-    """A path inside the source; `./requirements.txt` is the same as without the dot."""
-    path: str = inner_path(value.removeprefix("./") if isinstance(value, str) else value)
-    return path
-
-
-def relative_folder(value: Any) -> str:
-    """A folder inside the source, which may end in '/'."""
-    return relative_path(value.removesuffix("/") if isinstance(value, str) else value)
-
-
-url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
-static_path = text(
-    r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",
-    "a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)",
-)
-prefix_path, stream_path = (
-    text(r"(/(?!\.)[A-Za-z0-9._~-]+)+", f"a URL path that begins with '/' and doesn't end with it ({it}), without '..'")
-    for it in ("/shop", "/events")
-)
-# On this machine; what it holds is sent to the hosts.
-file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the playbook or absolute")
-folder_path = text(r"(?!.*://)[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
 https_url = text(
     r"https://[\w.:\[\]-]+(/[\w.~/-]*)?", "a URL that begins with https:// (https://ca.example.com/directory)"
 )
@@ -295,5 +266,3 @@ body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512
 memory_size = text(r"([1-9][0-9]*[KMGT])?", "a whole number of K, M, G or T (512M)")
 cpu_share = text(r"([1-9][0-9]{0,4}%)?", "a share of one processor in percent (150%)")
 account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")
-below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")
-absolute_path = text(r"(/(?!\.\.?(/|$))[\w.+@-]+)+", "an absolute path without '..', no '/' at its end (/opt)")

@@ -15,7 +15,7 @@ OF_NAMES = ("redirect_names", "tls", "tls_certificate", "tls_key", "hsts")
 
 
 def shared_sites(apps: Sequence[App]) -> dict[str, list[App]]:
-    """Of the apps on one host those that share their host names, by what this is called in nginx."""
+    """Of the apps on one host, those that share their host names, by what nginx's configuration calls these."""
     found: dict[frozenset[str], list[App]] = {}
     for app in apps:
         found.setdefault(frozenset(app.server_names), []).append(app)
@@ -23,12 +23,12 @@ def shared_sites(apps: Sequence[App]) -> dict[str, list[App]]:
 
 
 def site_of(app: App, sites: Mapping[str, Sequence[App]]) -> str:
-    """What is called like an app in nginx, and has this app's host names: a shared site, or the app itself."""
+    """What has this app's host names in nginx's configuration: what several share, or the app itself."""
     return next((site for site, sharing in sites.items() if app.name in [one.name for one in sharing]), app.name)
 
 
 def names_alone(app: App) -> App:
-    """The host names of an app without what is the app's own."""
+    """The app without what is its own, so that what is left belongs to its host names."""
     return dataclasses.replace(app, prefix="", headers={}, error_pages="", streaming=[])
 
 

@@ -10,7 +10,11 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app impor
 
 
 def site_values(agreed: Agreement, app: App, called: str, shared: str, read_timeout: int) -> dict[str, Any]:
-    """How visitors come to an app, or to the names that apps share: `called` so in nginx, and in `shared` if it is."""
+    """How visitors come to an app, or to the host names that several share.
+
+    `called` is its name in nginx, `shared` what it shares its host names in, "" if they are its own. `read_timeout` is
+    in seconds.
+    """
     own = f".{app.name}" if shared else ""
     site = {
         "names": app.every_name(),

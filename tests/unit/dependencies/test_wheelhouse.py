@@ -22,9 +22,9 @@ from settings import app
 if TYPE_CHECKING:
     from locked import Project
 
-TRIXIE = Target("3.13.5", "x86_64", "2.41")
-BOOKWORM = Target("3.11.2", "aarch64", "2.36")
-HOST = {"python": "3.13.5", "machine": "x86_64", "glibc": "2.41"}
+TRIXIE = Target("3.13", "x86_64", "2.41")
+BOOKWORM = Target("3.11", "aarch64", "2.36")
+HOST = {"python": "3.13", "machine": "x86_64", "glibc": "2.41"}
 DEAD = "http://127.0.0.1:9/"
 HERE = {"web_wheelhouse": "wheels"}
 
@@ -87,7 +87,10 @@ def test_an_apps_own_wheel_is_asked_of_nobody(project: Project) -> None:
     own = app(source=..., module="own", package=f"dist/{made.name}")
     assert len(filled(project, own)) == 2
     release = project.release(own, url=DEAD, host=HOST, **HERE)
-    assert [name for name, _digest in release["carried"]] == ["base-1.0-py3-none-any.whl", "tiny-1.0-py3-none-any.whl"]
+    assert [name for name, _digest in release["sent_wheels"]] == [
+        "base-1.0-py3-none-any.whl",
+        "tiny-1.0-py3-none-any.whl",
+    ]
 
 
 def test_where_there_is_no_wheel_it_says_what_to_do(project: Project) -> None:
@@ -122,10 +125,10 @@ def test_a_release_carries_the_wheels_by_their_hashes_and_stays_the_same(project
     release = project.release(url=DEAD, host=HOST, **HERE)
     folder = project.workshop.folder / "wheels"
     assert release["wheelhouse"] == str(folder)
-    assert release["carried"] == [
+    assert release["sent_wheels"] == [
         [name, hashlib.sha256((folder / name).read_bytes()).hexdigest()] for name in names(project)
     ]
-    assert (plain["wheelhouse"], plain["carried"]) == ("", None)
+    assert (plain["wheelhouse"], plain["sent_wheels"]) == ("", None)
     assert (release["id"], release["venv_key"]) == (plain["id"], plain["venv_key"])
 
 
@@ -194,8 +197,8 @@ def test_markers_ask_for_the_host_not_for_this_machine(target: Target | None, wa
     [
         (TRIXIE, "c-1-cp313-cp313-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"),
         (BOOKWORM, "c-1-cp39-abi3-manylinux2014_aarch64.whl"),
-        (Target("3.14.0", "x86_64", "2.41"), "c-1-py3-none-any.whl"),
-        (Target("3.13.0", "x86_64", "2.12"), "c-1-py3-none-any.whl"),
+        (Target("3.14", "x86_64", "2.41"), "c-1-py3-none-any.whl"),
+        (Target("3.13", "x86_64", "2.12"), "c-1-py3-none-any.whl"),
     ],
     ids=str,
 )

@@ -113,7 +113,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "locked": (workshop.source / "requirements.txt").read_text(),
         "wheels": [],
         "wheelhouse": "",
-        "carried": None,
+        "sent_wheels": None,
         "check": release["check"],
         "harakiri": 49,
         "streams": "",

@@ -25,8 +25,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
     fault_in,
     logical_lines,
 )
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import once
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.memory import once
 
 DIGITS = 8
 LOCKED = "locked.txt"

@@ -17,8 +17,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.fit import MINORS, Asked, misfit
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.lines import fault_in
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.locks import Inputs
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import once
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.memory import once
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name

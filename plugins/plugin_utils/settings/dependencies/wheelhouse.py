@@ -31,7 +31,7 @@ LISTED = 3
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What decides which wheels a host takes: its Python ("3.13.5"), machine ("x86_64") and glibc ("2.41")."""
+    """What decides which wheels a host takes: its Python ("3.13"), machine ("x86_64") and glibc ("2.41")."""
 
     python: str
     machine: str

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import Busy
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.memory import once
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.memory import once
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import archive, cache, command, forms
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.archive import BadArchive
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.command import GitFailed

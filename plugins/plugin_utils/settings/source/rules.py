@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue, relative_folder, text
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue, text
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import forms
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.patterns import pattern_fault
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown, shown_name
@@ -28,11 +28,6 @@ git_ref = text(
     "the name of a branch or a tag, or a commit; in quotes if it looks like a number",
 )
 sha256 = text(r"[0-9a-f]{64}", "the SHA-256 of the archive, 64 digits in small letters (sha256sum shop.tar.gz)")
-
-
-def start_folder(value: Any) -> str:
-    """A folder inside the source, or "" for the source itself, which is "." too."""
-    return "" if value in ("", ".", "./") else relative_folder(value)
 
 
 def exclude(value: Any) -> list[str]:

@@ -1,0 +1,51 @@
+"""Rules for paths: inside a source, of a URL, on this machine, and on a host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import text
+
+# --- Inside the source ------------------------------------------------------------------------------------------------
+
+inner_path = text(
+    r"(?!/)(?!.*(^|/)\.\.?(/|$))[\w.+@-]+(/[\w.+@-]+)*",
+    "a path inside the source, without '..'",
+)
+
+
+def relative_path(value: Any) -> str:
+    """A path inside the source; `./requirements.txt` is the same as without the dot."""
+    path: str = inner_path(value.removeprefix("./") if isinstance(value, str) else value)
+    return path
+
+
+def relative_folder(value: Any) -> str:
+    """A folder inside the source, which may end in '/'."""
+    return relative_path(value.removesuffix("/") if isinstance(value, str) else value)
+
+
+def start_folder(value: Any) -> str:
+    """A folder inside the source, or "" for the source itself, which is "." too."""
+    return "" if value in ("", ".", "./") else relative_folder(value)
+
+
+# --- Of a URL ---------------------------------------------------------------------------------------------------------
+
+url_path = text(r"/[A-Za-z0-9._~/-]*", "a URL path that begins with '/' (/health)")
+static_path = text(
+    r"/((?!\.\.?/)[A-Za-z0-9._~-]+/)*",
+    "a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)",
+)
+_BELOW_ROOT = r"(/(?!\.)[A-Za-z0-9._~-]+)+"
+_SAID = "a URL path that begins with '/' and doesn't end with it ({}), without '..'"
+prefix_path = text(_BELOW_ROOT, _SAID.format("/shop"))
+stream_path = text(_BELOW_ROOT, _SAID.format("/events"))
+
+# --- On this machine, and on a host -----------------------------------------------------------------------------------
+
+# What it holds is sent to the hosts.
+file_path = text(r"(?!.*://)[^\0\n]+", "the path of a file, relative to the playbook or absolute")
+folder_path = text(r"(?!.*://)[^\0\n]+", "the path of a folder, relative to the playbook or absolute")
+below_run = text(r"/run(/(?!\.\.?(/|$))[\w.+@-]+)*", "/run or a path below it, no '/' at its end")
+absolute_path = text(r"(/(?!\.\.?(/|$))[\w.+@-]+)+", "an absolute path without '..', no '/' at its end (/opt)")
