@@ -176,6 +176,8 @@ always==1 \\
     --hash=sha256:11
     # via nobody
 old[x]==1 ; python_full_version < '3.12' --hash=sha256:00
+early==1 ; python_full_version < '3.13.4' --hash=sha256:00
+late==1 ; python_full_version >= '3.13.4' --hash=sha256:00
 windows==1 ; sys_platform == 'win32' --hash=sha256:00
 arm==1 ; platform_machine == 'aarch64' and extra != 'x' --hash=sha256:00
 """
@@ -183,7 +185,11 @@ arm==1 ; platform_machine == 'aarch64' and extra != 'x' --hash=sha256:00
 
 @pytest.mark.parametrize(
     ("target", "wanted"),
-    [(TRIXIE, ["always==1"]), (BOOKWORM, ["always==1", "old==1", "arm==1"]), (None, ["always==1"])],
+    [
+        (TRIXIE, ["always==1", "early==1", "late==1"]),
+        (BOOKWORM, ["always==1", "old==1", "early==1", "arm==1"]),
+        (None, ["always==1"]),
+    ],
     ids=str,
 )
 def test_markers_ask_for_the_host_not_for_this_machine(target: Target | None, wanted: list[str]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.lines import logical_lines
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
+from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -27,6 +28,8 @@ OLD_NAMES = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 # Hashes that pip takes.
 KINDS = ("sha256", "sha384", "sha512")
 LISTED = 3
+# As the third number of a version.
+NEWEST_FIX = 99
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,17 +55,20 @@ class Target:
     def abi(self) -> str:
         return f"cp{self.minor.replace('.', '')}"
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What markers ask for."""
+    def meets(self, marker: Marker) -> bool:
+        """Whether a marker holds on the host, or may: which bug-fix version it has isn't known."""
+        return any(marker.evaluate(self._environment(f"{self.minor}.{fix}")) for fix in (0, NEWEST_FIX))
+
+    def _environment(self, full: str) -> dict[str, str]:
+        """What markers ask for. `full` is the version with its third number."""
         return {
             "implementation_name": "cpython",
-            "implementation_version": self.python,
+            "implementation_version": full,
             "os_name": "posix",
             "platform_machine": self.machine,
             "platform_python_implementation": "CPython",
             "platform_system": "Linux",
-            "python_full_version": self.python,
+            "python_full_version": full,
             "python_version": self.minor,
             "sys_platform": "linux",
             "extra": "",
@@ -180,7 +186,7 @@ def pinned(text: str, target: Target | None) -> Iterator[Pinned]:
                 f"{called!r} comes from a URL or repository, which no wheelhouse holds; put its wheel on an index and "
                 "name its version",
             )
-        if wanted.marker is None or (wanted.marker.evaluate(target.environment) if target else False):
+        if wanted.marker is None or (target is not None and target.meets(wanted.marker)):
             called = f"{wanted.name}{wanted.specifier}"
             yield Pinned(canonicalize_name(wanted.name), called, frozenset(one.strip() for one in hashes))
 
