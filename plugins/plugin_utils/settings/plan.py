@@ -88,7 +88,12 @@ def plan(
             *({"name": app.name, "purge": False} for app in removed),
         ],
         "elsewhere": [
-            {"name": app.name, "elsewhere": app.elsewhere, "hosts": settings.inventory.serving(app.hosts)}
+            {
+                "name": app.name,
+                "elsewhere": app.elsewhere,
+                "hosts": settings.inventory.serving(app.hosts),
+                "first_host": str(_layout(settings, app, host).first_host),
+            }
             for app in left
             if app not in removed
         ],

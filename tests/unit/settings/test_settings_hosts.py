@@ -104,7 +104,8 @@ def test_an_absent_app_goes_from_everywhere(workshop: Workshop) -> None:
 def test_it_can_be_shared(workshop: Workshop) -> None:
     shared: dict[str, Any] = {"web_app_defaults": {"hosts": ["staging"], "elsewhere": "remove"}}
     (left,) = workshop.plan(app(), inventory=on("web1"), host={"apps": {"shop": {}}}, **shared)["elsewhere"]
-    assert left == {"name": "shop", "elsewhere": "remove", "hosts": ["web3"]}
+    mark = "/opt/shop/first-host"
+    assert left == {"name": "shop", "elsewhere": "remove", "hosts": ["web3"], "first_host": mark}
     assert [it["hosts"] for it in workshop.plan(app(), inventory=on("web3"), **shared)["apps"]] == [["web3"]]
 
 
@@ -135,7 +136,7 @@ def test_where_it_was_it_is_reported_or_removed(
     moved = wiki(hosts=["staging"], elsewhere=elsewhere, purge=True)
     plan = workshop.plan(app(), moved, inventory=on("web1"), host={"apps": fleet["web1"]}, fleet=fleet)
     assert plan["absent"] == ([{"name": "wiki", "purge": False}] if fate == "removed" else [])
-    told = {"name": "wiki", "elsewhere": elsewhere, "hosts": ["web3"]}
+    told = {"name": "wiki", "elsewhere": elsewhere, "hosts": ["web3"], "first_host": "/opt/wiki/first-host"}
     assert plan["elsewhere"] == ([told] if fate == "reported" else [])
     plan = workshop.plan(app(), moved, inventory=on("web3"), host={"apps": fleet.get("web3", {})}, fleet=fleet)
     assert (plan["elsewhere"], plan["absent"]) == ([], [])
