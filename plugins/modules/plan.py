@@ -18,7 +18,7 @@ options:
   fleet:
     description:
       - What the hosts of this run told of their apps, by host. An app that left the host is removed only when it is
-        live on one that its key C(hosts) names.
+        served by one that its key C(hosts) names.
     type: dict
     default: {}
   app:

@@ -124,12 +124,12 @@ def _hooked(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_live(settings: Settings, app: App, fleet: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether an app is live on one of the hosts that shall serve it, as far as they have told.
+    """Whether visitors get an app from one of the hosts that shall serve it, as far as these have told.
 
     What serves is removed only for a successor.
     """
     told = [fleet[host].get(app.name, {}) for host in settings.inventory.serving(app.hosts) if host in fleet]
-    return any(known.get("live") for known in told)
+    return any(known.get("served") for known in told)
 
 
 def _staying(settings: Settings, there: Sequence[str]) -> Iterator[App]:

@@ -111,8 +111,9 @@ def test_it_can_be_shared(workshop: Workshop) -> None:
 
 # --- Where it was -------------------------------------------------------------------------------------------------
 
-LIVE = {"wiki": {"live": "0" * 12}}
-PREPARED = {"wiki": {"live": ""}}
+LIVE = {"wiki": {"live": "0" * 12, "served": True}}
+PREPARED = {"wiki": {"live": "", "served": False}}
+ILL = {"wiki": {"live": "0" * 12, "served": False}}
 # The key, what the hosts of the run told, and whether the app is reported, or removed, on web1.
 STAYS: list[tuple[str, dict[str, Any], str]] = [
     ("report", {"web1": {}, "web3": {}}, ""),
@@ -122,6 +123,7 @@ STAYS: list[tuple[str, dict[str, Any], str]] = [
     # Visitors would have nobody.
     ("remove", {"web1": LIVE, "web3": {}}, "reported"),
     ("remove", {"web1": LIVE, "web3": PREPARED}, "reported"),
+    ("remove", {"web1": LIVE, "web3": ILL}, "reported"),
     ("remove", {"web1": LIVE}, "reported"),
     # Another one that has been left says nothing.
     ("remove", {"web1": LIVE, "web2": LIVE, "web3": {}}, "reported"),
