@@ -14,9 +14,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import interpreter
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, number
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import wanted_of
 
 
 def look(module: AnsibleModule) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
 
     `registration` is what is noted of the app. `renew` says how the live release was changed by hand: what serves is
     never mended, so a new instance of the same is made. `longest_timeout` is that of any release that may answer, after
-    a rollback too.
+    a rollback too. `served` is whether visitors get the live release.
     """
     records = Records(layout, system)
     live = records.live()
@@ -49,6 +51,7 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
     timeouts = [number(about.get("request_timeout")) for about in described.values()]
     return {
         "live": live,
+        "served": _is_served(layout, system, records, registration),
         "user": layout.user,
         "serial": number(described.get(live, {}).get("serial")),
         "renew": damage(layout, live) if live else [],
@@ -56,6 +59,15 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
         "longest_timeout": max([number(registration.get("longest_timeout")), *timeouts]),
         "hooks": records.hooks(),
     }
+
+
+def _is_served(layout: AppLayout, system: System, records: Records, registration: dict[str, Any]) -> bool:
+    live = records.live()
+    try:
+        wanted = wanted_of(layout.release(live), records.described(live), registration["front"])
+    except (LookupError, TypeError, ValueError):
+        return False
+    return Prober(wanted, system).visitors_are_served()
 
 
 def packages(module: AnsibleModule) -> str:

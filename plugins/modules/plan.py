@@ -18,7 +18,7 @@ options:
   fleet:
     description:
       - What the hosts of this run told of their apps, by host. An app that left the host is removed only when it is
-        live on one that its key C(hosts) names.
+        served by one that its key C(hosts) names.
     type: dict
     default: {}
   app:
@@ -70,7 +70,8 @@ plan:
     elsewhere:
       description:
         - Of each app that stays on the host, though its key C(hosts) doesn't place it there, C(name), its key
-          C(elsewhere), and C(hosts), those that shall serve it.
+          C(elsewhere), C(hosts), those that shall serve it, and C(first_host), the mark of the host that runs what runs
+          on one alone.
       type: list
       elements: dict
       returned: success

@@ -69,6 +69,18 @@ def first_hosts(hosts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return first
 
 
+def handed_over(left: Items, outcomes: Mapping[str, Items]) -> list[str]:
+    """The marks that apps have `left` on a host: what runs on one host alone runs on another now.
+
+    `left` are the plan's, `outcomes` what became of each app by host. Until it is live there, the old host goes on.
+    """
+    return [
+        app["first_host"]
+        for app in left
+        if any(one["app"] == app["name"] and one["now"] for one in outcomes.get(app["hosts"][0], []))
+    ]
+
+
 def leader(app: str, results: Mapping[str, Mapping[str, Any]], states: Sequence[str]) -> str:
     """The first host on which the app is in one of these states; "" if it is so nowhere.
 

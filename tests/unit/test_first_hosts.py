@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.fleet import first_hosts
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.fleet import first_hosts, handed_over
 
 
 def host(name: str, *apps: str, **more: object) -> dict[str, object]:
@@ -27,3 +28,23 @@ def test_a_host_where_it_isnt_placed_is_none() -> None:
     assert first_hosts(fleet) == {"shop": "b", "wiki": "b"}
     shared = [{**host(name, "shop"), "groups": groups, "web_app_defaults": {"hosts": ["c"]}} for name in groups["web"]]
     assert first_hosts(shared) == {"shop": "c"}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_handed_over"),
+    [
+        ({"b": [{"app": "shop", "now": "3f9a1c0b7d2e"}]}, True),
+        # Refused there, and none is live.
+        ({"b": [{"app": "shop", "now": ""}]}, False),
+        # Lost on the way, or not in this run; another of its hosts doesn't run what runs once.
+        ({"b": []}, False),
+        ({"c": [{"app": "shop", "now": "3f9a1c0b7d2e"}]}, False),
+        ({"b": [{"app": "wiki", "now": "3f9a1c0b7d2e"}]}, False),
+    ],
+)
+def test_an_app_that_left_hands_over_once_it_is_live_where_it_belongs(
+    outcomes: dict[str, list[dict[str, str]]], is_handed_over: bool
+) -> None:
+    mark = "/opt/shop/first-host"
+    left = [{"name": "shop", "hosts": ["b", "c"], "first_host": mark}]
+    assert handed_over(left, outcomes) == ([mark] if is_handed_over else [])

@@ -36,7 +36,7 @@ class TestDeploy:
             assert_only_the_live_work(world)
         assert site(world)["result"] == "unchanged"
 
-    def test_the_order_is_prove_work_enable_flip_record_swap_timers_retire(
+    def test_the_order_is_prove_work_enable_time_flip_record_end_the_old_timers_retire(
         self, world: World, machine: Machine
     ) -> None:
         first = deploy(world)
@@ -48,6 +48,7 @@ class TestDeploy:
             f"link {layout.candidate} to",
             f"systemctl start {layout.release(second).unit('worker-mail')}",
             f"systemctl enable {layout.release(second).target}",
+            f"systemctl start {layout.release(second).unit('timer-clean')}",
             f"link {layout.current} to",
             f"write {layout.release(second).result}",
             f"systemctl stop {layout.release(first).unit('timer-clean')}",
@@ -247,13 +248,21 @@ class TestTimers:
         )
         assert_only_the_live_work(world)
 
-    def test_a_release_that_a_visitor_sent_back_never_had_timers(self, world: World, machine: Machine) -> None:
+    def test_a_release_that_a_visitor_sent_back_keeps_none(self, world: World, machine: Machine) -> None:
         deploy(world)
         bad = change(world, "sick-visit")
-        machine.calls.clear()
-        site(world)
-        unit = machine.app("shop").release(bad).unit("timer-clean")
-        assert [call for call in machine.calls if call.startswith("systemctl start") and unit in call] == []
+        assert (site(world)["result"], bad in machine.running("shop")) == ("refused", False)
+        assert_only_the_live_work(world)
+
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_a_job_that_is_due_while_a_run_is_cut_off_is_run(self, world: World, machine: Machine, moment: int) -> None:
+        """A job runs in the release that `current` leads to, so that one must have its timers at every moment."""
+        deploy(world)
+        change(world)
+        with cut(machine, moment):
+            site(world)
+        layout = machine.app("shop").release(live(world))
+        assert layout.unit("timer-clean") in machine.active
 
     def test_one_host_is_the_first(self, tmp_path: Path) -> None:
         world = World(tmp_path, hosts=["one", "two"], apps=["shop"])

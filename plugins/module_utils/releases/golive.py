@@ -100,6 +100,8 @@ class GoLive:
             self._start_workers()
             with self._step("enable"):
                 self._enable(self.layout)
+            # Beside those of the one before: the link says whose job runs, so none is left out, be this cut off or not.
+            self._start_timers()
         with self._refusing(undo=lambda: self._flip_back(before)):
             with self._step("flip"):
                 self.flip.to(self.layout.id, before)
@@ -120,6 +122,11 @@ class GoLive:
             with self._step(workers.STEP):
                 proving = sum(step["seconds"] for step in self.steps if step["step"] in ("start", "probe"))
                 workers.start(self.system, self.layout, proving)
+
+    def _start_timers(self) -> None:
+        if self.layout.timers:
+            with self._step(workers.TIMERS):
+                instance.start(self.system, self.layout.timer_units, workers.TIMERS)
 
     def _complete(self) -> None:
         with self._step(workers.TIMERS):

@@ -1,7 +1,8 @@
 """The workers and timers of a release: what it does beside serving, which moves with the link.
 
 Workers start when the release is proven, just before visitors get it, and end when it is retired: those of two
-releases run side by side for a moment. Timers are swapped when it is live and recorded. Of a refused one, none stays.
+releases run side by side for a moment. So do timers, but of their jobs only those of the live release run, as the link
+has it. Of a refused one, none stays.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def start(system: System, layout: ReleaseLayout, proving: float) -> None:
 
 
 def complete(system: System, layout: ReleaseLayout) -> None:
-    """Let the timers of a live release take the place of all others, with its target, which brings all at boot.
+    """Let a live release alone have timers, with its target, which brings all at boot.
 
     Raises Refused.
     """

@@ -66,9 +66,10 @@ def plan(
     left = [app for app in settings.elsewhere() if app.name in host.get("apps", {})]
     removed = [app for app in left if app.elsewhere == "remove" and _is_live(settings, app, fleet or {})]
     gone = {app.name for app in removed}
-    if taken := list(_taken_names(settings, [name for name in host.get("apps", {}) if name not in gone])):
+    staying = list(_staying(settings, [name for name in host.get("apps", {}) if name not in gone]))
+    if taken := list(_taken_names(settings, staying)):
         raise BadSettings(taken)
-    shared = shared_sites(settings.served_here())
+    shared = shared_sites([app for app in settings.apps if app in (*settings.served_here(), *staying)])
     items = list(_items(settings, host, code_files(templates, by_gitignore=False), shared))
     return {
         "web": settings.agreement.plain(),
@@ -76,7 +77,7 @@ def plan(
         "shared": [
             _names(settings.agreement, site, sharing[0])
             for site, sharing in shared.items()
-            if any(app.name in settings.chosen for app in sharing)
+            if any(app in settings.present() for app in sharing)
         ],
         # What other hosts must know of those with hooks.
         "hooked": [
@@ -88,7 +89,12 @@ def plan(
             *({"name": app.name, "purge": False} for app in removed),
         ],
         "elsewhere": [
-            {"name": app.name, "elsewhere": app.elsewhere, "hosts": settings.inventory.serving(app.hosts)}
+            {
+                "name": app.name,
+                "elsewhere": app.elsewhere,
+                "hosts": settings.inventory.serving(app.hosts),
+                "first_host": str(_layout(settings, app, host).first_host),
+            }
             for app in left
             if app not in removed
         ],
@@ -118,23 +124,31 @@ def _hooked(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_live(settings: Settings, app: App, fleet: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether an app is live on one of the hosts that shall serve it, as far as they have told.
+    """Whether visitors get an app from one of the hosts that shall serve it, as far as these have told.
 
     What serves is removed only for a successor.
     """
     told = [fleet[host].get(app.name, {}) for host in settings.inventory.serving(app.hosts) if host in fleet]
-    return any(known.get("live") for known in told)
+    return any(known.get("served") for known in told)
 
 
-def _taken_names(settings: Settings, there: Sequence[str]) -> Iterator[str]:
+def _staying(settings: Settings, there: Sequence[str]) -> Iterator[App]:
+    """Apps that stay on this host, where their `hosts` don't place them. `there` are those that it has."""
+    for app in settings.apps:
+        if app.name in there and app.is_present() and not settings.inventory.places(app.hosts):
+            yield app
+
+
+def _taken_names(settings: Settings, staying: Sequence[App]) -> Iterator[str]:
     """Host names that an app left here is still asked by: nginx would warn, and go on serving that one."""
-    for left in settings.apps:
-        if left.name not in there or not left.is_present() or settings.inventory.places(left.hosts):
-            continue
+    for left in staying:
         here = f"is on {settings.inventory.host} still, where its 'hosts' doesn't place it"
         ours = "" if left.elsewhere == "remove" else f"give '{left.name}' 'elsewhere: remove', or "
         remedy = f"{ours}run teardown.yml -e app={left.name} --limit {settings.inventory.host}"
         for app in settings.present():
+            if app.prefix != left.prefix and {*app.server_names} == {*left.server_names}:
+                # They share them.
+                continue
             for name in sorted({*app.every_name()} & {*left.every_name()}):
                 yield f"web_apps: '{app.name}' has {name!r}, which leads to '{left.name}'; that {here}: {remedy}"
 

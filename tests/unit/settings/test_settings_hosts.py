@@ -104,14 +104,16 @@ def test_an_absent_app_goes_from_everywhere(workshop: Workshop) -> None:
 def test_it_can_be_shared(workshop: Workshop) -> None:
     shared: dict[str, Any] = {"web_app_defaults": {"hosts": ["staging"], "elsewhere": "remove"}}
     (left,) = workshop.plan(app(), inventory=on("web1"), host={"apps": {"shop": {}}}, **shared)["elsewhere"]
-    assert left == {"name": "shop", "elsewhere": "remove", "hosts": ["web3"]}
+    mark = "/opt/shop/first-host"
+    assert left == {"name": "shop", "elsewhere": "remove", "hosts": ["web3"], "first_host": mark}
     assert [it["hosts"] for it in workshop.plan(app(), inventory=on("web3"), **shared)["apps"]] == [["web3"]]
 
 
 # --- Where it was -------------------------------------------------------------------------------------------------
 
-LIVE = {"wiki": {"live": "0" * 12}}
-PREPARED = {"wiki": {"live": ""}}
+LIVE = {"wiki": {"live": "0" * 12, "served": True}}
+PREPARED = {"wiki": {"live": "", "served": False}}
+ILL = {"wiki": {"live": "0" * 12, "served": False}}
 # The key, what the hosts of the run told, and whether the app is reported, or removed, on web1.
 STAYS: list[tuple[str, dict[str, Any], str]] = [
     ("report", {"web1": {}, "web3": {}}, ""),
@@ -121,6 +123,7 @@ STAYS: list[tuple[str, dict[str, Any], str]] = [
     # Visitors would have nobody.
     ("remove", {"web1": LIVE, "web3": {}}, "reported"),
     ("remove", {"web1": LIVE, "web3": PREPARED}, "reported"),
+    ("remove", {"web1": LIVE, "web3": ILL}, "reported"),
     ("remove", {"web1": LIVE}, "reported"),
     # Another one that has been left says nothing.
     ("remove", {"web1": LIVE, "web2": LIVE, "web3": {}}, "reported"),
@@ -135,7 +138,7 @@ def test_where_it_was_it_is_reported_or_removed(
     moved = wiki(hosts=["staging"], elsewhere=elsewhere, purge=True)
     plan = workshop.plan(app(), moved, inventory=on("web1"), host={"apps": fleet["web1"]}, fleet=fleet)
     assert plan["absent"] == ([{"name": "wiki", "purge": False}] if fate == "removed" else [])
-    told = {"name": "wiki", "elsewhere": elsewhere, "hosts": ["web3"]}
+    told = {"name": "wiki", "elsewhere": elsewhere, "hosts": ["web3"], "first_host": "/opt/wiki/first-host"}
     assert plan["elsewhere"] == ([told] if fate == "reported" else [])
     plan = workshop.plan(app(), moved, inventory=on("web3"), host={"apps": fleet.get("web3", {})}, fleet=fleet)
     assert (plan["elsewhere"], plan["absent"]) == ([], [])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 
 from settings import Workshop, app
 
@@ -114,3 +115,22 @@ def test_apps_that_share_redirects_share_them_whole(workshop: Workshop) -> None:
     both = {"redirect_names": ["c.test"]}
     (names,) = workshop.plan(first(**both), sharing(**both))["shared"]
     assert names["site"]["names"] == [*NAMES, "c.test"]
+
+
+def test_one_left_on_a_host_shares_its_names_on(workshop: Workshop) -> None:
+    """It serves on there, so who stays must not claim the names alone."""
+    inventory = Inventory("one", {"web": ["one", "two"]})
+    there = {"apps": {"shop": {"live": "0" * 12}, "wiki": {"live": "1" * 12}}}
+    for chosen in ("", "shop"):
+        plan = workshop.plan(first(), sharing(hosts=["two"]), inventory=inventory, host=there, app=chosen)
+        assert [item["site"]["shared"] for item in plan["apps"]] == ["shared.a.test"]
+        assert [names["app"]["name"] for names in plan["shared"]] == ["shared.a.test"]
+    moved = [first(hosts=["two"]), sharing(hosts=["two"])]
+    assert workshop.plan(*moved, inventory=inventory, host=there)["shared"] == []
+
+
+def test_nor_may_it_have_the_same_prefix(workshop: Workshop) -> None:
+    inventory, there = Inventory("one", {"web": ["one", "two"]}), {"apps": {"wiki": {"live": "1" * 12}}}
+    heir = first(prefix="/wiki", hosts=["one"])
+    with pytest.raises(BadSettings, match=r"'shop' has 'a.test', which leads to 'wiki'; that is on one still"):
+        workshop.plan(heir, sharing(hosts=["two"]), inventory=inventory, host=there)
