@@ -42,14 +42,18 @@ class Rendered:
         return self.files[kind]
 
 
-def planned(settings: dict[str, Any]) -> dict[str, Any]:
-    """The plan for variables by their full names."""
-    return plan(Request(variables=settings, base="/"), HOST, str(PROJECT / "roles/uwsgi/templates"))
+def planned(settings: dict[str, Any], known: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The plan for variables by their full names, and what the host has of each app."""
+    host = {**HOST, "apps": known or {}}
+    return plan(Request(variables=settings, base="/"), host, str(PROJECT / "roles/uwsgi/templates"))
 
 
-def rendered(settings: dict[str, Any], **nginx: Any) -> list[Rendered]:
-    """All apps of the settings. `nginx` are variables of that role that differ from its defaults."""
-    made = planned(settings)
+def rendered(settings: dict[str, Any], known: dict[str, Any] | None = None, **nginx: Any) -> list[Rendered]:
+    """All apps of the settings, of which the host has what is `known`.
+
+    `nginx` are variables of that role that differ from its defaults.
+    """
+    made = planned(settings, known)
     return [_rendered(settings, item, made["web"], nginx) for item in made["apps"]]
 
 

@@ -20,6 +20,7 @@ class FilterModule:
             "memories": fleet.memories,
             "led": fleet.led,
             "first_hosts": fleet.first_hosts,
+            "arrived": fleet.arrived,
             "handed_over": fleet.handed_over,
             "held_back": fleet.held_back,
             "unasked": fleet.unasked,

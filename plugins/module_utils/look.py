@@ -43,7 +43,7 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
 
     `registration` is what is noted of the app. `renew` says how the live release was changed by hand: what serves is
     never mended, so a new instance of the same is made. `longest_timeout` is that of any release that may answer, after
-    a rollback too. `served` is whether visitors get the live release.
+    a rollback too. `prefix` is the path that the live release is below, `served` whether visitors get it.
     """
     records = Records(layout, system)
     live = records.live()
@@ -53,6 +53,7 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
         "live": live,
         "served": _is_served(layout, system, records, registration),
         "user": layout.user,
+        "prefix": described.get(live, {}).get("prefix"),
         "serial": number(described.get(live, {}).get("serial")),
         "renew": damage(layout, live) if live else [],
         "releases": [release for release, about in described.items() if about],

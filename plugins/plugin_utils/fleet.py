@@ -141,6 +141,24 @@ def unasked(
     }
 
 
+def arrived(apps: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of the plan's apps those that were below another path until their release went live, without that path now.
+
+    `results` is what became of each app on this host.
+    """
+    live = {one["app"]: one["now"] for one in results}
+    return [
+        {**item, "site": _at_one_place(item["site"])}
+        for item in apps
+        if len(item["site"]["places"]) > 1 and live.get(item["app"]["name"]) == item["release"]["id"]
+    ]
+
+
+def _at_one_place(site: Mapping[str, Any]) -> dict[str, Any]:
+    one = {"places": site["places"][:1], "is_below": bool(site["places"][0][-1])}
+    return {**site, **one, "waiting": {**site["waiting"], **one}}
+
+
 def proven_twice(names: Mapping[str, Sequence[str]]) -> list[str]:
     """What is wrong with names that a CA would have to find on several hosts, a line each.
 

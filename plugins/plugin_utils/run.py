@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import getpass
 import os
+import pwd
 import socket
 import subprocess
 import uuid
@@ -88,3 +89,12 @@ def started(pid: int) -> str:
     return subprocess.run(
         ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
+
+
+def deployed_by() -> str:
+    """Who deploys from which machine; the history on the hosts tells it."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

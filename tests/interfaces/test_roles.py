@@ -297,6 +297,8 @@ def test_a_template_asks_only_for_what_the_plan_holds(path: Path, jinja: Environ
     given = {**item, "web": plan["web"], "worker": release["workers"]["mail"], "timer": release["timers"]["clean"]}
     for node in jinja.parse(path.read_text()).find_all(nodes.Getattr):
         chain = _chain(node)
+        if chain[0] == "loop":
+            continue
         known = given[chain[0]]
         for key in chain[1:]:
             assert key in known, ".".join(chain)

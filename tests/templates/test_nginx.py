@@ -564,3 +564,16 @@ def test_a_ca_finds_its_answer_at_other_names_too(settings: dict[str, Any]) -> N
     (made,) = rendered({"web_apps": [acme], **ca})
     plain, _secure = blocks_for(made, "www.shop.test")
     assert those(plain, "location", "^~", "/.well-known/acme-challenge/")
+
+
+def test_an_app_that_moves_is_at_both_places(settings: dict[str, Any]) -> None:
+    shop, wiki = ({**one, "prefix": "/new"} for one in settings["web_apps"])
+    known = {one["name"]: {"live": "0" * 12, "prefix": ""} for one in (shop, wiki)}
+    for made in rendered({**settings, "web_apps": [shop, wiki]}, known=known):
+        assert len(those(server(made), "location", "/")) == 1
+        for root in ("/", "/new/"):
+            leads = values(location(made, root), "uwsgi_pass") or values(location(made, "@wiki-2"), "uwsgi_pass")
+            assert leads == [[f"unix:{made.app['live_socket']}"]]
+        assert values(location(made, "=", "/new"), "return") == [
+            ["301", "$asked_scheme://$host$asked_port_in_host/new/"]
+        ]

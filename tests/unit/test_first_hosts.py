@@ -1,9 +1,9 @@
-"""Which host runs what runs on one alone."""
+"""Which host runs what runs on one alone, and which app has arrived where it will be."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.fleet import first_hosts, handed_over
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.fleet import arrived, first_hosts, handed_over
 
 
 def host(name: str, *apps: str, **more: object) -> dict[str, object]:
@@ -48,3 +48,20 @@ def test_an_app_that_left_hands_over_once_it_is_live_where_it_belongs(
     mark = "/opt/shop/first-host"
     left = [{"name": "shop", "hosts": ["b", "c"], "first_host": mark}]
     assert handed_over(left, outcomes) == ([mark] if is_handed_over else [])
+
+
+@pytest.mark.parametrize(
+    ("former", "now", "roots"),
+    [("/old", "new-release", ["/new/"]), ("/old", "old-release", None), (None, "new-release", None)],
+)
+def test_an_app_leaves_its_former_path_when_its_release_is_live(
+    former: str | None, now: str, roots: list[str] | None
+) -> None:
+    places = [[f"{prefix}/", "", "", prefix] for prefix in ("/new", former) if prefix is not None]
+    site = {"places": places, "is_below": False}
+    item = {"app": {"name": "shop"}, "release": {"id": "new-release"}, "site": {**site, "waiting": site}}
+    found = arrived([item], [{"app": "shop", "now": now}])
+    assert [[place[0] for place in one["site"]["places"]] for one in found] == ([] if roots is None else [roots])
+    for one in found:
+        assert one["site"]["is_below"]
+        assert one["site"]["waiting"] == {"places": places[:1], "is_below": True}

@@ -131,6 +131,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         "hooks",
         "stop_timeout",
         "streams",
+        "prefix",
         "workers",
         "timers",
     )

@@ -156,12 +156,12 @@ class Site:
         """All host names that lead here, those that are sent on last."""
         return [*self.server_names, *self.redirect_names]
 
-    def streams(self) -> str:
+    def streams(self, prefix: str) -> str:
         """A regular expression that nginx and uWSGI find the paths of streams by, with all below them; "" without any.
 
         Without `$`, which means something else to either.
         """
-        paths = "|".join(f"{self.prefix}{path}".replace(".", r"\.") for path in self.streaming)
+        paths = "|".join(f"{prefix}{path}".replace(".", r"\.") for path in self.streaming)
         return f"({paths})(?![^/])" if paths else ""
 
     def every_header(self) -> dict[str, str]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-import pwd
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import deployed_by
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import identity
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import missing_accounts
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
@@ -31,6 +29,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry imp
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request, Settings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sharing import (
+    former_prefix,
     names_alone,
     shared_sites,
     site_of,
@@ -203,7 +202,14 @@ def _items(
             "hosts": settings.inventory.serving(app.hosts),
             "app": {**values, **_layout(settings, app, host).describe()},
             "release": release,
-            "site": site_values(settings.agreement, app, app.name, shared_in, slowest),
+            "site": site_values(
+                settings.agreement,
+                app,
+                app.name,
+                shared_in,
+                slowest,
+                former_prefix(app, known.get("prefix"), shared.get(site, ())),
+            ),
         }
 
 
@@ -251,7 +257,8 @@ def _release(
         "uwsgi_lines": [f"{name} = {value}" for name, values in app.uwsgi_options.items() for value in values],
         "timers": {name: {"name": name, **layout.timer(name), **given} for name, given in app.timers.items()},
         "harakiri": app.request_timeout + UWSGI_WAITS_LONGER,
-        "streams": app.streams(),
+        "streams": app.streams(app.prefix),
+        "prefix": app.prefix,
         "mercy": app.longest_request(),
         "stop_timeout": app.longest_request() + SYSTEMD_WAITS_LONGER,
         "gate": {
@@ -283,12 +290,3 @@ def _code(settings: Settings, app: App) -> tuple[Origin, list[CodeFile]]:
         return Origin(Path()), []
     wheel = settings.source(app)
     return Origin(wheel.parent), [CodeFile(wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest(), False)]
-
-
-def deployed_by() -> str:
-    """Who deploys from which machine; the history on the hosts tells it."""
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

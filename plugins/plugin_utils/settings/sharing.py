@@ -27,6 +27,15 @@ def site_of(app: App, sites: Mapping[str, Sequence[App]]) -> str:
     return next((site for site, sharing in sites.items() if app.name in [one.name for one in sharing]), app.name)
 
 
+def former_prefix(app: App, live: str | None, sharing: Sequence[App]) -> str | None:
+    """The prefix of the live release, if it is another and no other app has it by now; None otherwise.
+
+    A release with a new prefix may be refused, and then the live one must be where it was.
+    """
+    taken = [one.prefix for one in sharing if one.name != app.name]
+    return None if live in (app.prefix, *taken) else live
+
+
 def names_alone(app: App) -> App:
     """The app without what is its own, so that what is left belongs to its host names."""
     return dataclasses.replace(app, prefix="", headers={}, error_pages="", streaming=[])

@@ -9,20 +9,28 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 
 
-def site_values(agreed: Agreement, app: App, called: str, shared: str, read_timeout: int) -> dict[str, Any]:
+def site_values(
+    agreed: Agreement, app: App, called: str, shared: str, read_timeout: int, former: str | None = None
+) -> dict[str, Any]:
     """How visitors come to an app, or to the host names that several share.
 
     `called` is its name in nginx, `shared` what it shares its host names in, "" if they are its own. `read_timeout` is
-    in seconds.
+    in seconds. `former` is another prefix, at which visitors have the app now and keep it until its release is live.
     """
+    prefixes = [app.prefix, *([former] if former not in (None, app.prefix) else [])]
     own = f".{app.name}" if shared else ""
     site = {
         "names": app.every_name(),
         "first_name": app.server_names[0],
         "root": f"{app.prefix}/",
-        "static_url": f"{app.prefix}{app.static_url}",
+        # Where the app is: its root, its static files, its streams, and the prefix itself.
+        "places": [
+            [f"{prefix}/", f"{prefix}{app.static_url}", app.streams(prefix), prefix]
+            for prefix in prefixes
+            if prefix is not None
+        ],
+        "is_below": "" not in prefixes,
         "read_timeout": read_timeout,
-        "streams": app.streams(),
         "headers": list(_headers(app, called)),
         "is_waiting": False,
         "shared": shared,

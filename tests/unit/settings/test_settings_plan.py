@@ -117,6 +117,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "check": release["check"],
         "harakiri": 49,
         "streams": "",
+        "prefix": "",
         "mercy": 44,
         "stop_timeout": 59,
         "gate": {"path": "/well", "successes": 5, "deadline": 33},
@@ -186,7 +187,7 @@ def test_streams_are_found_below_the_prefix(
 ) -> None:
     item = workshop.item(app(**given))
     pattern = item["release"]["streams"]
-    assert pattern == item["site"]["streams"]
+    assert pattern == item["site"]["places"][0][2]
     assert [path for path in (*found, *passed) if re.match(pattern, path)] == found
 
 
@@ -269,7 +270,7 @@ def test_an_app_runs_in_its_folder(workshop: Workshop) -> None:
 def test_a_prefix_stands_before_all_that_visitors_ask_for(workshop: Workshop) -> None:
     item = workshop.item(app(prefix="/shop", health_path="/well"))
     assert item["release"]["gate"]["path"] == "/shop/well"
-    assert (item["site"]["root"], item["site"]["static_url"]) == ("/shop/", "/shop/static/")
+    assert item["site"]["places"] == [["/shop/", "/shop/static/", "", "/shop"]]
 
 
 def test_two_apps_share_nothing(workshop: Workshop) -> None:
@@ -363,3 +364,36 @@ def test_nginx_own_user_is_refused(workshop: Workshop) -> None:
     assert workshop.problem(app(user="www-data")) == (
         "web_apps: 'shop' has 'user': 'www-data' is nginx's own; name another, or leave it out"
     )
+
+
+def live_below(prefix: str | None) -> dict[str, Any]:
+    return {"apps": {"shop": {"live": "0" * 12, "prefix": prefix}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "live", "roots"),
+    [
+        ({}, "", ["/"]),
+        ({"prefix": "/shop"}, "/shop", ["/shop/"]),
+        ({"prefix": "/shop"}, "", ["/shop/", "/"]),
+        ({"prefix": "/shop"}, "/old", ["/shop/", "/old/"]),
+        ({}, "/old", ["/", "/old/"]),
+        # A release of before this was written down.
+        ({"prefix": "/shop"}, None, ["/shop/"]),
+    ],
+)
+def test_the_live_release_stays_where_it_is(
+    workshop: Workshop, given: dict[str, Any], live: str | None, roots: list[str]
+) -> None:
+    """The next one may be refused."""
+    site = workshop.item(app(**given), host=live_below(live))["site"]
+    for one in (site, site["waiting"]):
+        assert [root for root, *_rest in one["places"]] == roots
+        assert one["is_below"] is ("/" not in roots)
+    assert site["root"] == roots[0]
+
+
+def test_it_makes_room_for_another_app(workshop: Workshop) -> None:
+    root = app(name="root", source="shop")
+    item, _root = workshop.plan(app(prefix="/shop"), root, host=live_below(""))["apps"]
+    assert [place[0] for place in item["site"]["places"]] == ["/shop/"]
