@@ -97,6 +97,7 @@ class World:
             "check": "true",
             "stop_timeout": 45,
             "streams": settings.streams,
+            "prefix": "",
             "workers": {
                 name: {"name": name, "kind": kind, "command": f"work at {name}"}
                 for name, kind in layout.workers_by_name()

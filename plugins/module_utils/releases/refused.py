@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+
 # Lines of evidence in a message; all of them are in failure.log.
 SHOWN_LINES = 8
 # How a line that names the cause begins, for Python and pip.
 CAUSES = ("Error", "Exception", "Exit", "Interrupt", "ERROR", "error")
+# What helps, where the programs' own words don't say so.
+REMEDIES = {
+    "the app may write only to the folder that STATE_DIRECTORY names": (
+        "Read-only file system",
+        "attempt to write a readonly database",
+        "unable to open database file",
+    ),
+    "name what the build needs in 'build_packages', such as gcc and python3-dev": (
+        "ERROR: Failed to build",
+        "ERROR: Could not build wheels",
+        "error: metadata-generation-failed",
+    ),
+}
 
 
 class Refused(Exception):
@@ -23,11 +38,17 @@ class Impossible(Exception):
 
 
 def cause_in(evidence: str) -> str:
-    """The line that names the cause: the last that reads like `ImportError: …` or `ERROR: …`; "" if none does."""
-    for line in reversed([line.strip() for line in evidence.splitlines()]):
-        word, colon, _rest = line.partition(":")
-        if word.replace(".", "").replace("_", "").isalnum() and word.endswith(CAUSES) and (colon or word == line):
-            return line
+    """The line that names the cause: the last that reads like `ImportError: …` or `ERROR: …`; "" if none does.
+
+    Where nothing follows the colon, the next line does. What helps is added, if it is known.
+    """
+    lines = [line.strip() for line in evidence.splitlines()]
+    for number in reversed(range(len(lines))):
+        word, colon, rest = lines[number].partition(":")
+        if word.replace(".", "").replace("_", "").isalnum() and word.endswith(CAUSES):
+            cause = " ".join(lines[number : number + 2]) if colon and not rest else lines[number]
+            known = (remedy for remedy, said in REMEDIES.items() if any(text in cause for text in said))
+            return "; ".join([cause, *itertools.islice(known, 1)])
     return ""
 
 

@@ -149,7 +149,10 @@ def _where(module: str, files: Sequence[str]) -> str:
         return f"; it is in {homes[0]!r}: set 'chdir: {homes[0]}'"
     modules = [name.removesuffix(".py") for name in files if name.endswith(".py") and "/" not in name]
     packages = [name.removesuffix("/__init__.py") for name in files if re.fullmatch(r"[^/]+/__init__\.py", name)]
-    return nearest(module, [*modules, *packages], "modules", LISTED)
+    told = nearest(module, [*modules, *packages], "modules", LISTED)
+    if "." not in module or module.partition(".")[0] in (*modules, *packages):
+        return told
+    return f"{told}; what pip installs is imported by a module of the source: 'from {module} import …'"
 
 
 def _file_of(module: str, files: Mapping[str, Path]) -> Path | None:

@@ -40,6 +40,13 @@ def test_the_module_is_there(workshop: Workshop, module: str) -> None:
     assert told == f"{beginning}{near}Known modules: flask_wsgi"
 
 
+def test_a_module_that_pip_installs_needs_one_of_the_source_that_imports_it(workshop: Workshop) -> None:
+    assert workshop.problem(app(module="isso.run")) == (
+        f"web_apps: 'shop' has 'module': 'isso.run', but there is no such module in '{workshop.source}'. "
+        "Known modules: flask_wsgi; what pip installs is imported by a module of the source: 'from isso.run import …'"
+    )
+
+
 @pytest.mark.parametrize(("module", "path"), [("pkg", "pkg/__init__.py"), ("pkg.web", "pkg/web.py")])
 def test_the_module_may_be_in_a_package(workshop: Workshop, module: str, path: str) -> None:
     workshop.write(f"shop/{path}", "app = made()\n")
