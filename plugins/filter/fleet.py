@@ -22,6 +22,7 @@ class FilterModule:
             "first_hosts": fleet.first_hosts,
             "held_back": fleet.held_back,
             "unasked": fleet.unasked,
+            "app_fault": fleet.app_fault,
             "not_installed": not_installed,
             "own_account": own_account,
             "deploy_table": report.deploy_table,
