@@ -166,15 +166,26 @@ def test_the_next_host_leads_if_the_first_cant(server: Server, two: Host) -> Non
 # --- An app that only some hosts serve ----------------------------------------------------------------------------
 
 
-def place(server: Server, *hosts: str, **more: Any) -> None:
+# It installs nothing, which is quick.
+WIKI = """
+def app(_environ, start_response):
+    start_response("200 OK", [])
+    return [b"the wiki"]
+"""
+
+
+def place(server: Server, *hosts: str, code: str = WIKI, **more: Any) -> None:
     """Let the settings place a second app on these hosts alone."""
-    second = {"name": "wiki", "source": str(server.source), "server_names": ["wiki.test"]}
-    server.others = [{**server.app, **second, "hosts": [*hosts], **more}]
+    source = server.folder / "wiki"
+    source.mkdir(exist_ok=True)
+    (source / "requirements.txt").touch()
+    (source / "flask_wsgi.py").write_text(code)
+    server.others = [{"name": "wiki", "source": str(source), "server_names": ["wiki.test"], "hosts": [*hosts], **more}]
 
 
 def answers() -> tuple[int, int]:
     """What visitors of the wiki get from each host; 0 where its name is nobody's."""
-    return ask(28600, "/health", "wiki.test")[0], ask(28601, "/health", "wiki.test")[0]
+    return ask(28600, "/", "wiki.test")[0], ask(28601, "/", "wiki.test")[0]
 
 
 def done(server: Server, playbook: str, *words: str) -> str:
@@ -192,7 +203,7 @@ def test_an_app_is_served_where_it_is_placed_and_nowhere_else(server: Server, tw
     done(server, "site.yml")
     assert answers() == (0, 200)
     first = root(two, "readlink /opt/wiki/current")
-    server.say("the second of the wiki")
+    place(server, "fleet-two", code=WIKI.replace("the", "a new"))
     done(server, "site.yml")
     assert answers() == (0, 200)
     assert root(two, "readlink /opt/wiki/current") != first
@@ -233,15 +244,13 @@ def test_an_app_that_no_host_has_is_refused_in_one_line(server: Server) -> None:
 
 
 def test_an_app_that_moves_is_removed_only_when_it_is_live_where_it_belongs(server: Server, two: Host) -> None:
-    place(server, "fleet-one", elsewhere="remove")
-    code = server.source / "flask_wsgi.py"
-    code.write_text("import missing\n" + code.read_text())
+    place(server, "fleet-one", code=f"import missing\n{WIKI}", elsewhere="remove")
     run = server.run("site.yml", "-eapp=wiki")
     assert run.code == 2
     assert "No module named 'missing'" in run.output
     # Where it belongs, its name is known by now.
     assert answers() == (502, 200)
-    code.write_text(code.read_text().partition("\n")[2])
+    place(server, "fleet-one", elsewhere="remove")
     for expected in ((200, 200), (200, 0)):
         run = server.run("site.yml", "-eapp=wiki")
         assert run.code == 0, run.output[-4000:]
