@@ -24,6 +24,7 @@ class FilterModule:
             "handed_over": fleet.handed_over,
             "held_back": fleet.held_back,
             "unasked": fleet.unasked,
+            "app_fault": fleet.app_fault,
             "not_installed": not_installed,
             "own_account": own_account,
             "deploy_table": report.deploy_table,

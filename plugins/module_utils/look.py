@@ -34,7 +34,6 @@ def look(module: AnsibleModule) -> dict[str, Any]:
         "groups": sorted(group.gr_name for group in grp.getgrall()),
         "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
         "apps": {layout.name: app_state(layout, System(), content) for layout, content in registered()},
-        "registered": [layout.name for layout, _content in registered(with_removed=True)],
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory, placed_elsewhere
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
 
 Items = Sequence[Mapping[str, Any]]
 # What a host remembers: {app: {"hooks": {"before": keys, "after": keys}}}, as the look tells it.
@@ -174,3 +175,18 @@ def proven_twice(names: Mapping[str, Sequence[str]]) -> list[str]:
         for name, on in hosts.items()
         if len(on) > 1
     ]
+
+
+def app_fault(known: Iterable[str], chosen: Sequence[Any]) -> str:
+    """Why a run can't be about the chosen app, or about the only one there is if none is chosen; "" if it can.
+
+    `known` are the apps of all its hosts together.
+    """
+    names = sorted({*known})
+    unknown = [name for name in chosen if name not in names]
+    if unknown:
+        return f"app: no host of this run has {shown_name(unknown[0])}{nearest(unknown[0], names, 'apps')}"
+    if chosen or len(names) == 1:
+        return ""
+    known_apps = f"Known apps: {', '.join(names)}"
+    return f"app: say which, with -e app=<name>. {known_apps}" if names else "no host of this run has an app"

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from index import Index
-from project import PLAYBOOKS, PROJECT, read
+from project import PLAYBOOKS, PROJECT, read, tasks
 from repositories import Upstream
 from settings import Workshop, app
 
@@ -397,3 +397,18 @@ def test_every_playbook_checks_first(path: Path) -> None:
     first = "settings.yml" if path.name in ("site.yml", "wheelhouse.yml") else "hosts.yml"
     assert read(path.name)[0]["ansible.builtin.import_playbook"] == first
     assert len(read(path.name)) > 1
+
+
+ON_HOSTS_THAT_HAVE_THE_APP = ("maintenance", "prune", "rollback", "run", "status", "teardown")
+
+
+@pytest.mark.parametrize("name", ON_HOSTS_THAT_HAVE_THE_APP)
+def test_hosts_without_the_app_are_left_out_before_anything_is_done(name: str) -> None:
+    """Not even their lease is taken."""
+    done = [
+        task.get("ansible.builtin.import_role", {}).get("tasks_from", task["name"])
+        for task in tasks(PROJECT / f"{name}.yml")
+        if {"ansible.builtin.assert", "ansible.builtin.import_playbook", "hosts"}.isdisjoint(task)
+    ]
+    assert done[0] == "chosen"
+    assert len(done) > 1

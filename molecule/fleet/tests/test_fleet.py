@@ -1,10 +1,12 @@
-"""Two hosts, one of each Debian: hooks run once for both, and no host's trouble is another's outage."""
+"""Two hosts, one of each Debian: hooks run once for both, and no host's trouble or app is the other's."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import testinfra
@@ -13,6 +15,7 @@ from testinfra.host import Host
 from server import Server, ask, report
 
 NOTE = "echo run >> /var/lib/uwsgi-flask/migrations"
+EVERYWHERE = "ls /opt /var/lib /var/lib/web-apps /etc/nginx/conf.d"
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +161,109 @@ def test_the_next_host_leads_if_the_first_cant(server: Server, two: Host) -> Non
     assert server.live() == good
     assert migrations(server, two) == (before[0], before[1] + 1)
     assert serves(28601) == 200
+
+
+# --- An app that only some hosts serve ----------------------------------------------------------------------------
+
+
+# It installs nothing, which is quick.
+WIKI = """
+def app(_environ, start_response):
+    start_response("200 OK", [])
+    return [b"the wiki"]
+"""
+
+
+def place(server: Server, *hosts: str, code: str = WIKI, **more: Any) -> None:
+    """Let the settings place a second app on these hosts alone."""
+    source = server.folder / "wiki"
+    source.mkdir(exist_ok=True)
+    (source / "requirements.txt").touch()
+    (source / "flask_wsgi.py").write_text(code)
+    server.others = [{"name": "wiki", "source": str(source), "server_names": ["wiki.test"], "hosts": [*hosts], **more}]
+
+
+def answers() -> tuple[int, int]:
+    """What visitors of the wiki get from each host; 0 where its name is nobody's."""
+    return ask(28600, "/", "wiki.test")[0], ask(28601, "/", "wiki.test")[0]
+
+
+def done(server: Server, playbook: str, *words: str) -> str:
+    """What a run for the wiki on all hosts says. It does nothing on the first, and keeps no lease."""
+    run = server.run(playbook, "-eapp=wiki", *words)
+    assert run.code == 0, run.output[-4000:]
+    assert re.search(r"^fleet-one .* changed=0 .* failed=0 ", run.output, re.MULTILINE), run.output[-4000:]
+    assert not re.search(r"^fleet-one +wiki ", run.output, re.MULTILINE), run.output[-4000:]
+    assert server.orphans() == ""
+    return run.output
+
+
+def test_an_app_is_served_where_it_is_placed_and_nowhere_else(server: Server, two: Host) -> None:
+    place(server, "fleet-two")
+    done(server, "site.yml")
+    assert answers() == (0, 200)
+    first = root(two, "readlink /opt/wiki/current")
+    place(server, "fleet-two", code=WIKI.replace("the", "a new"))
+    done(server, "site.yml")
+    assert answers() == (0, 200)
+    assert root(two, "readlink /opt/wiki/current") != first
+    assert server.sh("ls /opt /var/lib/web-apps").split().count("wiki") == 0
+
+
+def test_what_needs_no_settings_needs_no_limit(server: Server, two: Host) -> None:
+    """In this order: each shows what the one before has done."""
+    new = root(two, "readlink /opt/wiki/current").rpartition("/")[2]
+    assert "\nwiki is closed to visitors on fleet-two\n" in done(server, "maintenance.yml", "-estate=on")
+    assert answers() == (0, 503)
+    assert "\nwiki is open to visitors on fleet-two\n" in done(server, "maintenance.yml", "-estate=off")
+    assert answers() == (0, 200)
+    assert re.search(
+        rf"^fleet-two +wiki +{new} .* would go live ", done(server, "rollback.yml", "--check"), re.MULTILINE
+    )
+    old = re.search(rf"^fleet-two +wiki +{new} +(\w+) +live ", done(server, "rollback.yml"), re.MULTILINE)
+    assert old
+    pruned = done(server, "prune.yml")
+    assert re.search(rf"^fleet-two +wiki .* pruned .* without {new}$", pruned, re.MULTILINE), pruned
+    assert re.search(rf"^fleet-two +wiki +{old[1]} .* 200 ", done(server, "status.yml"), re.MULTILINE)
+    assert "\nrun on fleet-two\n" in done(server, "run.yml", "-ecommand='echo run on $(uname -n)'")
+    assert "web-deploy.lease" not in root(two, "ls /run").split()
+
+
+def test_an_app_that_no_host_has_is_refused_in_one_line(server: Server) -> None:
+    run = server.run("teardown.yml", "-eapp=wikki", "-econfirm=yes")
+    told = (
+        "app: no host of this run has 'wikki'; did you mean 'wiki'? Known apps: uwsgi-flask, wiki. Nothing was changed."
+    )
+    assert run.code == 2
+    assert f"        {told}\n" in run.output
+    assert run.output.count("fatal:") == 1
+    run = server.run("prune.yml")
+    assert run.code == 2
+    assert "app: say which, with -e app=<name>. Known apps: uwsgi-flask, wiki. Nothing was changed." in run.output
+    assert answers() == (0, 200)
+
+
+def test_an_app_that_moves_is_removed_only_when_it_is_live_where_it_belongs(server: Server, two: Host) -> None:
+    place(server, "fleet-one", code=f"import missing\n{WIKI}", elsewhere="remove")
+    run = server.run("site.yml", "-eapp=wiki")
+    assert run.code == 2
+    assert "No module named 'missing'" in run.output
+    # Where it belongs, its name is known by now.
+    assert answers() == (502, 200)
+    place(server, "fleet-one", elsewhere="remove")
+    for expected in ((200, 200), (200, 0)):
+        run = server.run("site.yml", "-eapp=wiki")
+        assert run.code == 0, run.output[-4000:]
+        assert answers() == expected
+    assert root(two, "ls /opt /var/lib/web-apps").split().count("wiki.json") == 1, "its data is still registered"
+
+
+def test_a_teardown_takes_the_app_and_its_data_from_wherever_they_are(server: Server, two: Host) -> None:
+    run = server.run("teardown.yml", "-eapp=wiki")
+    assert run.code == 2
+    assert "would remove from fleet-one: wiki" in run.output
+    run = server.run("teardown.yml", "-eapp=wiki", "-econfirm=yes", "-epurge=true")
+    assert run.code == 0, run.output[-4000:]
+    for listed in (server.sh(EVERYWHERE), root(two, EVERYWHERE)):
+        assert "wiki" not in listed
+    assert (serves(28600), serves(28601)) == (200, 200)
