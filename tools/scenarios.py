@@ -18,7 +18,10 @@ LOGS = ROOT / ".cache" / "molecule"
 # A playbook at work keeps about one core busy.
 AT_A_TIME = int(os.environ.get("SCENARIOS_AT_A_TIME") or 2)
 # These take longest, and begin first.
-LONGEST = ("interrupted", "backing_services", "drift_and_removal", "day_to_day", "many_apps", "twenty_deploys")
+LONGEST = (
+    *("backing_services", "day_to_day", "interrupted", "https", "drift_and_removal", "twenty_deploys", "acme"),
+    *("many_apps", "fleet"),
+)
 # Molecule tells of a step as `INFO  [default > converge] Executed: Successful`, and colours failures even when it is
 # asked not to.
 STEP = re.compile(r"> (?P<step>\w+)\] Executed: (?P<state>Successful|Failed)")
