@@ -257,6 +257,8 @@ def test_a_job_is_like_a_step_and_hangs_on_nothing(made: Rendered, name: str) ->
     apart = {"ExecStart", "TimeoutStartSec"}
     assert [pair for pair in step if pair[0] not in apart and pair not in own["Service"]] == []
     assert one(own, "Service", "ExecStart") == f"{made.release['steps']}/job-{name}"
+    # Or it would be left out now and then where it is due every second.
+    assert one(own, "Unit", "StartLimitIntervalSec") == "0"
     assert "PartOf" not in dict(own["Unit"])
     # Only of the live release.
     live = f"/usr/bin/test {made.app['current']} -ef {made.release['directory']}"
