@@ -11,7 +11,7 @@ from pathlib import Path
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import names_in
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of, names_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
@@ -105,6 +105,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     tree = {path: text for path, text in tree.items() if path not in going}
     _refuse_other_ports(ours, texts, tree)
     _refuse_taken_names(ours, texts, tree)
+    _refuse_half_of_a_change(ours, texts, tree, apps)
     moved = {path: text for path, text in _moved_back(ours, tree).items() if path not in texts}
     tree |= moved
     if not any(map(is_pem, [*tree, *texts])):
@@ -208,6 +209,25 @@ def _refuse_taken_names(ours: Ours, texts: Mapping[str, str], tree: Mapping[str,
             raise Rejected(
                 f"{', '.join(taken)} leads to {', '.join(whose)} on this host, which this run doesn't deploy anew. "
                 "Deploy without -e app=, and take off what web_apps no longer names"
+            )
+
+
+def _refuse_half_of_a_change(
+    ours: Ours, texts: Mapping[str, str], tree: Mapping[str, bytes], apps: Sequence[str]
+) -> None:
+    """Raise Rejected if visitors would come otherwise to an app that shares its host names and isn't of this run.
+
+    It is noted of each app how visitors ask for it, and a rollback asks so.
+    """
+    for path, text in texts.items():
+        if not is_server_block(path) or path not in ours.files or path not in tree:
+            continue
+        (site,) = apps_of([path])
+        others = [app for app in sharing(site, tree) if app not in apps]
+        if others and front_of(tree[path].decode(errors="replace"), "") != front_of(text, ""):
+            raise Rejected(
+                f"{', '.join(others)} shares the host names of {', '.join(apps)} on this host, and visitors would come "
+                "otherwise: 'tls' and the ports change for all of them at once. Deploy without -e app="
             )
 
 

@@ -16,24 +16,27 @@ SITE = "shared.a.test"
 BLOCK = "server_name a.test;\n"
 
 
-def wanted(nginx: Nginx, *apps: str, absent: Sequence[str] = (), pem: str = "", text: str = "") -> Configuration:
+def wanted(
+    nginx: Nginx, *apps: str, absent: Sequence[str] = (), pem: str = "", text: str = "", block: str = ""
+) -> Configuration:
     """The configuration with these apps below the shared names."""
     ours = nginx.ours()
     own = dict.fromkeys(apps, "")
-    texts = nginx.texts(**own, **{SITE: BLOCK})
+    texts = nginx.texts(**own, **{SITE: ""})
     for app in apps:
         texts[f"conf.d/{app}.conf"] = texts[f"conf.d/{app}.conf"].replace(f"server_name {app}.test;\n", text)
         texts |= dict.fromkeys(part_files(SITE, app), f"# leads to {app}\n{text}")
-    texts[f"conf.d/{SITE}.conf"] = texts[f"conf.d/{SITE}.conf"].replace(f"server_name {SITE}.test;\n", "")
+    texts[NAMES] = block + BLOCK + texts[NAMES].replace(f"server_name {SITE}.test;\n", "")
     if pem:
         texts[pem_file(SITE)] = pem
     return nginx.configuration(deployed(ours, texts, apps, absent, "www-data"), ours)
 
 
-def deploy(nginx: Nginx, *apps: str, absent: Sequence[str] = (), pem: str = "", text: str = "") -> None:
-    made = wanted(nginx, *apps, absent=absent, pem=pem, text=text)
-    made.apply()
-    assert wanted(nginx, *apps, absent=absent, pem=pem, text=text).is_live()
+def deploy(
+    nginx: Nginx, *apps: str, absent: Sequence[str] = (), pem: str = "", text: str = "", block: str = ""
+) -> None:
+    wanted(nginx, *apps, absent=absent, pem=pem, text=text, block=block).apply()
+    assert wanted(nginx, *apps, absent=absent, pem=pem, text=text, block=block).is_live()
 
 
 def there(nginx: Nginx) -> list[str]:
@@ -141,6 +144,16 @@ def test_a_name_that_others_have_is_refused_with_their_names(nginx: Nginx) -> No
     with pytest.raises(Rejected, match=r"^a.test leads to shop, wiki on this host, which this run doesn't deploy anew"):
         nginx.deploy(a="")
     assert nginx.content() == before
+
+
+def test_how_visitors_come_changes_for_all_at_once(nginx: Nginx) -> None:
+    deploy(nginx, "shop", "wiki", block="listen 80;\n")
+    before = nginx.content()
+    with pytest.raises(Rejected, match=r"^wiki shares the host names of shop on this host, and visitors would come "):
+        wanted(nginx, "shop", block="listen 443 ssl;\n").apply()
+    assert nginx.content() == before
+    deploy(nginx, "shop", block="listen 80;\n# the same\n")
+    deploy(nginx, "shop", "wiki", block="listen 443 ssl;\n")
 
 
 def test_which_file_has_the_server_block() -> None:
