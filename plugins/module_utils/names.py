@@ -18,7 +18,7 @@ def is_covered(name: str, certified: Collection[str]) -> bool:
 
 
 def shared_site(name: str) -> str:
-    """What is called like an app where several share their host names; `name` is the first of these."""
+    """What is called like an app where several share their host names; `name` is the first of these by the alphabet."""
     return f"{SHARED}{re.sub(r'[^a-z0-9.-]', '_', name)}"
 
 

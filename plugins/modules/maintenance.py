@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     ROOT,
-    parts_folder,
+    parts_on_disk,
     site_file,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.maintenance import Maintenance
@@ -55,7 +55,7 @@ def main() -> None:
         let_pass = sorted({str(ipaddress.ip_address(address)) for address in given["let_pass"]})
     except (Impossible, ValueError) as fault:
         module.fail_json(msg=f"{given['app'] or 'maintenance'}: {fault}. Nothing was changed.")
-    confs = [ROOT / site_file(layout.name), *ROOT.glob(f"{parts_folder('*')}/{layout.name}.conf")]
+    confs = [ROOT / site_file(layout.name), *parts_on_disk(ROOT, layout.name)]
     if given["state"] == "on" and not any(
         conf.is_file() and str(layout.maintenance) in conf.read_text() for conf in confs
     ):

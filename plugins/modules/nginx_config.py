@@ -32,6 +32,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     MAIN,
     RENEWAL_HOOK,
     ROOT,
+    parts_on_disk,
     pem_file,
     server_file,
     site_file,
@@ -147,7 +148,7 @@ def main() -> None:
                 module.fail_json(msg=str(error))
             result = {"changed": False, "rejected": str(error), "saved": [], "uncertified": []}
         would = files if module.check_mode and not result["rejected"] else {}
-        there = would or [path.relative_to(ROOT).as_posix() for path in ROOT.glob("shared/*/*.conf")]
+        there = would or [path.relative_to(ROOT).as_posix() for path in parts_on_disk(ROOT)]
         fronts = {
             app: front_of(_text(server_file(app, there), would), _text(BASE, would)) for app in module.params["apps"]
         }

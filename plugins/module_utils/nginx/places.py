@@ -82,6 +82,11 @@ def part_files(site: str, app: str) -> list[str]:
     return [f"{folder}/{app}.conf" for folder in (parts_folder(site), candidates_folder(site))]
 
 
+def parts_on_disk(root: Path, app: str = "*") -> list[Path]:
+    """What leads to an app, or to any, in server blocks that several share."""
+    return sorted(root.glob(part_files("*", app)[0]))
+
+
 def is_part_of(path: str, app: str) -> bool:
     """Whether a file leads to this app in a server block that it shares."""
     return path.startswith("shared/") and path.endswith(f"/{app}.conf")

@@ -19,7 +19,7 @@ def shared_sites(apps: Sequence[App]) -> dict[str, list[App]]:
     found: dict[frozenset[str], list[App]] = {}
     for app in apps:
         found.setdefault(frozenset(app.server_names), []).append(app)
-    return {shared_site(sharing[0].server_names[0]): sharing for sharing in found.values() if len(sharing) > 1}
+    return {shared_site(min(sharing[0].server_names)): sharing for sharing in found.values() if len(sharing) > 1}
 
 
 def site_of(app: App, sites: Mapping[str, Sequence[App]]) -> str:
