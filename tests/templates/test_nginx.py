@@ -574,6 +574,9 @@ def test_an_app_that_moves_is_at_both_places(settings: dict[str, Any]) -> None:
         for root in ("/", "/new/"):
             leads = values(location(made, root), "uwsgi_pass") or values(location(made, "@wiki-2"), "uwsgi_pass")
             assert leads == [[f"unix:{made.app['live_socket']}"]]
+            # The live release is proven anew where it is, should something of it be mended.
+            ((_words, candidate),) = those(probed(made), "location", root)
+            assert values(candidate, "uwsgi_pass") == [[f"unix:{made.app['candidate_socket']}"]]
         assert values(location(made, "=", "/new"), "return") == [
             ["301", "$asked_scheme://$host$asked_port_in_host/new/"]
         ]

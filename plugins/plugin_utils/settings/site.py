@@ -22,7 +22,6 @@ def site_values(
     site = {
         "names": app.every_name(),
         "first_name": app.server_names[0],
-        "root": f"{app.prefix}/",
         # Where the app is: its root, its static files, its streams, and the prefix itself.
         "places": [
             [f"{prefix}/", f"{prefix}{app.static_url}", app.streams(prefix), prefix]
