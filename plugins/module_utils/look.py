@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import interpreter
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, interpreter
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, number
@@ -67,7 +67,8 @@ def _is_served(layout: AppLayout, system: System, records: Records, registration
         wanted = wanted_of(layout.release(live), records.described(live), registration["front"])
     except (LookupError, TypeError, ValueError):
         return False
-    return Prober(wanted, system).visitors_are_served()
+    # The question would start one that was stopped, by its socket.
+    return instance.is_active(system, wanted.layout) and Prober(wanted, system).visitors_are_served()
 
 
 def packages(module: AnsibleModule) -> str:

@@ -58,7 +58,7 @@ def wrong_hash(server: Server) -> None:
 UNKNOWN = f"\nno-such-thing-anywhere==1.0 --hash=sha256:{'0' * 64}\n"
 
 BAD: dict[str, Breakage] = {
-    "syntax error": (append("app/__init__.py", "\ndef broken(:\n"), "SyntaxError"),
+    "syntax error": (append("app/__init__.py", "\nexec('def broken(:')\n"), "SyntaxError"),
     "exception at import": (append("flask_wsgi.py", "\nraise RuntimeError('no configuration')\n"), "no configuration"),
     "missing dependency": (append("flask_wsgi.py", "\nimport no_such_module\n"), "No module named 'no_such_module'"),
     "requirement that can't be installed": (append("requirements.txt", UNKNOWN), "no-such-thing-anywhere"),

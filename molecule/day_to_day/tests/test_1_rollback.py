@@ -54,7 +54,12 @@ def test_not_to_what_was_left_or_never_was(installed: Server, releases: dict[str
     refused(installed.run("rollback.yml", f"-erelease={releases['C']}"), "marked as bad", "Nothing was changed")
     refused(installed.run("rollback.yml", "-erelease=0123456789ab"), "no release '0123456789ab'", releases["A"])
     refused(installed.run("rollback.yml", "-erelease=latest"), "12 hexadecimal digits", "Nothing was changed")
-    refused(installed.run("rollback.yml", "-eapp=shop"), "no app 'shop'", "uwsgi-flask", "Nothing was changed")
+    refused(
+        installed.run("rollback.yml", "-eapp=shop"),
+        "no host of this run has 'shop'",
+        "uwsgi-flask",
+        "Nothing was changed",
+    )
     installed.sh(f"echo '# by hand' >> /opt/uwsgi-flask/releases/{releases['A']}/code/flask_wsgi.py")
     refused(installed.run("rollback.yml", f"-erelease={releases['A']}"), "isn't as it was", "flask_wsgi.py")
     installed.sh(f"sed -i '$d' /opt/uwsgi-flask/releases/{releases['A']}/code/flask_wsgi.py")

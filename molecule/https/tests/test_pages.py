@@ -30,11 +30,11 @@ ERRORS = {
     ),
     "a cookie too large": (
         "/ -H \"Cookie: $(head -c 40000 /dev/zero | tr '\\0' a)\"",
-        400,
-        "This site can't make sense of what your browser sent.",
+        431,
+        "Your browser sent more than this site accepts.",
     ),
     "an address too long": (
-        "/$(head -c 9000 /dev/zero | tr '\\0' a)",
+        "/$(head -c 11000 /dev/zero | tr '\\0' a)",
         414,
         "The address is longer than this site accepts.",
     ),
@@ -125,7 +125,7 @@ def test_an_apps_own_pages_replace_ours_though_it_is_down(story: Server) -> None
 def test_while_it_is_closed_the_page_of_that_comes_first(story: Server) -> None:
     assert story.run("maintenance.yml", "-estate=on").code == 0
     elsewhere = story.sh("hostname -I").split()[0]
-    for words, wanted in (("/.env", 503), (f"/ {LARGE}", 503), (ERRORS["a cookie too large"][0], 400)):
+    for words, wanted in (("/.env", 503), (f"/ {LARGE}", 503), (ERRORS["a cookie too large"][0], 431)):
         status, headers, body = answer(story, words, elsewhere)
         assert (status, "Back soon" in body) == (wanted, wanted == 503), words
         assert_headers(headers)
