@@ -31,7 +31,7 @@ ERRORS = {
     "a cookie too large": (
         "/ -H \"Cookie: $(head -c 40000 /dev/zero | tr '\\0' a)\"",
         431,
-        "Your browser sent more than this site accepts.",
+        "Your browser sent more than this site accepts. Deleting this site's cookies may help.",
     ),
     "an address too long": (
         "/$(head -c 11000 /dev/zero | tr '\\0' a)",
