@@ -34,8 +34,6 @@ SITE = "uwsgi-flask.conf.j2"
 # Where several apps share their host names: what they share, and what leads to each of them, live and candidate.
 SHARED = "shared.conf.j2"
 PARTS = ("part.conf.j2", "candidate.conf.j2")
-# Errors that nginx makes itself.
-OWN_ERRORS = "400 403 404 405 413 414 429 497 500 501 502 504 505"
 
 Item = Mapping[str, Any]
 
@@ -205,7 +203,6 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "probe_directory": os.path.dirname(PROBE_SOCKET),
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
-        "own_errors": OWN_ERRORS,
         "descriptors": DESCRIPTORS,
         "webroot": WEBROOT,
     }

@@ -273,7 +273,6 @@ HANDED = {
     "pem",
     "webroot",
     "log",
-    "own_errors",
     "parts",
     "candidates",
     "server_file",
