@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import refusing
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.plan import plan
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import CHOICES, request_of
 
 # The app server's templates, which are part of a release.
@@ -26,10 +24,8 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         arguments, render = self._task.args, self._templar.template
         known = {**(task_vars or {}), **{name: arguments.get(name, "") for name in CHOICES}}
-        try:
+        with refusing(known, render):
             asked = request_of(known, render, self._loader)
             known_of_all = arguments.get("fleet") or {}
             made = plan(asked, arguments.get("host") or {}, f"{asked.base}/{TEMPLATES}", known_of_all)
-        except BadSettings as error:
-            raise AnsibleActionFail("\n".join(without_secrets(error.problems, known, render))) from None
         return {"changed": False, "plan": made}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.filling import fill
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import refusing
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import request_of
 
 
@@ -24,8 +22,6 @@ class ActionModule(ActionBase):
         arguments, render = self._task.args, self._templar.template
         # What was locked anew by this run is there already.
         known = {**(task_vars or {}), "app": arguments.get("app", ""), "restart": "", "refresh": "", "fill": True}
-        try:
+        with refusing(known, render):
             lines = fill(request_of(known, render, self._loader), arguments["host"])
-        except BadSettings as error:
-            raise AnsibleActionFail("\n".join(without_secrets(error.problems, known, render))) from None
         return {"changed": bool(lines), "lines": lines}

@@ -6,15 +6,17 @@ them at the end. That costs something, and only where there are messages.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible._internal._datatag._tags import Origin
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.vault import EncryptedString
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import HIDDEN, PREFIX
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import SECRETS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import masked
 
 VAULT_HEADER = b"$ANSIBLE_VAULT"
@@ -34,6 +36,15 @@ def without_secrets(
     A whole vaulted file may hold web_apps: the `names` of apps stay, or its messages would say nothing.
     """
     return masked(problems, {*_secrets(task_vars, render)} - {*names}) if problems else []
+
+
+@contextlib.contextmanager
+def refusing(task_vars: Mapping[str, Any], render: Render) -> Iterator[None]:
+    """Raises AnsibleActionFail where settings are bad, without any secret of the host."""
+    try:
+        yield
+    except BadSettings as error:
+        raise AnsibleActionFail("\n".join(without_secrets(error.problems, task_vars, render))) from None
 
 
 def _secrets(task_vars: Mapping[str, Any], render: Render) -> Iterator[str]:
