@@ -100,8 +100,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     if os.path.lexists(root / DEFAULT_SITE):
         going.append(DEFAULT_SITE)
     tree = {path: text for path, text in read_tree(root).items() if path not in going}
-    emptied = sites_without_parts(ours.files, [*tree, *texts])
-    going += [path for path in emptied if path in ours.files and path not in texts and path not in going]
+    going += [path for path in sites_without_parts(ours.files, [*tree, *texts]) if path not in going]
     tree = {path: text for path, text in tree.items() if path not in going}
     _refuse_other_ports(ours, texts, tree)
     _refuse_taken_names(ours, texts, tree)
@@ -155,7 +154,7 @@ def _altered(ours: Ours, off: Sequence[str], changes: Mapping[str, bytes]) -> Ai
     if not before:
         raise Rejected(f"{root / BASE} isn't as it was deployed, so nothing can be changed; deploy first (site.yml)")
     kept = {path: text for path, text in plain(texts, before).items() if path not in off}
-    off = [*off, *(path for path in sites_without_parts(ours.files, kept) if path in ours.files)]
+    off = [*off, *sites_without_parts(ours.files, kept)]
     kept = {path: text for path, text in kept.items() if path not in off}
     changes = {**_moved_back(ours, kept), **changes}
     kept |= changes

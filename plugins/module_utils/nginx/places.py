@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import SHARED, called, is_shared
@@ -98,11 +98,11 @@ def sharing(site: str, paths: Iterable[str]) -> list[str]:
     return sorted(name.removesuffix(".conf") for folder, _slash, name in parts if folder == parts_folder(site))
 
 
-def sites_without_parts(ours: Iterable[str], there: Iterable[str]) -> list[str]:
+def sites_without_parts(ours: Collection[str], there: Iterable[str]) -> list[str]:
     """Files of ours for host names that no app shares any more, among them the key; `there` are all files."""
     folders = {path.rpartition("/")[0] for path in there}
     ends = [site for site in apps_of(ours) if is_shared(site) and parts_folder(site) not in folders]
-    return [path for site in ends for path in (site_file(site), pem_file(site))]
+    return [path for site in ends for path in (site_file(site), pem_file(site)) if path in ours]
 
 
 def server_file(app: str, paths: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ def plan(
     if problems:
         raise BadSettings(problems)
     left = [app for app in settings.elsewhere() if app.name in host.get("apps", {})]
-    removed = [app for app in left if app.elsewhere == "remove" and _is_live(settings, app, fleet or {})]
+    removed = [app for app in left if app.elsewhere == "remove" and _is_served(settings, app, fleet or {})]
     gone = {app.name for app in removed}
     staying = list(_staying(settings, [name for name in host.get("apps", {}) if name not in gone]))
     if taken := list(_taken_names(settings, staying)):
@@ -122,7 +122,7 @@ def _hooked(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_live(settings: Settings, app: App, fleet: Mapping[str, Mapping[str, Any]]) -> bool:
+def _is_served(settings: Settings, app: App, fleet: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether visitors get an app from one of the hosts that shall serve it, as far as these have told.
 
     What serves is removed only for a successor.

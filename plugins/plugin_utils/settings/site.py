@@ -17,17 +17,13 @@ def site_values(
     `called` is its name in nginx, `shared` what it shares its host names in, "" if they are its own. `read_timeout` is
     in seconds. `former` is another prefix, at which visitors have the app now and keep it until its release is live.
     """
-    prefixes = [app.prefix, *([former] if former not in (None, app.prefix) else [])]
+    prefixes = [app.prefix] if former is None else [app.prefix, former]
     own = f".{app.name}" if shared else ""
     site = {
         "names": app.every_name(),
         "first_name": app.server_names[0],
         # Where the app is: its root, its static files, its streams, and the prefix itself.
-        "places": [
-            [f"{prefix}/", f"{prefix}{app.static_url}", app.streams(prefix), prefix]
-            for prefix in prefixes
-            if prefix is not None
-        ],
+        "places": [[f"{prefix}/", f"{prefix}{app.static_url}", app.streams(prefix), prefix] for prefix in prefixes],
         "is_below": "" not in prefixes,
         "read_timeout": read_timeout,
         "headers": list(_headers(app, called)),
