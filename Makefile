@@ -129,6 +129,11 @@ scenarios: setup $(call with_browser,$(SCENARIOS)) ## Test deploys on throw-away
 	@$(say) 'Scenarios on throw-away servers'
 	@python tools/scenarios.py $(SCENARIOS)
 
+.PHONY: faults
+faults: ## Break a standing server in every way, and write docs/faults.md anew
+	@$(MAKE) scenarios SCENARIOS="faults"
+	@python tests/fault_table.py
+
 .PHONY: molecule
 molecule: setup $(call with_browser,$(SCENARIO)) ## One scenario, with all its output (SCENARIO=default)
 	@tools/packages.sh servers

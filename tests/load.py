@@ -70,6 +70,8 @@ class Load:
         self.asked_again = 0
         self.moved = False
         self.milliseconds: list[float] = []
+        # When a request failed, and for how long it had been under way.
+        self._failures: list[tuple[float, float]] = []
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(connections)]
@@ -96,6 +98,12 @@ class Load:
             "by": dict(sorted(self.by.items())),
             "errors": self.errors,
         }
+
+    def seconds_of_failure(self) -> float:
+        """From when the first request that failed was sent until the last one had failed; 0.0 if none did."""
+        if not self._failures:
+            return 0.0
+        return max(at for at, _took in self._failures) - min(at - took for at, took in self._failures)
 
     def wait(self, seconds: float) -> None:
         self._end.wait(seconds)
@@ -166,6 +174,7 @@ class Load:
             self.milliseconds.append(milliseconds)
             if problem:
                 self.failed += 1
+                self._failures.append((time.monotonic(), milliseconds / 1000))
                 if len(self.errors) < SHOWN_ERRORS:
                     self.errors.append(f"{time.strftime('%H:%M:%S')} {problem}")
 

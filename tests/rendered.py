@@ -17,7 +17,7 @@ HOST = {"python": "3.13.5"}
 
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-    """One app: its settings, what the plan says of it, and its files: "ini", "wsgi", "mend.sh", "conf", each unit by kind.
+    """One app: its settings, what is planned, and its files: "ini", "wsgi", "mend.sh", "conf", and its units by kind.
 
     `base` is the text of nginx's default server.
     """

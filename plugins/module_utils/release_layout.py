@@ -167,7 +167,7 @@ class ReleaseLayout(Described):
         return self.steps / step
 
     def unit(self, kind: str) -> str:
-        """The name of a unit: "target", one of PARTS or STEPS, WATCH, MEND, or a worker's kind, a timer's or a job's."""
+        """The name of a unit: "target", one of PARTS or STEPS, WATCH, MEND, or the kind of a worker, timer or job."""
         if kind.startswith(TIMER):
             return f"{self.app.name}@{self.id}-{kind}.timer"
         if kind == WATCH:

@@ -185,3 +185,15 @@ def test_patterns_of_units_that_journalctl_is_given_can_match() -> None:
     asked = [it for page in PAGES for it in re.findall(r"journalctl -u '([^']*[*][^']*)'", page.read_text())]
     assert asked
     assert [pattern for pattern in asked if not pattern.endswith(("*", ".service"))] == []
+
+
+def test_a_promise_names_tests_that_are_there() -> None:
+    """Each row that says what proves it names a file, and functions of it."""
+    rows = [line for line in prose(PROJECT / "docs/security.md").splitlines() if "/tests/" in line]
+    assert len(rows) > 15
+    for row in rows:
+        named = re.findall(r"\]\(\.\./([^)]+\.py)\)((?:(?!\]\().)*)", row)
+        assert named, row
+        for file, rest in named:
+            functions = set(re.findall(r"^def (test_\w+)", (PROJECT / file).read_text(), re.MULTILINE))
+            assert set(re.findall(r"`(test_\w+)`", rest)) <= functions, (file, rest)
