@@ -108,11 +108,6 @@ class ReleaseLayout(Described):
         return self.directory / "mend.sh"
 
     @property
-    def enabled(self) -> Path:
-        """The link that has it started at boot."""
-        return self.app.wants / self.target
-
-    @property
     def description(self) -> Path:
         """What the release is made of."""
         return self.directory / "release.json"

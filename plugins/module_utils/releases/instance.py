@@ -178,7 +178,8 @@ def stop(
 def _stoppable(system: System, layout: ReleaseLayout) -> list[str]:
     """The units of the release that systemd knows, whatever put them there, the socket before what it would wake."""
     known = system.units(layout.app.unit_pattern(layout.id))
-    if layout.enabled.is_symlink():
+    enabled = layout.app.wants / layout.target
+    if enabled.is_symlink():
         known |= {layout.target}
     order = [layout.unit(kind) for kind in (*PARTS, "target", *STEPS)]
     return [*(unit for unit in order if unit in known), *sorted(known - {*order})]
