@@ -1,4 +1,4 @@
-"""The door to plugin_utils/fleet.py, libraries.py, report.py, settings/accounts.py and settings/debian.py for playbooks."""
+"""The door for playbooks to fleet.py, libraries.py, report.py, and accounts.py and debian.py of settings/."""
 
 from __future__ import annotations
 

@@ -136,7 +136,9 @@ class Firewall:
         found = [_local_port(line, 3) for line in listening.splitlines() if re.search(r'"sshd(-session)?"', line)]
         found += [_local_port(line, 2) for line in connected.splitlines() if any(pid in line for pid in ours)]
         if not found:
-            raise Refused("no SSH server was found on this host (ss shows no sshd that listens), so the port to leave open isn't known")
+            raise Refused(
+                "no SSH server was found on this host (ss shows no sshd that listens), so its port isn't known"
+            )
         return sorted(set(found))
 
     def active(self) -> str:
@@ -174,7 +176,13 @@ class Firewall:
         """Load the rules for so many seconds, then the old ones again unless they are kept meanwhile."""
         self._disarm()
         OwnedFile(self.layout.before, f"{ANEW}{self.active()}", 0o600).put()
-        timer = ["--quiet", "--collect", f"--unit={self.layout.undo}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s"]
+        timer = [
+            "--quiet",
+            "--collect",
+            f"--unit={self.layout.undo}",
+            f"--on-active={seconds}",
+            "--timer-property=AccuracySec=1s",
+        ]
         self._must(["systemd-run", *timer, str(self.layout.nft), "-f", str(self.layout.before)])
         trial = OwnedFile(self.layout.trial, text, 0o600)
         trial.put()
@@ -188,7 +196,9 @@ class Firewall:
         self._disarm()
         # The last moment at which the timer may have been faster.
         if self.active() != self.loaded(text):
-            raise Refused("the old rules are back already, because the new ones weren't confirmed in time; run it again")
+            raise Refused(
+                "the old rules are back already, because the new ones weren't confirmed in time; run it again"
+            )
         for file in self._files(text):
             file.put()
         self._must(["systemctl", "daemon-reload"])

@@ -10,6 +10,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.libraries import (
     COMMAND,
     Found,
     Unreadable,
+    blind,
     services,
     sort_out,
 )
@@ -21,8 +22,8 @@ DOCUMENTATION = r"""
 module: libraries
 short_description: Find services that run with replaced libraries
 description:
-  - Asks needrestart, and sorts what it lists by app. Reads only. Where needrestart isn't installed, nothing is found and
-    C(is_known) is false.
+  - Asks needrestart, and sorts what it lists by app. Reads only. Where needrestart isn't installed, nothing is found
+    and C(is_known) is false.
 options: {}
 """
 
@@ -42,6 +43,11 @@ def main() -> None:
     module.run_command_environ_update = {"LC_ALL": "C"}
     if not module.get_bin_path(COMMAND[0], opt_dirs=["/usr/sbin"]):
         module.exit_json(changed=False, is_known=False, **Found({}, [], False, []).describe())
+    if blind():
+        module.fail_json(
+            msg="libraries: root may not look into every process of this host (a container without "
+            "CAP_SYS_PTRACE?), so needrestart would leave out what it can't see."
+        )
     _code, printed, errors = module.run_command(list(COMMAND))
     try:
         units = services(printed)

@@ -87,7 +87,7 @@ class Agreement:
         default_factory=list,
         metadata=key(
             openings,
-            "ports that the [firewall](firewall.md) leaves open besides SSH and nginx: `{port: 9100, from: [10.0.0.0/8]}`",
+            "ports that the [firewall](firewall.md) leaves open besides SSH and nginx: `- port: 9100`",
             carried=False,
         ),
     )
