@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import WORKER, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import WATCH, WORKER, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import Answer, System
 
 PORT = 80
@@ -159,8 +159,10 @@ class Machine(System):
         release = unit.partition("@")[2][:12]
         layout = self.app(unit.partition("@")[0]).release(release)
         if unit == layout.target:
-            wanted = [*layout.parts, *self._extras(layout)]
+            wanted = [*layout.parts, layout.unit(WATCH), *self._extras(layout)]
             return max(self._start(part) for part in wanted) or self._up(unit)
+        if unit == layout.unit(WATCH):
+            return self._up(unit)
         if layout.is_extra(unit):
             self.worked.append(release)
             return self._up(unit)
@@ -200,7 +202,7 @@ class Machine(System):
     def _stop(self, unit: str) -> int:
         name, _at, rest = unit.partition("@")
         layout = self.app(name).release(rest[:12])
-        for part in [*layout.serving, *self._extras(layout)] if unit == layout.target else [unit]:
+        for part in [*layout.serving, layout.unit(WATCH), *self._extras(layout)] if unit == layout.target else [unit]:
             # To stop the target is to ask its parts, and to wait for none.
             if part == unit:
                 self._await_streams(part)

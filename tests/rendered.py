@@ -17,7 +17,7 @@ HOST = {"python": "3.13.5"}
 
 @dataclasses.dataclass(frozen=True)
 class Rendered:
-    """One app: its settings, what the plan says of it, and its files: "ini", "wsgi", "conf" and each unit by its kind.
+    """One app: its settings, what the plan says of it, and its files: "ini", "wsgi", "mend.sh", "conf", each unit by kind.
 
     `base` is the text of nginx's default server.
     """
@@ -64,7 +64,8 @@ def _rendered(settings: dict[str, Any], item: dict[str, Any], web: dict[str, Any
     if shared:
         part, candidate = part_files(shared, item["app"]["name"])
         own["units"] |= {"part": texts[part], "candidate": texts[candidate]}
-    own_files = {"ini": own["ini"], "wsgi": own["wsgi"], **own["units"], "conf": texts[site_file(item["app"]["name"])]}
+    own_files = {name: own[name] for name in ("ini", "wsgi", "mend.sh")} | own["units"]
+    own_files["conf"] = texts[site_file(item["app"]["name"])]
     parts = {name: item[name] for name in ("app", "release", "site")}
     return Rendered(settings=settings, **parts, files=own_files, base=texts[BASE])
 

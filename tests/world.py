@@ -127,7 +127,7 @@ class World:
             "app": described,
             "release": release,
             "front": {"host": f"{app}.test", "port": PORT},
-            "texts": {"ini": f"# {layout.id}\n", "wsgi": "", "units": units},
+            "texts": {"ini": f"# {layout.id}\n", "wsgi": "", "mend.sh": f"# {layout.id}\n", "units": units},
             "archive": archive,
         }
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import STEPS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
 
@@ -88,11 +89,12 @@ class ActionModule(ActionBase):
 
 
 def texts(renderer: Renderer, item: dict[str, Any], web: dict[str, Any]) -> dict[str, Any]:
-    """Every file of a release that the app server brings: {"ini": text, "wsgi": text, "units": …}."""
+    """Every file of a release that the app server brings: {"ini": text, "wsgi": text, "mend.sh": text, "units": …}."""
     variables = {"app": item["app"], "release": item["release"], "web": web}
     return {
         "ini": renderer.text("uwsgi-flask.ini.j2", **variables),
         "wsgi": renderer.text("wsgi.py.j2", **variables),
+        "mend.sh": renderer.text("mend.sh.j2", lock=FLOCK, **variables),
         "units": dict(_units(renderer, variables)),
     }
 

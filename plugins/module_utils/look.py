@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.listeners import listeners
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, interpreter
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
@@ -33,6 +34,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
         "users": sorted(user.pw_name for user in pwd.getpwall()),
         "groups": sorted(group.gr_name for group in grp.getgrall()),
         "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
+        "listeners": listeners(),
         "apps": {layout.name: app_state(layout, System(), content) for layout, content in registered()},
     }
 

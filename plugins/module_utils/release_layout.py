@@ -22,6 +22,8 @@ SOCKET_LINK = "socket"
 CHECK, BEFORE, AFTER = STEPS = ("check", "before", "after")
 # What serves, in the order in which it is started. All of it hangs on the release's target.
 PARTS = ("socket", "service")
+# What watches over the links and the socket that lead to a live release, and what it starts.
+WATCH, MEND = "watch", "mend"
 # What a worker's kind begins with: "worker-mail" is that of the worker `mail`.
 WORKER = "worker-"
 # A timer's, and that of what it starts.
@@ -101,6 +103,16 @@ class ReleaseLayout(Described):
         return self.directory / "steps"
 
     @property
+    def mend(self) -> Path:
+        """Makes anew what leads visitors here."""
+        return self.directory / "mend.sh"
+
+    @property
+    def enabled(self) -> Path:
+        """The link that has it started at boot."""
+        return self.app.wants / self.target
+
+    @property
     def description(self) -> Path:
         """What the release is made of."""
         return self.directory / "release.json"
@@ -155,10 +167,12 @@ class ReleaseLayout(Described):
         return self.steps / step
 
     def unit(self, kind: str) -> str:
-        """The name of a unit: "target", one of PARTS, one of STEPS, or the kind of a worker, a timer or a job."""
+        """The name of a unit: "target", one of PARTS or STEPS, WATCH, MEND, or a worker's kind, a timer's or a job's."""
         if kind.startswith(TIMER):
             return f"{self.app.name}@{self.id}-{kind}.timer"
-        is_extra = kind in STEPS or kind.startswith((WORKER, *JOBS))
+        if kind == WATCH:
+            return f"{self.app.name}@{self.id}-{kind}.path"
+        is_extra = kind in (*STEPS, MEND) or kind.startswith((WORKER, *JOBS))
         return f"{self.app.name}@{self.id}-{kind}.service" if is_extra else f"{self.app.name}@{self.id}.{kind}"
 
     def is_extra(self, unit: str) -> bool:
@@ -192,7 +206,8 @@ class ReleaseLayout(Described):
     @property
     def unit_names(self) -> dict[str, str]:
         """Every unit of the release by its kind."""
-        return {kind: self.unit(kind) for kind in ("target", *PARTS, *STEPS, *self.worker_kinds, *self.timer_kinds)}
+        kinds = ("target", *PARTS, WATCH, MEND, *STEPS, *self.worker_kinds, *self.timer_kinds)
+        return {kind: self.unit(kind) for kind in kinds}
 
     @property
     def parts(self) -> list[str]:
@@ -207,7 +222,7 @@ class ReleaseLayout(Described):
     @property
     def running(self) -> list[str]:
         """The units that run while the release is live."""
-        return [*self.serving, *self.worker_units, *self.timer_units]
+        return [*self.serving, self.unit(WATCH), *self.worker_units, *self.timer_units]
 
     def unit_file(self, kind: str) -> Path:
         return self.app.units / self.unit(kind)

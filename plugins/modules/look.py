@@ -20,8 +20,8 @@ look:
   description:
     - C(python), the minor version of Debian's own, C(packages), the names of all installed ones,
       C(provided), what these provide besides, C(users), the group,
-      home and shell of each, C(somaxconn), the longest listen queue, and C(apps), the
-      state of each app that is there.
+      home and shell of each, C(somaxconn), the longest listen queue, C(listeners), which
+      program listens on each TCP port, and C(apps), the state of each app that is there.
   type: dict
   returned: always
 """

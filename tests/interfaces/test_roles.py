@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.template import Templar
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import PARTS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import MEND, PARTS, WATCH
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from jinja2 import Environment, meta, nodes
 
@@ -225,7 +225,7 @@ def test_a_template_begins_with_the_warning(path: Path) -> None:
 def test_a_template_is_used(path: Path) -> None:
     """By another one, or by the action plugin that renders it."""
     rendered = "".join(file.read_text() for file in (PROJECT / "plugins/action").glob("*.py"))
-    of_units = {f"{kind}.j2" for kind in ("target", *PARTS)}
+    of_units = {f"{kind}.j2" for kind in ("target", *PARTS, WATCH, MEND)}
     assert path.name in _included() | of_units or f'"{path.name}"' in rendered
 
 
@@ -267,6 +267,7 @@ HANDED = {
     "probe_socket",
     "probe_directory",
     "probe_sockets",
+    "lock",
     "pid_file",
     "proxied",
     "descriptors",

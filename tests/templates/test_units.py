@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import PARTS, STEPS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import MEND, PARTS, STEPS, WATCH
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.instance import tmpfiles
 
 from rendered import Rendered, rendered
@@ -15,7 +15,7 @@ from rendered import Rendered, rendered
 Unit = dict[str, list[tuple[str, str]]]
 
 SERVICES = ["service", *STEPS]
-ALL = [*SERVICES, "socket", "target"]
+ALL = [*SERVICES, "socket", "target", WATCH, MEND]
 
 
 def parsed(text: str) -> Unit:
@@ -41,7 +41,7 @@ def one(unit: Unit, section: str, key: str) -> str:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_unit_has_known_sections(made: Rendered, kind: str) -> None:
-    own = {"target": {"Install"}, "socket": {"Socket"}}.get(kind, {"Service"})
+    own = {"target": {"Install"}, "socket": {"Socket"}, WATCH: {"Path"}}.get(kind, {"Service"})
     assert set(parsed(made.unit(kind))) == {"Unit"} | own
 
 
@@ -49,7 +49,7 @@ def test_a_unit_has_known_sections(made: Rendered, kind: str) -> None:
 def test_only_these_keys_stand_twice(made: Rendered, kind: str) -> None:
     for section, pairs in parsed(made.unit(kind)).items():
         keys = [key for key, _value in pairs]
-        assert {key for key in keys if keys.count(key) > 1} <= {"SystemCallFilter", "Wants"}, section
+        assert {key for key in keys if keys.count(key) > 1} <= {"SystemCallFilter", "Wants", "PathChanged"}, section
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -64,7 +64,13 @@ def test_the_target_holds_the_parts(made: Rendered) -> None:
     names = made.release["unit_names"]
     target = parsed(made.unit("target"))
     wanted = [unit for name, value in target["Unit"] if name == "Wants" for unit in value.split()]
-    assert wanted == [names["socket"], names["service"], *made.release["worker_units"], *made.release["timer_units"]]
+    assert wanted == [
+        names["socket"],
+        names["service"],
+        names["watch"],
+        *made.release["worker_units"],
+        *made.release["timer_units"],
+    ]
     assert one(target, "Install", "WantedBy") == "multi-user.target"
     for part in PARTS:
         assert one(parsed(made.unit(part)), "Unit", "PartOf") == names["target"]
@@ -281,3 +287,11 @@ def test_the_names_that_nginx_connects_to_are_made_at_boot() -> None:
         ["L+", "/run/shop/shop.sock", "-", "-", "-", "-", "/opt/shop/current/socket"],
         ["L+", "/run/shop/candidate.sock", "-", "-", "-", "-", "/opt/shop/candidate/socket"],
     ]
+
+
+def test_the_watch_looks_where_visitors_are_led(made: Rendered) -> None:
+    unit = parsed(made.unit(WATCH))
+    assert [value for key, value in unit["Path"] if key == "PathChanged"] == [made.app["run"], made.app["root"]]
+    assert one(unit, "Path", "Unit") == made.release["unit_names"][MEND]
+    assert one(unit, "Unit", "PartOf") == made.release["target"]
+    assert one(parsed(made.unit(MEND)), "Service", "ExecStart") == made.release["mend"]

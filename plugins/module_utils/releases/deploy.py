@@ -97,7 +97,7 @@ class Deploy:
         for file in self.placing.files():
             # Compared with its counterpart, in which the id stands in a dozen lines.
             old = OwnedFile(type(file.path)(os.fspath(file.path).replace(new.id, live.id)), "")
-            if file.path in (new.ini, new.wsgi, *(new.unit_file(kind) for kind in new.unit_names)):
+            if file.path in (new.ini, new.wsgi, new.mend, *(new.unit_file(kind) for kind in new.unit_names)):
                 text = old.current().replace(live.id, new.id) if self.before else ""
                 if text != file.text:
                     shown.append(_shown(os.fspath(old.path), os.fspath(file.path), text, file.text))

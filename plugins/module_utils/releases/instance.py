@@ -9,7 +9,13 @@ from collections.abc import Collection
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import PARTS, STEPS, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import (
+    MEND,
+    PARTS,
+    STEPS,
+    WATCH,
+    ReleaseLayout,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.data import MODE as DATA_MODE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
@@ -156,6 +162,8 @@ def stop(
     if not units:
         return
     system.systemctl("disable", layout.target)
+    # It would take what follows for an accident.
+    system.systemctl("stop", layout.unit(WATCH), layout.unit(MEND))
     if at_once:
         system.systemctl("stop", "--no-block", *units)
         system.systemctl("kill", "--signal=KILL", layout.service)
@@ -170,8 +178,7 @@ def stop(
 def _stoppable(system: System, layout: ReleaseLayout) -> list[str]:
     """The units of the release that systemd knows, whatever put them there, the socket before what it would wake."""
     known = system.units(layout.app.unit_pattern(layout.id))
-    enabled = layout.app.wants / layout.target
-    if enabled.is_symlink():
+    if layout.enabled.is_symlink():
         known |= {layout.target}
     order = [layout.unit(kind) for kind in (*PARTS, "target", *STEPS)]
     return [*(unit for unit in order if unit in known), *sorted(known - {*order})]

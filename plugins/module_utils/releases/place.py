@@ -75,6 +75,7 @@ class Placing:
         return [
             OwnedFile(layout.ini, content.ini, 0o640, group),
             OwnedFile(layout.wsgi, content.wsgi, 0o640, group),
+            OwnedFile(layout.mend, "#!/bin/sh\n" + content.mend, 0o700),
             OwnedFile(layout.requirements, content.requirements, 0o640, group),
             # systemd reads it as root for the instance; nobody else must.
             OwnedFile(layout.environment, environment_file(content.environment), 0o600),

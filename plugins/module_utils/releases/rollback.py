@@ -101,7 +101,8 @@ class Rollback:
         unfinished.rename(new.directory)
         self.system.link(new.socket_link, os.fspath(new.socket))
         self.system.put(OwnedFile(new.environment, environment, 0o600))
-        self._renamed(new.ini, old.id, new.id)
+        for path in (new.ini, new.mend):
+            self._renamed(path, old.id, new.id)
         for kind in old.unit_names:
             text = old.unit_file(kind).read_text()
             self.system.put(OwnedFile(new.unit_file(kind), text.replace(old.id, new.id)))

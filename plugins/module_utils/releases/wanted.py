@@ -85,6 +85,7 @@ class Content:
     python: str
     ini: str
     wsgi: str
+    mend: str
     units: dict[str, str]
     scripts: dict[str, list[str]]
     environment: dict[str, str]
@@ -145,6 +146,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         python=app["python"],
         ini=texts["ini"],
         wsgi=texts["wsgi"],
+        mend=texts["mend.sh"],
         units=texts["units"],
         scripts={
             CHECK: [release["check"]],

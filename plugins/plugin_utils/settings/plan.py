@@ -27,6 +27,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependenc
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.ports import taken_ports
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request, Settings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sharing import (
     former_prefix,
@@ -66,7 +67,7 @@ def plan(
     removed = [app for app in left if app.elsewhere == "remove" and _is_served(settings, app, fleet or {})]
     gone = {app.name for app in removed}
     staying = list(_staying(settings, [name for name in host.get("apps", {}) if name not in gone]))
-    if taken := list(_taken_names(settings, staying)):
+    if taken := [*_taken_names(settings, staying), *taken_ports(settings, host)]:
         raise BadSettings(taken)
     shared = shared_sites([app for app in settings.apps if app in (*settings.served_here(), *staying)])
     items = list(_items(settings, host, code_files(templates, by_gitignore=False), shared))

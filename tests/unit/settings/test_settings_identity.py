@@ -218,7 +218,7 @@ def test_so_do_secrets_pythons_minor_version_and_a_serial(workshop: Workshop, ci
 @pytest.mark.parametrize(
     "host",
     [
-        {"packages": ["nginx"], "provided": ["httpd"], "users": ["www"], "somaxconn": 128},
+        {"packages": ["nginx"], "provided": ["httpd"], "users": ["www"], "somaxconn": 128, "listeners": {"22": "sshd"}},
         {"apps": {"wiki": {"serial": 7, "renew": ["a reason"]}}},
         {"apps": {"shop": {"serial": 0, "renew": [], "releases": ["0" * 12], "live": "0" * 12, "longest_timeout": 99}}},
     ],
