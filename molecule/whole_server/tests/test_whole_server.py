@@ -29,6 +29,11 @@ HUNGRY = """
 def eat():
     return str(len(b"x" * (1 << 30)))
 """
+# Says that SSH listens elsewhere, as a wrong setting might.
+WRONG_SSH = r"""#!/bin/sh
+[ "$1" = -Hltnp ] && echo "LISTEN 0 128 0.0.0.0:2022 0.0.0.0:* users:((\"sshd\",pid=1,fd=3))"
+exit 0
+"""
 TICKS = "/var/lib/uwsgi-flask/ticks"
 
 
@@ -70,7 +75,7 @@ class Whole(Server):
         return self.sh("cat /proc/sys/kernel/random/boot_id")
 
     def is_open(self) -> bool:
-        """Whether a stranger gets an answer from the port that the emulator leads to 9100. It takes every connection."""
+        """Whether a stranger gets an answer from port 9100. The emulator itself takes every connection."""
         connection = http.client.HTTPConnection("127.0.0.1", int(self.ports[2]), timeout=20)
         with contextlib.closing(connection):
             try:
@@ -201,10 +206,7 @@ def test_a_firewall_that_locks_out_is_taken_back(whole: Whole) -> None:
         assert run.code == 0, run.output[-3000:]
         closed = not whole.is_open()
         # As if SSH listened elsewhere.
-        whole.sh(
-            'printf \'#!/bin/sh\\n[ "$1" = -Hltnp ] && echo "LISTEN 0 128 0.0.0.0:2022 0.0.0.0:* sshd \\\\"sshd\\\\""; exit 0\\n\''
-            " > /usr/local/sbin/ss; chmod +x /usr/local/sbin/ss"
-        )
+        whole.sh(f"echo '{WRONG_SSH}' > /usr/local/sbin/ss; chmod +x /usr/local/sbin/ss")
         assert "2022" in whole.sh("/usr/local/sbin/ss -Hltnp")
         locked = whole.run("firewall.yml", "-e", "undo_after=30")
         began = time.monotonic()
