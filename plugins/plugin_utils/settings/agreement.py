@@ -189,9 +189,9 @@ class Agreement:
     )
 
     def plain(self) -> dict[str, Any]:
-        """What templates and roles get: everything that may be shown, but for what only certbot or pip need."""
+        """What templates and roles get: all that may be shown, but for what certbot, pip or the firewall alone need."""
         values = dataclasses.asdict(self)
-        apart = ("acme_", "lock", "wheelhouse")
+        apart = ("acme_", "firewall_", "lock", "wheelhouse")
         return {name: value for name, value in values.items() if name not in HIDDEN and not name.startswith(apart)}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue, networks, port
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
 
 KEYS = {"port", "protocol", "from"}
 PROTOCOLS = ("tcp", "udp")
@@ -18,17 +17,20 @@ def openings(value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise WrongValue(f"must be a list of {FORM}")
     found = []
-    for item in value:
+    for number, item in enumerate(value, start=1):
         if not isinstance(item, Mapping) or "port" not in item or not {*item} <= KEYS:
-            raise WrongValue(f"must be a list of {FORM}; {shown(item)} isn't one")
+            raise WrongValue(f"must be a list of {FORM}; its item {number} isn't one")
         protocol = item.get("protocol", "tcp")
         if protocol not in PROTOCOLS:
-            raise WrongValue(f"must have a 'protocol' of tcp or udp, not {shown(protocol)}")
-        try:
-            sources = networks(item["from"]) if "from" in item else []
-            found.append({"port": port(item["port"]), "protocol": protocol, "from": sources})
-        except WrongValue as error:
-            raise WrongValue(f"must be a list of {FORM}; in {shown(item)} a value {error}") from None
-        if "from" in item and not sources:
-            raise WrongValue(f"must not have an empty 'from', which would let in nobody; leave it out in {shown(item)}")
+            raise WrongValue(f"must have a 'protocol' of tcp or udp; its item {number} has another")
+        opening: dict[str, Any] = {"protocol": protocol, "from": []}
+        for name, rule in (("port", port), ("from", networks)):
+            if name in item:
+                try:
+                    opening[name] = rule(item[name])
+                except WrongValue as error:
+                    raise WrongValue(f"must be a list of {FORM}; in its item {number} '{name}' {error}") from None
+        if "from" in item and not opening["from"]:
+            raise WrongValue(f"must not have an empty 'from', which would let in nobody: leave it out in item {number}")
+        found.append(opening)
     return found
