@@ -2,7 +2,7 @@
 #
 # Python tools live in .venv, exactly as uv.lock names them. System packages are installed where they are missing
 # (apt, with sudo for those who aren't root): podman and mmdebstrap for the throw-away servers, shellcheck for lint,
-# chromium and certutil for the browser.
+# chromium and certutil for the browser, QEMU for a server with a kernel of its own.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -14,12 +14,13 @@ DEMO_PORT ?= 8080
 DEMO_HTTPS_PORT ?= 8443
 DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
-# What only `make test-full` runs, because it needs a browser or takes minutes; `make test` runs the rest of molecule/.
+# What only `make test-full` runs, because it needs a browser or an emulator, or takes minutes; `make test` runs the rest of molecule/.
 BROWSER := https_judged
-FULL_ONLY := $(BROWSER) debian_upgraded
+EMULATED := whole_server
+FULL_ONLY := $(BROWSER) $(EMULATED) debian_upgraded
 SCENARIOS ?= $(filter-out $(FULL_ONLY),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What a run of these scenarios needs beforehand.
-with_browser = $(if $(filter $(BROWSER),$(1)),browser)
+with_what = $(if $(filter $(BROWSER),$(1)),browser) $(if $(filter $(EMULATED),$(1)),emulator)
 export PYTHON DEMO_PORT DEMO_HTTPS_PORT DEMO_SSH_PORT
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -28,7 +29,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export UV_SYSTEM_CERTS := 1
 
 LINT_CHECKS := lint-yamllint lint-ansible-lint lint-ruff lint-mypy lint-shellcheck
-SHELL_SCRIPTS := $(wildcard tools/*.sh molecule/shared/*.sh) .ci/run
+SHELL_SCRIPTS := $(wildcard tools/*.sh molecule/*/*.sh) .ci/run
 say = printf '\n\033[1m==> %s\033[0m\n'
 
 .PHONY: help
@@ -80,6 +81,10 @@ browser: .venv/.browser ## Install Chromium, and what drives it, for the scenari
 	@.venv/bin/uv sync --locked --group browser
 	@touch $@
 
+.PHONY: emulator
+emulator: ## Install QEMU, for the scenarios of test-full
+	@tools/packages.sh emulator
+
 .PHONY: test
 test: ## Lint, unit tests, and the scenarios that are quick and need no browser
 	@start=$$SECONDS; \
@@ -89,7 +94,7 @@ test: ## Lint, unit tests, and the scenarios that are quick and need no browser
 	$(say) "All passed: lint, unit tests and scenarios, in $$((SECONDS - start)) s"
 
 .PHONY: test-full
-test-full: ## Everything there is: test, an upgrade of Debian, and what a browser and testssl.sh find
+test-full: ## Everything there is: test, an upgrade of Debian, a whole server, and what a browser and testssl.sh find
 	@$(MAKE) test
 	@$(MAKE) scenarios SCENARIOS="$(FULL_ONLY)"
 
@@ -124,7 +129,7 @@ unit: setup ## Test what needs no server: plugins, templates, role interfaces, t
 	@pytest uwsgi-flask
 
 .PHONY: scenarios
-scenarios: setup $(call with_browser,$(SCENARIOS)) ## Test deploys on throw-away servers, two scenarios at a time, or only SCENARIOS="default fleet"
+scenarios: setup $(call with_what,$(SCENARIOS)) ## Test deploys on throw-away servers, two scenarios at a time, or only SCENARIOS="default fleet"
 	@tools/packages.sh servers
 	@$(say) 'Scenarios on throw-away servers'
 	@python tools/scenarios.py $(SCENARIOS)
@@ -135,7 +140,7 @@ faults: ## Break a standing server in every way, and write docs/faults.md anew
 	@python tests/fault_table.py
 
 .PHONY: molecule
-molecule: setup $(call with_browser,$(SCENARIO)) ## One scenario, with all its output (SCENARIO=default)
+molecule: setup $(call with_what,$(SCENARIO)) ## One scenario, with all its output (SCENARIO=default)
 	@tools/packages.sh servers
 	@molecule --base-config=.config/molecule/config.yml test --no-command-borders --scenario-name $(SCENARIO)
 

@@ -91,6 +91,8 @@ class Server:
         self.limit = self.name
         self.port = int(variables["test_server_http_port"])
         self.https_port = int(variables.get("test_server_https_port", 443))
+        # An emulated server takes its time.
+        self.run_seconds = int(variables.get("test_server_run_seconds", RUN_SECONDS))
         self.folder = folder
         self.source = folder / "app"
         shutil.copytree(PROJECT / "uwsgi-flask", self.source, ignore=shutil.ignore_patterns("tests", "__pycache__"))
@@ -100,7 +102,7 @@ class Server:
             "server_names": ["flask.test"],
             "static_url": "/",
             # Enough for the sample app on a machine that has much else to do.
-            "start_timeout": 30,
+            "start_timeout": int(variables.get("test_server_start_timeout", 30)),
         }
         self.others: list[dict[str, Any]] = []
         # Other variables, such as web_trusted_proxies.
@@ -148,7 +150,7 @@ class Server:
     def run(self, playbook: str = "site.yml", *words: str, **environment: str) -> Run:
         began = time.monotonic()
         process = self.start(playbook, *words, **environment)
-        output, _nothing = process.communicate(timeout=RUN_SECONDS)
+        output, _nothing = process.communicate(timeout=self.run_seconds)
         return Run(process.returncode, output, time.monotonic() - began)
 
     def deploy(self) -> Run:

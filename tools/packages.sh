@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the system packages that are missing: `packages.sh PURPOSE…`, each of python, lint, servers, browser.
+# Install the system packages that are missing: `packages.sh PURPOSE…`, each of python, lint, servers, browser, emulator.
 # Does nothing, and asks for no rights, where all are there.
 set -euo pipefail
 
@@ -39,6 +39,12 @@ for purpose in "$@"; do
         need chromium chromium
         # Makes the store in which Chromium finds the authorities that it trusts.
         need certutil libnss3-tools
+        ;;
+    emulator)
+        need qemu-system-x86_64 qemu-system-x86
+        need qemu-img qemu-utils
+        # Makes a disk of a folder.
+        need mke2fs e2fsprogs
         ;;
     *)
         echo "packages.sh: unknown purpose '$purpose'" >&2

@@ -3,7 +3,9 @@
 # with systemd, sshd and a user who may use sudo. Nothing that the roles install is in it.
 #
 #   build-image.sh SUITE IMAGE      e.g. build-image.sh trixie localhost/uwsgi-flask-server:trixie
+#   build-image.sh SUITE FOLDER     e.g. build-image.sh trixie ~/.cache/uwsgi-flask/trixie
 #
+# A folder, which has a slash in front, gets what an emulated server boots from: disk.ext4, vmlinuz and initrd.
 # The image's tag carries a digest of this file (see create.yml), so an edit here builds a new image.
 # Runs as root or, where unprivileged user namespaces are allowed, as anyone: mmdebstrap finds out by itself.
 set -euo pipefail
@@ -48,10 +50,33 @@ packages=systemd,systemd-sysv,dbus,python3,python3-apt,openssh-server,sudo,iprou
 
 # The package lists stay: `--check` on a bare server has to know what could be installed.
 # Without fsync a package unpacks faster, in the build and later on the server; a test server has nothing to lose.
-mmdebstrap --quiet --variant=minbase --include="$packages" \
-    --skip=cleanup/apt/lists --dpkgopt=force-unsafe-io \
-    --customize-hook="sh $work/customize \"\$1\"" \
-    "$suite" "$tarball"
+bootstrap=(mmdebstrap --quiet --variant=minbase --skip=cleanup/apt/lists --dpkgopt=force-unsafe-io
+    --customize-hook="sh $work/customize \"\$1\"")
 
-# SIGRTMIN+3 is how systemd is asked to shut down.
-podman import --quiet --change 'CMD ["/sbin/init"]' --change 'STOPSIGNAL SIGRTMIN+3' "$tarball" "$image"
+case $image in
+/*)
+    # What a container gets from its host: kernel, network, names. The key is that of all test servers.
+    key=$HOME/.cache/uwsgi-flask/id_ed25519.pub
+    cat >"$work/machine" <<HOOK
+set -eu
+cat $key >"\$1/home/deploy/.ssh/authorized_keys"
+printf '[Match]\nType=ether\n[Network]\nDHCP=yes\n' >"\$1/etc/systemd/network/80-dhcp.network"
+chroot "\$1" systemctl --quiet enable systemd-networkd.service
+echo 'nameserver 10.0.2.3' >"\$1/etc/resolv.conf"
+HOOK
+    "${bootstrap[@]}" --include="$packages,linux-image-cloud-amd64,initramfs-tools,zstd" \
+        --customize-hook="sh $work/machine \"\$1\"" "$suite" "$work/root"
+    # A folder appears whole or not at all.
+    rm -rf "$image.unfinished"
+    install -d -m 0700 "$image.unfinished"
+    cp "$work"/root/boot/vmlinuz-* "$image.unfinished/vmlinuz"
+    cp "$work"/root/boot/initrd.img-* "$image.unfinished/initrd"
+    mke2fs -q -t ext4 -d "$work/root" "$image.unfinished/disk.ext4" 6G
+    mv -T "$image.unfinished" "$image"
+    ;;
+*)
+    "${bootstrap[@]}" --include="$packages" "$suite" "$tarball"
+    # SIGRTMIN+3 is how systemd is asked to shut down.
+    podman import --quiet --change 'CMD ["/sbin/init"]' --change 'STOPSIGNAL SIGRTMIN+3' "$tarball" "$image"
+    ;;
+esac

@@ -1,11 +1,11 @@
-"""The door to plugin_utils/fleet.py, report.py, settings/accounts.py and settings/debian.py for playbooks."""
+"""The door for playbooks to fleet.py, libraries.py, report.py, and accounts.py and debian.py of settings/."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, report
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, report
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import not_installed
 
@@ -31,6 +31,8 @@ class FilterModule:
             "faults": report.faults,
             "certificate_faults": report.certificate_faults,
             "proven_twice": fleet.proven_twice,
+            "to_restart": libraries.to_restart,
+            "libraries_report": libraries.libraries_report,
             "status_of_hosts": report.status_of_hosts,
             "status_report": report.status_report,
         }

@@ -178,3 +178,34 @@ class AppLayout(Described):
 
     def _path(self, path: str) -> Path:
         return Path(self.prefix + path)
+
+
+@dataclasses.dataclass(frozen=True)
+class FirewallLayout:
+    """The places of the host's firewall. `prefix` stands in front of every absolute path, in tests alone."""
+
+    prefix: str = ""
+    unit: str = "web-firewall.service"
+    # Puts the old rules back unless the new ones are confirmed: a transient timer and service of this name.
+    undo: str = "web-firewall-undo"
+
+    @property
+    def rules(self) -> Path:
+        return Path(f"{self.prefix}/etc/web-firewall.nft")
+
+    @property
+    def unit_file(self) -> Path:
+        return Path(f"{self.prefix}/etc/systemd/system/{self.unit}")
+
+    @property
+    def before(self) -> Path:
+        """The rules that the timer puts back."""
+        return Path(f"{self.prefix}/run/web-firewall/before.nft")
+
+    @property
+    def trial(self) -> Path:
+        return Path(f"{self.prefix}/run/web-firewall/trial.nft")
+
+    @property
+    def nft(self) -> Path:
+        return Path(f"{self.prefix}/usr/sbin/nft")

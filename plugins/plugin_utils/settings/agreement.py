@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.firewall import openings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
     absolute_path,
@@ -79,6 +80,14 @@ class Agreement:
         metadata=key(
             networks,
             "addresses and networks that may ask a host by its address, `http://192.0.2.7/health`, whether nginx is up",
+            carried=False,
+        ),
+    )
+    firewall_open: list[dict[str, Any]] = field(
+        default_factory=list,
+        metadata=key(
+            openings,
+            "ports that the [firewall](firewall.md) leaves open besides SSH and nginx: `- port: 9100`",
             carried=False,
         ),
     )
@@ -180,9 +189,9 @@ class Agreement:
     )
 
     def plain(self) -> dict[str, Any]:
-        """What templates and roles get: everything that may be shown, but for what only certbot or pip need."""
+        """What templates and roles get: all that may be shown, but for what certbot, pip or the firewall alone need."""
         values = dataclasses.asdict(self)
-        apart = ("acme_", "lock", "wheelhouse")
+        apart = ("acme_", "firewall_", "lock", "wheelhouse")
         return {name: value for name, value in values.items() if name not in HIDDEN and not name.startswith(apart)}
 
 

@@ -84,6 +84,7 @@ AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "trusted_proxies": ["10.0.0.0/8"],
     "proxy_protocol": True,
     "health_clients": ["10.0.0.0/8"],
+    "firewall_open": [{"port": 9100}],
     "build_environment": {"PIP_INDEX_URL": "x"},
     "acme_directory": "https://ca.test/directory",
     "acme_email": "ops@ca.test",

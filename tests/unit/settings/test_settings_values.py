@@ -446,6 +446,12 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
             (["10.0.0.1", "10.0.0.1/32"], "must list each address or network once"),
         )
     ),
+    # The rest of it has tests of its own.
+    (
+        "web_firewall_open",
+        9100,
+        "must be a list of {port: 9100, protocol: tcp, from: [192.0.2.0/24]}, of which only the port is needed",
+    ),
     *(
         (variable, value, "must be true or false")
         for variable in ("web_proxy_protocol", "web_acme_ask_first")
