@@ -297,7 +297,7 @@ def in_base64(program: str) -> str:
     return f"import base64; exec(base64.b64decode('{base64.b64encode(program.encode()).decode()}'))"
 
 
-def test_the_app_can_do_what_apps_do(host: Host) -> None:
+def test_the_app_can_do_what_apps_do(host: Host, app: AppLayout) -> None:
     """In the live release's sandbox, by run.yml."""
     root(host, f'systemd-run --quiet --collect --unit=listeners python3 -c "{in_base64(LISTENERS)}"')
     name, scenario = host.ansible.get_variables()["inventory_hostname"], os.environ["MOLECULE_SCENARIO_DIRECTORY"]
@@ -305,7 +305,7 @@ def test_the_app_can_do_what_apps_do(host: Host) -> None:
     try:
         root(host, "timeout 20 sh -c 'until [ -S /run/asked.sock ]; do sleep 0.1; done'")
         done = subprocess.run(
-            [*words, "-e", json.dumps({"command": f'python -c "{in_base64(A_DAY)}"'})],
+            [*words, "-e", json.dumps({"app": app.name, "command": f'python -c "{in_base64(A_DAY)}"'})],
             cwd=PROJECT,
             env={**PLAIN, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
             capture_output=True,
@@ -333,9 +333,8 @@ SEARCH = (
 def test_secrets_are_nowhere_else(host: Host, app: AppLayout, secret: str, live: ReleaseLayout) -> None:
     """On the whole server they stand in the environment of each release, which only root may read."""
     get(host, f"/info?token={secret}")
-    root(host, "umask 077; touch /run/canary")
-    with host.sudo():
-        host.run(f"base64 -d > /run/canary <<< {base64.b64encode(secret.encode()).decode()}")
+    hidden = base64.b64encode(secret.encode()).decode()
+    root(host, f"umask 077; echo {hidden} | base64 -d > /run/canary")
     held = [line.split(" ", 2) for line in root(host, f"{SEARCH}; true").splitlines()]
     try:
         # It finds what there is.
