@@ -59,6 +59,7 @@ class Nginx(System):
         self.probe_socket, self.probe_socket_again = map(self.socket_file, (PROBE_SOCKET, PROBE_SOCKET_AGAIN))
         self.pid_file = folder / "run/nginx.pid"
         self.drop_in = folder / "etc/nginx.service.d/web.conf"
+        self.started_with = folder / "run/started-with"
         self.edited = folder / "backups"
         self.active, self.enabled, self.installed = True, True, True
         # Whether systemd is about to try again, after a start that failed.
@@ -248,6 +249,7 @@ class Nginx(System):
         self._load()
         if self.drop_in.exists():
             self.running_limit = self.descriptors_at_start()
+            self.started_with.write_bytes(self.drop_in.read_bytes())
         return True
 
     def _fault(self, has: set[str]) -> str | None:
@@ -305,6 +307,7 @@ class Nginx(System):
 
     def remove_folders(self) -> None:
         self.remove_stale_sockets()
+        self.started_with.unlink(missing_ok=True)
         for folder in (self.probe_socket.parent, self.drop_in.parent):
             with contextlib.suppress(OSError):
                 folder.rmdir()

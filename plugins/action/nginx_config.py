@@ -16,6 +16,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import place
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import DESCRIPTORS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.renewal_hook import renewal_hook
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sandbox import lines
 
 MODULE = "uwsgi_flask.web.nginx_config"
 ACME_MODULE = "uwsgi_flask.web.acme"
@@ -204,5 +205,8 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
         "descriptors": DESCRIPTORS,
+        "drop_in": places.DROP_IN,
+        "started_with": places.STARTED_WITH,
+        "sandbox_lines": lines(web["nginx_sandbox"]),
         "webroot": WEBROOT,
     }

@@ -20,6 +20,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import A
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import self_signed
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import AS_BEFORE
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import for_host
@@ -178,6 +179,8 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
         configuration.test()
     elif not is_live:
         configuration.apply()
+    if configuration.aim.generation and not system.runs_as_its_unit_says():
+        module.warn(f"{AS_BEFORE} (systemctl restart nginx)")
     _forget(module, notes, system, ours)
     is_started, renewal_fault = keep_running(is_rehearsal=module.check_mode) if module.params["acme"] else (False, "")
     # That nginx.conf and the distribution's site are replaced is what this is for.

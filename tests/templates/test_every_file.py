@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import of_certbot
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import DROP_IN
 
 from project import PROJECT, renderer
 from rendered import Rendered, base_files, rendered, shared_files
@@ -35,6 +36,7 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
         ],
     }
     others |= shared_files(sharing)
+    others["service"] = base_files({**settings, "web_nginx_sandbox": {"ProtectHome": True}})[DROP_IN]
     others |= of_certbot(renderer("nginx"), {"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
     more = rendered(
         {
@@ -47,6 +49,7 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
                     "preload": False,
                     "streaming": ["/events"],
                     "uwsgi_options": {"cheaper": 1},
+                    "sandbox": {"ProcSubset": "all"},
                 },
                 {
                     **second,

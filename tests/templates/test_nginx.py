@@ -407,9 +407,10 @@ def test_a_stale_socket_keeps_nginx_from_nothing(base: dict[str, str]) -> None:
     steps = [line.partition("=")[2] for line in base[DROP_IN].splitlines() if line.startswith("ExecStartPre=")]
     assert steps == [
         "",
-        f"-/usr/bin/rm -f {PROBE_SOCKET} {PROBE_SOCKET_AGAIN}",
-        f"-/usr/bin/install -d -m 0700 {PROBE_SOCKET.rpartition('/')[0]}",
-        "-/usr/bin/mkdir -p /var/log/nginx",
+        f"-+/usr/bin/rm -f {PROBE_SOCKET} {PROBE_SOCKET_AGAIN}",
+        f"-+/usr/bin/install -d -m 0700 {PROBE_SOCKET.rpartition('/')[0]}",
+        "-+/usr/bin/mkdir -p /var/log/nginx",
+        f"-+/usr/bin/cp {DROP_IN} /run/web-nginx.conf",
     ]
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import DROP_IN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import MEND, PARTS, STEPS, WATCH
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.instance import tmpfiles
 
@@ -118,6 +122,7 @@ def test_a_service_gets_its_environment_from_the_releases_file_alone(made: Rende
         ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6"),
         ("LockPersonality", "yes"),
         ("MemoryDenyWriteExecute", "yes"),
+        ("RemoveIPC", "yes"),
         ("SystemCallArchitectures", "native"),
         ("UMask", "0007"),
     ],
@@ -131,6 +136,55 @@ def test_a_service_is_in_the_sandbox(made: Rendered, kind: str, key: str, value:
 def test_system_calls_are_those_of_a_service(made: Rendered, kind: str) -> None:
     filters = [value for key, value in parsed(made.unit(kind))["Service"] if key == "SystemCallFilter"]
     assert filters == ["@system-service", "~@privileged @resources"]
+
+
+# systemd's own judgement, and the highest that is good enough: ten times what it prints.
+EXPOSURE, EXPOSURE_OF_NGINX = 12, 25
+
+
+def _judges_files() -> bool:
+    """Since 250, systemd judges a file."""
+    if not shutil.which("systemd-analyze"):
+        return False
+    said = subprocess.run(["systemd-analyze", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.findall(r"\d+", said)[0]) >= 250
+
+
+can_judge = pytest.mark.skipif(not _judges_files(), reason="needs systemd-analyze of systemd 250 or newer")
+
+
+def judged(text: str, name: str, folder: Path, threshold: int) -> subprocess.CompletedProcess[str]:
+    """What systemd says of a unit by itself; exit code 1 where it is more exposed than it may be."""
+    # It wants to know the program, which this machine need not have.
+    (folder / name).write_text(re.sub("^ExecStart=.*", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    words = ["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", "--no-pager", f"./{name}"]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@can_judge
+def test_systemd_finds_little_to_say_of_any_service(apps: list[Rendered], tmp_path: Path) -> None:
+    kinds = [*SERVICES, "worker-mail", "job-clean"]
+    for kind in kinds:
+        done = judged(apps[0].unit(kind), f"{kind}.service", tmp_path, EXPOSURE)
+        assert done.returncode == 0, (kind, done.stdout[-3000:], done.stderr)
+        # It can say no.
+        assert judged(apps[0].unit(kind), f"{kind}.service", tmp_path, EXPOSURE - 1).returncode != 0
+
+
+@can_judge
+def test_nor_of_nginx(base: dict[str, str], tmp_path: Path) -> None:
+    """Its own unit adds nothing that counts: a service of root's."""
+    text = f"{base[DROP_IN]}ExecStart=/bin/true\n"
+    done = judged(text, "nginx.service", tmp_path, EXPOSURE_OF_NGINX)
+    assert done.returncode == 0, (done.stdout[-3000:], done.stderr)
+    assert judged(text, "nginx.service", tmp_path, EXPOSURE_OF_NGINX - 1).returncode != 0
+
+
+def test_an_app_may_have_options_of_its_own_behind_all_others(settings: dict[str, Any]) -> None:
+    first = {**settings["web_apps"][0], "sandbox": {"MemoryDenyWriteExecute": False, "SystemCallFilter": ["@chown"]}}
+    (made,) = rendered({**settings, "web_apps": [first]})
+    for kind in [*SERVICES, "worker-mail", "job-clean"]:
+        assert made.unit(kind).splitlines()[-2:] == ["MemoryDenyWriteExecute=no", "SystemCallFilter=@chown"], kind
 
 
 @pytest.mark.parametrize("kind", SERVICES)

@@ -12,10 +12,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Source
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of, names_in
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.others import refuse_what_is_kept_from
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
     DEFAULT_SITE,
+    DROP_IN,
     FORMER,
     MAIN,
     OF_ACME,
@@ -102,6 +104,7 @@ def deployed(ours: Ours, texts: Mapping[str, str], apps: Sequence[str], absent: 
     tree = {path: text for path, text in read_tree(root).items() if path not in going}
     going += [path for path in sites_without_parts(ours.files, [*tree, *texts]) if path not in going]
     tree = {path: text for path, text in tree.items() if path not in going}
+    refuse_what_is_kept_from(tree, texts.get(DROP_IN, ""))
     _refuse_other_ports(ours, texts, tree)
     _refuse_taken_names(ours, texts, tree)
     _refuse_half_of_a_change(ours, texts, tree, apps)

@@ -22,6 +22,11 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     times_of,
 )
 
+# Told by a deploy too.
+AS_BEFORE = (
+    "nginx runs in the sandbox that it was started with, not the one that it should have: restart it when it suits"
+)
+
 
 def drift(root: Path, system: System) -> list[str]:
     """One line for each way."""
@@ -39,8 +44,7 @@ def drift(root: Path, system: System) -> list[str]:
         lines.append("a run was cut off while it changed nginx's configuration; the next one settles it")
     if not system.probe_directory_is_guarded():
         lines.append(f"{system.probe_socket.parent} isn't a directory for root alone (0700)")
-    if not system.is_named_by_its_pid_file(system.show()):
-        lines.append(f"{system.pid_file} doesn't name the running nginx, so its logs can't be rotated")
+    lines += _of_its_service(system)
     if not generation:
         return lines
     # Only the digest of the whole tree is known, so where a file of ours was changed nothing can be said of others.
@@ -51,6 +55,13 @@ def drift(root: Path, system: System) -> list[str]:
     if not system.proves(ours.proof_names(), system.probe_socket):
         lines.append("nginx runs another configuration than the one that was deployed")
     return lines
+
+
+def _of_its_service(system: System) -> Iterator[str]:
+    if not system.is_named_by_its_pid_file(system.show()):
+        yield f"{system.pid_file} doesn't name the running nginx, so its logs can't be rotated"
+    if not system.runs_as_its_unit_says():
+        yield AS_BEFORE
 
 
 def certificates(root: Path, system: System) -> Iterator[dict[str, Any]]:

@@ -30,6 +30,8 @@ EDITED = Path("/var/backups/nginx-edited")
 DROP_IN = "/etc/systemd/system/nginx.service.d/00-web.conf"
 # Where it was before.
 FORMER = ("/etc/systemd/system/nginx.service.d/web.conf",)
+# What nginx was started with: a copy of it that is made at each start.
+STARTED_WITH = "/run/web-nginx.conf"
 TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 # Read before the distribution's file, which is called nginx and names every log.
 LOGROTATE = "/etc/logrotate.d/00-nginx-errors"

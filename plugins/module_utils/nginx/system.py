@@ -24,6 +24,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     LOG_MODE,
     LOGS,
     PID_FILE,
+    STARTED_WITH,
 )
 
 UNIT = "nginx.service"
@@ -44,6 +45,7 @@ class System:
     probe_socket_again = Path(PROBE_SOCKET_AGAIN)
     pid_file = PID_FILE
     logs = LOGS
+    drop_in, started_with = Path(DROP_IN), Path(STARTED_WITH)
 
     def changing(self, what: str) -> None:
         """Called before each change: that is where a test ends a run or fills the disk."""
@@ -153,6 +155,15 @@ class System:
         except OSError:
             return False
 
+    def runs_as_its_unit_says(self) -> bool:
+        """Whether nginx was started with our part of its unit as it is now; true if none runs.
+
+        A reload changes nothing of its sandbox, and a restart would cost visitors their connections.
+        """
+        if self.show().get("ActiveState") != "active" or not self.drop_in.exists():
+            return True
+        return self.started_with.is_file() and self.started_with.read_bytes() == self.drop_in.read_bytes()
+
     def mend_pid_file(self) -> None:
         """Name the running nginx in its pid file: systemd knows it, but a reload and logrotate look there."""
         state = self.show()
@@ -183,7 +194,8 @@ class System:
     def remove_folders(self) -> None:
         """Remove the folders that were made for our files, if nobody else has put anything there. Raises OSError."""
         self.remove_stale_sockets()
-        for folder in (self.probe_socket.parent, Path(DROP_IN).parent):
+        files.remove(self.started_with)
+        for folder in (self.probe_socket.parent, self.drop_in.parent):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

@@ -30,6 +30,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     whole,
     yes_or_no,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sandbox import of_nginx
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.rules import tokens
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
 
@@ -57,6 +58,15 @@ class Agreement:
     run_root: str = field(
         default="/run",
         metadata=key(below_run, "an app's sockets are in `<web_run_root>/<name>`: `/run`, or a short path below it"),
+    )
+    nginx_sandbox: dict[str, list[str]] = field(
+        default_factory=dict,
+        metadata=key(
+            of_nginx,
+            "[options of nginx's sandbox](sandbox.md#nginx) that other sites on it need otherwise, by systemd's names: "
+            "`ReadWritePaths: [/srv/cache]`",
+            carried=False,
+        ),
     )
     http_port: int = field(default=80, metadata=key(port, "nginx listens here for every app", carried=False))
     https_port: int = field(

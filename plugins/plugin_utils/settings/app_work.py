@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import field
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import commands, uwsgi_options
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import commands, sandbox, uwsgi_options
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import yes_or_no
 
@@ -44,5 +44,13 @@ class Work:
         metadata=key(
             uwsgi_options.options,
             "more [options of uWSGI](uwsgi-options.md) by name, each a value or a list of them: `cheaper: 1`",
+        ),
+    )
+    sandbox: dict[str, list[str]] = field(
+        default_factory=dict,
+        metadata=key(
+            sandbox.of_an_app,
+            "[options of its sandbox](sandbox.md) that it needs otherwise, by systemd's names: "
+            "`MemoryDenyWriteExecute: false`",
         ),
     )

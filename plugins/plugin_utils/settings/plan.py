@@ -29,6 +29,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry imp
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.import_check import import_check
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.ports import taken_ports
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request, Settings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sandbox import lines
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sharing import (
     former_prefix,
     names_alone,
@@ -256,6 +257,7 @@ def _release(
         "check": import_check(layout, wanted),
         "workers": {name: {"name": name, "kind": kind, **app.workers[name]} for name, kind in layout.workers_by_name()},
         "uwsgi_lines": [f"{name} = {value}" for name, values in app.uwsgi_options.items() for value in values],
+        "sandbox_lines": lines(app.sandbox),
         "timers": {name: {"name": name, **layout.timer(name), **given} for name, given in app.timers.items()},
         "harakiri": app.request_timeout + UWSGI_WAITS_LONGER,
         "streams": app.streams(app.prefix),

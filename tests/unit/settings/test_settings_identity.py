@@ -50,6 +50,7 @@ IN_THE_RELEASE: dict[str, Any] = {
     "timers": {"clean": {"command": "clean", "calendar": "hourly"}},
     "preload": False,
     "uwsgi_options": {"cheaper": 1},
+    "sandbox": {"ProcSubset": "all"},
 }
 # And of each that it doesn't: the same instance goes on.
 NOT_IN_THE_RELEASE: dict[str, Any] = {
@@ -79,6 +80,7 @@ AGREED_IN_THE_RELEASE: dict[str, Any] = {
 }
 AGREED_NOT_IN_THE_RELEASE: dict[str, Any] = {
     "nginx_user": "other",
+    "nginx_sandbox": {"ProtectHome": True},
     "http_port": 81,
     "https_port": 444,
     "trusted_proxies": ["10.0.0.0/8"],

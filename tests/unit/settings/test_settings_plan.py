@@ -55,6 +55,7 @@ def test_its_parts(workshop: Workshop) -> None:
     assert made["web"] == {
         "nginx_group": "www-data",
         "nginx_user": "www-data",
+        "nginx_sandbox": {},
         "app_root": "/opt",
         "run_root": "/run",
         "http_port": 80,
@@ -100,6 +101,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "workers": {},
         "timers": {},
         "uwsgi_lines": [],
+        "sandbox_lines": [],
         "entry": {"module": "flask_wsgi", "name": "app", "text": "app"},
         "chdir": f"/opt/shop/releases/{release['id']}/code",
         "version": release["version"],

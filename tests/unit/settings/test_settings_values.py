@@ -294,6 +294,7 @@ WRONG_UNSEEN: list[tuple[str, Any, str]] = [
     ("workers", "work", "must be a dictionary of command lines by name (mail: celery -A shop worker)"),
     ("timers", "hourly", "must be a dictionary by name, with 'command' and 'calendar' of each"),
     ("uwsgi_options", "cheaper", "must be a dictionary of uWSGI's options (cheaper: 1)"),
+    ("sandbox", "off", "must be a dictionary of systemd's options (MemoryDenyWriteExecute: false)"),
 ]
 
 
@@ -413,6 +414,7 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
         for variable in ("web_locks", "web_wheelhouse")
         for value in ("", "a\nb", 5, None)
     ),
+    ("web_nginx_sandbox", "off", "must be a dictionary of systemd's options (MemoryDenyWriteExecute: false)"),
     *(("web_lock_python", value, PYTHON) for value in (3.13, "3.9", "3", "3.13.1", "", "4.0", None)),
     *(
         (variable, value, ACCOUNT)
