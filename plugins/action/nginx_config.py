@@ -29,6 +29,9 @@ TEMPLATES = {
     places.DROP_IN: "service.conf.j2",
     places.TMPFILES: "tmpfiles.conf.j2",
     places.LOGROTATE: "logrotate.conf.j2",
+    places.LOGS_RULES: "logs.conf.j2",
+    places.LOGS_SERVICE_FILE: "logs.service.j2",
+    places.LOGS_TIMER_FILE: "logs.timer.j2",
 }
 SITE = "uwsgi-flask.conf.j2"
 # Where several apps share their host names: what they share, and what leads to each of them, live and candidate.
@@ -203,6 +206,10 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "probe_directory": os.path.dirname(PROBE_SOCKET),
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
+        "logs_rules": places.LOGS_RULES,
+        "logs_timer": places.LOGS_TIMER,
+        "logs_state": places.LOGS_STATE,
+        "logs_state_name": os.path.basename(places.LOGS_STATE),
         "descriptors": DESCRIPTORS,
         "webroot": WEBROOT,
     }

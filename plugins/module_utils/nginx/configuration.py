@@ -17,7 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import A
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source, mark_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import Logs
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, is_shown
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, LOGS_TIMER, is_shown
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
@@ -70,6 +70,7 @@ class Configuration:
             and not self.logs.unguarded(self.aim)
             and all((path in self.ours.files) is (source is not None) for path, source in self.aim.sources.items())
             and self.system.probe_directory_is_guarded()
+            and self.system.logs_are_rotated()
             and state.get("ActiveState") == "active"
             and state.get("UnitFileState") == "enabled"
             and state.get("NeedDaemonReload") != "yes"
@@ -194,12 +195,16 @@ class Configuration:
         with contextlib.suppress(OSError):
             self.logs.remove(self.aim)
             if not self.aim.generation:
+                self.system.systemctl("stop", LOGS_TIMER)
                 self.ours.forget()
                 self.system.remove_folders()
                 return
             self.ours.let_go(path for path, source in self.aim.sources.items() if source is None)
             self.ours.times = times_of(self.root)
             self._keep_manifest()
+            # Again if it runs already, because it may have been changed. If it can't be started, visitors get what
+            # they should all the same: the next run tries again, and status says so.
+            self.system.systemctl("restart", LOGS_TIMER)
 
     def _keep_manifest(self) -> None:
         """Let the manifest say what is known now. Raises OSError."""

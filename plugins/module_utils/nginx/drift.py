@@ -11,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import called
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import read
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, mode_of, pem_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, LOGS_TIMER, mode_of, pem_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
@@ -43,6 +43,8 @@ def drift(root: Path, system: System) -> list[str]:
         lines.append(f"{system.pid_file} doesn't name the running nginx, so its logs can't be rotated")
     if not generation:
         return lines
+    if not system.logs_are_rotated():
+        lines.append(f"{LOGS_TIMER} doesn't run, so nginx's logs grow without end")
     # Only the digest of the whole tree is known, so where a file of ours was changed nothing can be said of others.
     if digest_of(plain(texts, generation), ours.load) != generation and all(it.startswith("/") for it, _line in edited):
         lines.append(f"other files below {root} were changed since the last deploy")

@@ -29,10 +29,16 @@ EDITED = Path("/var/backups/nginx-edited")
 # The first of them: it takes back a step of the distribution's unit, and none of another drop-in.
 DROP_IN = "/etc/systemd/system/nginx.service.d/00-web.conf"
 # Where it was before.
-FORMER = ("/etc/systemd/system/nginx.service.d/web.conf",)
+FORMER = ("/etc/systemd/system/nginx.service.d/web.conf", "/etc/logrotate.d/00-nginx-errors")
 TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 # Read before the distribution's file, which is called nginx and names every log.
-LOGROTATE = "/etc/logrotate.d/00-nginx-errors"
+LOGROTATE = "/etc/logrotate.d/00-nginx"
+# What rotates them instead, the units that see to it, and what logrotate remembers.
+LOGS_RULES = "/etc/web-logs.conf"
+LOGS_TIMER = "web-logs.timer"
+LOGS_TIMER_FILE = f"/etc/systemd/system/{LOGS_TIMER}"
+LOGS_SERVICE_FILE = "/etc/systemd/system/web-logs.service"
+LOGS_STATE = "/var/lib/web-logs"
 # Certbot runs it whenever it has renewed a certificate.
 RENEWAL_HOOK = "/etc/letsencrypt/renewal-hooks/deploy/web"
 # For a CA of one's own: its certificates, those that the system trusts, and what certbot's service makes of both

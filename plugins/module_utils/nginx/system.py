@@ -23,6 +23,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     LOG_GROUP,
     LOG_MODE,
     LOGS,
+    LOGS_STATE,
+    LOGS_TIMER,
     PID_FILE,
 )
 
@@ -137,6 +139,10 @@ class System:
         _code, printed = self._run("systemctl", "show", f"--property={properties}", UNIT)
         return dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
 
+    def logs_are_rotated(self) -> bool:
+        """Whether the timer runs that sees to it."""
+        return self._run("systemctl", "is-active", "--quiet", LOGS_TIMER)[0] == 0
+
     def descriptors(self) -> int:
         """File descriptors that a worker of the running nginx may open; those of a restarted one if none runs."""
         return _limit(self.show().get("MainPID", "0"), "soft") or self.descriptors_at_start()
@@ -183,6 +189,7 @@ class System:
     def remove_folders(self) -> None:
         """Remove the folders that were made for our files, if nobody else has put anything there. Raises OSError."""
         self.remove_stale_sockets()
+        files.remove(Path(LOGS_STATE))
         for folder in (self.probe_socket.parent, Path(DROP_IN).parent):
             with contextlib.suppress(OSError):
                 folder.rmdir()
