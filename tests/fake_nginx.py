@@ -345,7 +345,9 @@ def _faults(texts: dict[str, bytes]) -> list[str]:
     whole = _read(texts)
     if b"nonsense" in whole:
         faults.append('unknown directive "nonsense"')
-    if b" requests;" in whole.replace(b"log_format requests;", b"") and b"log_format requests;" not in texts.get(MAIN, b""):
+    if b" requests;" in whole.replace(b"log_format requests;", b"") and b"log_format requests;" not in texts.get(
+        MAIN, b""
+    ):
         faults.append('unknown log format "requests"')
     if whole.count(b"default_server") > 1:
         faults.append("a duplicate default server")

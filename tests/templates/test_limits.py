@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from blocks import location, probed, server
 from directives import deep, parsed, those, values
 from rendered import Rendered, rendered
-from test_nginx import location, probed, server
 
 LIMITS = {"/": "20/s", "/login": "10/m", "/static/big": "5/s"}
 

@@ -31,32 +31,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     with_own_digest,
 )
 
+from blocks import is_for_probes, location, probed, server
 from directives import Directive, deep, parsed, those, values
 from rendered import Rendered, base_files, rendered
 
 # What the server block consisted of that this one grew from.
 ORIGINAL = ["listen", "server_name", "client_max_body_size", "access_log", "uwsgi_pass", "include"]
-
-
-def is_for_probes(block: list[Directive]) -> bool:
-    return values(block, "listen") == [[f"unix:{PROBE_SOCKET}"]]
-
-
-def server(made: Rendered) -> list[Directive]:
-    """The visitors' server block."""
-    (block,) = [block for _words, block in those(parsed(made.conf), "server") if not is_for_probes(block)]
-    return block
-
-
-def probed(made: Rendered) -> list[Directive]:
-    """The one for probes."""
-    _proof, block = [block for _words, block in those(parsed(made.conf), "server") if is_for_probes(block)]
-    return block
-
-
-def location(made: Rendered, *words: str) -> list[Directive]:
-    ((_words, block),) = those(server(made), "location", *words)
-    return block
 
 
 def test_no_file_has_a_brace_too_many_or_too_few(apps: list[Rendered], base: dict[str, str]) -> None:
@@ -465,7 +445,9 @@ def test_no_query_string_is_logged(base: dict[str, str]) -> None:
     ((_name, escape, *formats),) = values(http, "log_format")
     assert escape == "escape=json"
     logged = {*re.findall(r"\$(\w+)", "".join(formats))}
-    assert logged & {"request", "request_uri", "args", "query_string", "http_referer", "http_user_agent", "host"} == set()
+    assert (
+        logged & {"request", "request_uri", "args", "query_string", "http_referer", "http_user_agent", "host"} == set()
+    )
     assert all(words[1] == "requests" for words in values(http, "access_log"))
     path = re.match(cleaned(http, "$request_uri", "$path_in_log"), "/a%20b?token=x")
     assert path
@@ -481,7 +463,7 @@ def cleaned(http: list[Directive], of: str, into: str) -> str:
 def test_a_line_of_the_log_is_json_whatever_a_client_sends(base: dict[str, str]) -> None:
     http = those(parsed(base["nginx.conf"]), "http")[0][1]
     ((_name, _escape, *formats),) = values(http, "log_format")
-    numbers = {name: "1" for name in re.findall(r": \$(\w+)", "".join(formats))}
+    numbers = dict.fromkeys(re.findall(r": \$(\w+)", "".join(formats)), "1")
     assert numbers.keys() == {
         "status_in_log", "body_bytes_sent", "request_time", "upstream_seconds_in_log", "upstream_status_in_log",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What takes long, and what is too much: requests without an answer, streams, slow clients, and many from one address."""
+"""What takes long, and what is too much: requests without an answer, streams, many from one address, slow clients."""
 
 from __future__ import annotations
 

@@ -97,12 +97,13 @@ def test_logs_stay_bounded_and_lose_no_line(host: Host, port: int) -> None:
         assert figures["failed"] == 0, figures
         # A file of 51 MB in clear, and what is being written.
         sizes = {
-            name: int(root(host, f"cat /var/log/nginx/{name}.log* | wc -c")) for name in ("uwsgi-flask", "access", "error")
+            name: int(root(host, f"cat /var/log/nginx/{name}.log* | wc -c"))
+            for name in ("uwsgi-flask", "access", "error")
         }
         print(f"\n4 times 51 MiB written to each log: {sizes} bytes are left; {figures['answers']} answers")
         assert max(sizes.values()) < 70 * 2**20
         assert root(host, f"ls {LOG}*").split() == [LOG, f"{LOG}.1", *(f"{LOG}.{number}.gz" for number in (2, 3, 4))]
-        logged = int(root(host, f"(cat {LOG} {LOG}.1; zcat {LOG}.*.gz) | grep -c '\"path\": \"/health\"'"))
+        logged = int(root(host, f'(cat {LOG} {LOG}.1; zcat {LOG}.*.gz) | grep -c \'"path": "/health"\''))
         assert logged >= figures["answers"]
         assert root(host, "ls -l /proc/[0-9]*/fd 2>/dev/null | grep '/var/log/nginx.*(deleted)'; true") == ""
         assert root(host, "stat -c '%a %U %G' /var/log/nginx/*.log* | sort -u") == "640 www-data adm"

@@ -37,14 +37,9 @@ def drift(root: Path, system: System) -> list[str]:
     lines = [line for _path, line in edited]
     if (root / JOURNAL).exists():
         lines.append("a run was cut off while it changed nginx's configuration; the next one settles it")
-    if not system.probe_directory_is_guarded():
-        lines.append(f"{system.probe_socket.parent} isn't a directory for root alone (0700)")
-    if not system.is_named_by_its_pid_file(system.show()):
-        lines.append(f"{system.pid_file} doesn't name the running nginx, so its logs can't be rotated")
+    lines += _beside_the_files(system)
     if not generation:
         return lines
-    if not system.logs_are_rotated():
-        lines.append(f"{LOGS_TIMER} doesn't run, so nginx's logs grow without end")
     # Only the digest of the whole tree is known, so where a file of ours was changed nothing can be said of others.
     if digest_of(plain(texts, generation), ours.load) != generation and all(it.startswith("/") for it, _line in edited):
         lines.append(f"other files below {root} were changed since the last deploy")
@@ -53,6 +48,15 @@ def drift(root: Path, system: System) -> list[str]:
     if not system.proves(ours.proof_names(), system.probe_socket):
         lines.append("nginx runs another configuration than the one that was deployed")
     return lines
+
+
+def _beside_the_files(system: System) -> Iterator[str]:
+    if not system.probe_directory_is_guarded():
+        yield f"{system.probe_socket.parent} isn't a directory for root alone (0700)"
+    if not system.is_named_by_its_pid_file(system.show()):
+        yield f"{system.pid_file} doesn't name the running nginx, so it can't be reloaded"
+    if not system.logs_are_rotated():
+        yield f"{LOGS_TIMER} doesn't run, so nginx's logs grow without end"
 
 
 def certificates(root: Path, system: System) -> Iterator[dict[str, Any]]:
