@@ -22,7 +22,6 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     BASE,
     COMMON_LOGS,
     DEFAULT_SITE,
-    LOGS_TIMER,
     MAIN,
     site_file,
 )
@@ -205,9 +204,6 @@ class Nginx(System):
     def systemctl(self, *words: str) -> tuple[int, str]:
         self.changing(f"systemctl {' '.join(words)}")
         self.said.append(" ".join(words))
-        if words[-1] == LOGS_TIMER:
-            self.rotates = words[0] != "stop"
-            return 0, ""
         verb = words[0]
         if not self.installed and verb != "daemon-reload":
             return 5, "Unit nginx.service not found."
@@ -290,6 +286,9 @@ class Nginx(System):
 
     def logs_are_rotated(self) -> bool:
         return self.rotates
+
+    def let_logs_be_rotated(self, *, is_wanted: bool) -> None:
+        self.rotates = is_wanted
 
     def descriptors(self) -> int:
         return self.running_limit

@@ -17,7 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import A
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.exchange import Exchange, Source, mark_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.logs import Logs
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, LOGS_TIMER, is_shown
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, is_shown
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.service import load_again, settled_state
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
@@ -195,16 +195,14 @@ class Configuration:
         with contextlib.suppress(OSError):
             self.logs.remove(self.aim)
             if not self.aim.generation:
-                self.system.systemctl("stop", LOGS_TIMER)
+                self.system.let_logs_be_rotated(is_wanted=False)
                 self.ours.forget()
                 self.system.remove_folders()
                 return
             self.ours.let_go(path for path, source in self.aim.sources.items() if source is None)
             self.ours.times = times_of(self.root)
             self._keep_manifest()
-            # Again if it runs already, because it may have been changed. If it can't be started, visitors get what
-            # they should all the same: the next run tries again, and status says so.
-            self.system.systemctl("restart", LOGS_TIMER)
+            self.system.let_logs_be_rotated(is_wanted=True)
 
     def _keep_manifest(self) -> None:
         """Let the manifest say what is known now. Raises OSError."""

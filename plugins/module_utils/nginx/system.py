@@ -143,6 +143,13 @@ class System:
         """Whether the timer runs that sees to it."""
         return self._run("systemctl", "is-active", "--quiet", LOGS_TIMER)[0] == 0
 
+    def let_logs_be_rotated(self, *, is_wanted: bool) -> None:
+        """Start that timer, anew because it may have been changed, or stop it.
+
+        If it can't be, visitors get what they should all the same: the next run tries again, and status says so.
+        """
+        self._run("systemctl", "restart" if is_wanted else "stop", LOGS_TIMER)
+
     def descriptors(self) -> int:
         """File descriptors that a worker of the running nginx may open; those of a restarted one if none runs."""
         return _limit(self.show().get("MainPID", "0"), "soft") or self.descriptors_at_start()

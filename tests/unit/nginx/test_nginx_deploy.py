@@ -387,7 +387,7 @@ def test_what_is_let_go_is_let_go_after_a_cut_too(nginx: Nginx, monkeypatch: pyt
 
 
 def loading(nginx: Nginx) -> list[str]:
-    return [words for words in nginx.said if words.endswith("nginx.service") and "re" in words.split()[0]]
+    return [words for words in nginx.said if "reload-or" in words or "restart" in words]
 
 
 def test_an_nginx_that_isnt_ours_yet_is_restarted_and_ours_never(nginx: Nginx) -> None:
