@@ -10,7 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import (
+    LOGS_STATE,
+    PROBE_SOCKET,
+    PROBE_SOCKET_AGAIN,
+    WEBROOT,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import is_shared
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import places
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import DESCRIPTORS
@@ -208,8 +213,8 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "logs": str(places.LOGS),
         "logs_rules": places.LOGS_RULES,
         "logs_timer": places.LOGS_TIMER,
-        "logs_state": places.LOGS_STATE,
-        "logs_state_name": os.path.basename(places.LOGS_STATE),
+        "logs_state": LOGS_STATE,
+        "logs_state_name": os.path.basename(LOGS_STATE),
         "descriptors": DESCRIPTORS,
         "webroot": WEBROOT,
     }

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import LOGS_STATE, PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import CONNECTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
@@ -16,7 +16,6 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     LOGROTATE,
     LOGS_RULES,
     LOGS_SERVICE_FILE,
-    LOGS_STATE,
     LOGS_TIMER,
     LOGS_TIMER_FILE,
     MAIN,

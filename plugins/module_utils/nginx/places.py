@@ -33,12 +33,11 @@ FORMER = ("/etc/systemd/system/nginx.service.d/web.conf", "/etc/logrotate.d/00-n
 TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 # Read before the distribution's file, which is called nginx and names every log.
 LOGROTATE = "/etc/logrotate.d/00-nginx"
-# What rotates them instead, the units that see to it, and what logrotate remembers.
+# What rotates them instead, and the units that see to it.
 LOGS_RULES = "/etc/web-logs.conf"
 LOGS_TIMER = "web-logs.timer"
 LOGS_TIMER_FILE = f"/etc/systemd/system/{LOGS_TIMER}"
 LOGS_SERVICE_FILE = "/etc/systemd/system/web-logs.service"
-LOGS_STATE = "/var/lib/web-logs"
 # Certbot runs it whenever it has renewed a certificate.
 RENEWAL_HOOK = "/etc/letsencrypt/renewal-hooks/deploy/web"
 # For a CA of one's own: its certificates, those that the system trusts, and what certbot's service makes of both

@@ -17,13 +17,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import LOGS_STATE, PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     DROP_IN,
     LOG_GROUP,
     LOG_MODE,
     LOGS,
-    LOGS_STATE,
     LOGS_TIMER,
     PID_FILE,
 )
