@@ -35,7 +35,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
 )
 
 DEBIANS = "# the distribution's\ninclude /etc/nginx/conf.d/*.conf;\n"
-OURS = "log_format plain;\nworker_connections 1000;\n"
+OURS = "log_format requests;\nworker_connections 1000;\n"
 SERVERS = f"listen 80 default_server;\nlisten unix:{PROBE_SOCKET};\nserver_name {GENERATION}.invalid;\n"
 # Changes that need room on the disk.
 NEED_ROOM = ("save", "write", "make", "guard")
@@ -65,6 +65,8 @@ class Nginx(System):
         # Whether systemd is about to try again, after a start that failed.
         self.restarting = False
         self.takes_it = True
+        # Whether the timer runs that sees to the logs.
+        self.rotates = False
         # A text that keeps nginx from taking a configuration, though it passes the test.
         self.refused = b"no such text"
         self.loaded: dict[str, bytes] = {}
@@ -98,7 +100,7 @@ class Nginx(System):
         """A configuration with these sites."""
         return {MAIN: OURS, BASE: SERVERS, str(self.drop_in): "[Service]\n"} | {
             site_file(app): f"server_name {app}.test;\nserver_name {OWN_DIGEST}.{app}.invalid;\n"
-            f"access_log /var/log/nginx/{app}.log plain;\n{text}"
+            f"access_log /var/log/nginx/{app}.log requests;\n{text}"
             for app, text in sites.items()
         }
 
@@ -250,6 +252,7 @@ class Nginx(System):
         if self.drop_in.exists():
             self.running_limit = self.descriptors_at_start()
             self.started_with.write_bytes(self.drop_in.read_bytes())
+            self.rotates = True
         return True
 
     def _fault(self, has: set[str]) -> str | None:
@@ -282,6 +285,12 @@ class Nginx(System):
             "NeedDaemonReload": "no",
             "MainPID": str(self.pid if self.active else 0),
         }
+
+    def logs_are_rotated(self) -> bool:
+        return self.rotates
+
+    def let_logs_be_rotated(self, *, is_wanted: bool) -> None:
+        self.rotates = is_wanted
 
     def descriptors(self) -> int:
         return self.running_limit
@@ -338,8 +347,10 @@ def _faults(texts: dict[str, bytes]) -> list[str]:
     whole = _read(texts)
     if b"nonsense" in whole:
         faults.append('unknown directive "nonsense"')
-    if b" plain;" in whole.replace(b"log_format plain;", b"") and b"log_format plain;" not in texts.get(MAIN, b""):
-        faults.append('unknown log format "plain"')
+    if b" requests;" in whole.replace(b"log_format requests;", b"") and b"log_format requests;" not in texts.get(
+        MAIN, b""
+    ):
+        faults.append('unknown log format "requests"')
     if whole.count(b"default_server") > 1:
         faults.append("a duplicate default server")
     return faults

@@ -4,7 +4,7 @@ As a program it runs until its time is up or it gets SIGTERM or SIGINT, then pri
 
     python tests/load.py http://127.0.0.1:8080/health --host shop.test --connections 16 --seconds 30
 
-    {"answers": 38430, "failed": 0, "asked_again": 0, "worst_ms": 23.1, "median_ms": 3.9,
+    {"answers": 38430, "failed": 0, "asked_again": 0, "worst_ms": 23.1, "median_ms": 3.9, "p99_ms": 11.8,
      "by": {"200 3f9a1c0b7d2e": 38430}, "errors": []}
 
 `failed` counts answers other than 200 and connections that broke. `asked_again` counts requests that crossed with the
@@ -95,6 +95,7 @@ class Load:
             "asked_again": self.asked_again,
             "worst_ms": round(max(times), 1),
             "median_ms": round(statistics.median(times), 1),
+            "p99_ms": round(sorted(times)[int(len(times) * 0.99)], 1),
             "by": dict(sorted(self.by.items())),
             "errors": self.errors,
         }

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN, WEBROOT
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import (
+    LOGS_STATE,
+    PROBE_SOCKET,
+    PROBE_SOCKET_AGAIN,
+    WEBROOT,
+)
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import is_shared
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx import places
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import DESCRIPTORS
@@ -30,6 +35,9 @@ TEMPLATES = {
     places.DROP_IN: "service.conf.j2",
     places.TMPFILES: "tmpfiles.conf.j2",
     places.LOGROTATE: "logrotate.conf.j2",
+    places.LOGS_RULES: "logs.conf.j2",
+    places.LOGS_SERVICE_FILE: "logs.service.j2",
+    places.LOGS_TIMER_FILE: "logs.timer.j2",
 }
 SITE = "uwsgi-flask.conf.j2"
 # Where several apps share their host names: what they share, and what leads to each of them, live and candidate.
@@ -204,6 +212,10 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "probe_directory": os.path.dirname(PROBE_SOCKET),
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
+        "logs_rules": places.LOGS_RULES,
+        "logs_timer": places.LOGS_TIMER,
+        "logs_state": LOGS_STATE,
+        "logs_state_name": os.path.basename(LOGS_STATE),
         "descriptors": DESCRIPTORS,
         "drop_in": places.DROP_IN,
         "started_with": places.STARTED_WITH,

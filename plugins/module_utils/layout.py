@@ -24,6 +24,8 @@ PROBE_SOCKET = "/run/web-probe/nginx.sock"
 PROBE_SOCKET_AGAIN = f"{PROBE_SOCKET}.again"
 # Where certbot puts what a CA asks for, and nginx finds it: outside releases, so it doesn't matter which one is live.
 WEBROOT = "/var/lib/web-acme"
+# What logrotate remembers of nginx's logs.
+LOGS_STATE = "/var/lib/web-logs"
 # Where an app's temporary files are, uploads for instance: on the disk, while /tmp may be memory. Each of its units has
 # one of its own, by PrivateTmp=.
 TEMPORARY = "/var/tmp"

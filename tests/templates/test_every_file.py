@@ -48,6 +48,8 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
                     "redirect_names": ["www.shop.test"],
                     "preload": False,
                     "streaming": ["/events"],
+                    "request_limits": {"/": "20/s", "/login": "10/m"},
+                    "connection_limit": 9,
                     "uwsgi_options": {"cheaper": 1},
                     "sandbox": {"ProcSubset": "all"},
                 },

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import LOGS_STATE, PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import CONNECTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
     DROP_IN,
     LOGROTATE,
+    LOGS_RULES,
+    LOGS_SERVICE_FILE,
+    LOGS_TIMER,
+    LOGS_TIMER_FILE,
     MAIN,
     TLS_BASE,
     TMPFILES,
@@ -25,32 +30,12 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import 
     with_own_digest,
 )
 
+from blocks import is_for_probes, location, probed, server
 from directives import Directive, deep, parsed, those, values
 from rendered import Rendered, base_files, rendered
 
 # What the server block consisted of that this one grew from.
 ORIGINAL = ["listen", "server_name", "client_max_body_size", "access_log", "uwsgi_pass", "include"]
-
-
-def is_for_probes(block: list[Directive]) -> bool:
-    return values(block, "listen") == [[f"unix:{PROBE_SOCKET}"]]
-
-
-def server(made: Rendered) -> list[Directive]:
-    """The visitors' server block."""
-    (block,) = [block for _words, block in those(parsed(made.conf), "server") if not is_for_probes(block)]
-    return block
-
-
-def probed(made: Rendered) -> list[Directive]:
-    """The one for probes."""
-    _proof, block = [block for _words, block in those(parsed(made.conf), "server") if is_for_probes(block)]
-    return block
-
-
-def location(made: Rendered, *words: str) -> list[Directive]:
-    ((_words, block),) = those(server(made), "location", *words)
-    return block
 
 
 def test_no_file_has_a_brace_too_many_or_too_few(apps: list[Rendered], base: dict[str, str]) -> None:
@@ -94,7 +79,7 @@ def test_a_server_block_answers_to_the_apps_names_only(made: Rendered) -> None:
 
 def test_what_was_set_arrives(made: Rendered) -> None:
     assert values(server(made), "client_max_body_size") == [[made.app["max_body"]]]
-    assert values(server(made), "access_log") == [[f"/var/log/nginx/{made.app['name']}.log", "plain"]]
+    assert values(server(made), "access_log") == [[f"/var/log/nginx/{made.app['name']}.log", "requests"]]
 
 
 def to_the_app(made: Rendered) -> list[Directive]:
@@ -113,6 +98,7 @@ def test_the_app_is_asked_over_the_uwsgi_protocol(made: Rendered) -> None:
         ["uwsgi_param", "HTTP_X_FORWARDED_PORT", "$asked_port"],
         ["uwsgi_param", "HTTP_X_FORWARDED_PREFIX", ""],
         ["uwsgi_param", "HTTP_X_FORWARDED_PROTO", "$asked_scheme"],
+        ["uwsgi_param", "HTTP_X_REQUEST_ID", "$visit_id"],
         ["uwsgi_param", "HTTP_HOST", "$host$asked_port_in_host"],
         ["uwsgi_param", "SERVER_PORT", "$asked_port"],
         ["uwsgi_param", "REQUEST_SCHEME", "$asked_scheme"],
@@ -270,6 +256,8 @@ def test_what_the_app_answers_is_passed_on(made: Rendered) -> None:
 
 def said_of(status: str, settings: dict[str, Any], name: str = "error_page") -> str:
     """What nginx makes of a variable of its configuration while it answers with this status."""
+    if name == "visit_id":
+        return "3f9a1c0b"
     (inner,) = [inner for words, inner in those(http_block(settings), "map") if words[1:] == ["$status", f"${name}"]]
     known = {words[0]: words[1] for words, _nothing in inner}
     text = known.get(status, known["default"])
@@ -279,7 +267,7 @@ def said_of(status: str, settings: dict[str, Any], name: str = "error_page") -> 
 def test_every_page_says_what_happened_and_needs_nothing_else(made: Rendered, settings: dict[str, Any]) -> None:
     for status in statuses(made):
         page = said_of(status, settings)
-        assert re.search(r"<title>(.+)</title>\n<h1>\1</h1>\n<p>.+\.</p>\n", page), status
+        assert re.search(r"<title>(.+)</title>\n<h1>\1</h1>\n<p>.+\.</p>\n<p><small>3f9a1c0b</small></p>\n", page)
         assert page.startswith('<!doctype html>\n<html lang="en">\n')
         assert '<meta name="color-scheme" content="light dark">' in page
         # What some Content-Security-Policy forbids.
@@ -454,16 +442,45 @@ def test_only_one_server_is_the_default(apps: list[Rendered]) -> None:
 def test_no_query_string_is_logged(base: dict[str, str]) -> None:
     """Tokens travel in it."""
     http = those(parsed(base["nginx.conf"]), "http")[0][1]
-    ((_name, formats),) = [(words[0], words[1:]) for words in values(http, "log_format")]
-    assert "$uri" in "".join(formats)
-    assert re.search(r"\$(request|request_uri|args|query_string|arg_\w+|http_referer)\b", "".join(formats)) is None
-    assert all(words[1] == "plain" for words in values(http, "access_log"))
+    ((_name, escape, *formats),) = values(http, "log_format")
+    assert escape == "escape=json"
+    logged = {*re.findall(r"\$(\w+)", "".join(formats))}
+    assert (
+        logged & {"request", "request_uri", "args", "query_string", "http_referer", "http_user_agent", "host"} == set()
+    )
+    assert all(words[1] == "requests" for words in values(http, "access_log"))
+    path = re.match(cleaned(http, "$request_uri", "$path_in_log"), "/a%20b?token=x")
+    assert path
+    assert path[1] == "/a%20b"
+
+
+def cleaned(http: list[Directive], of: str, into: str) -> str:
+    """The regular expression by which a text comes into the log."""
+    (((pattern, _name), _nothing),) = next(inner for words, inner in those(http, "map") if words[1:] == [of, into])
+    return str(pattern).removeprefix("~").replace("?<", "?P<")
+
+
+def test_a_line_of_the_log_is_json_whatever_a_client_sends(base: dict[str, str]) -> None:
+    http = those(parsed(base["nginx.conf"]), "http")[0][1]
+    ((_name, _escape, *formats),) = values(http, "log_format")
+    numbers = dict.fromkeys(re.findall(r": \$(\w+)", "".join(formats)), "1")
+    assert numbers.keys() == {
+        "status_in_log", "body_bytes_sent", "request_time", "upstream_seconds_in_log", "upstream_status_in_log",
+    }  # fmt: skip
+    line = json.loads(re.sub(r"\$(\w+)", lambda found: numbers.get(found[1], "a text"), "".join(formats)))
+    assert {"time", "request_id", "address", "path", "agent", "release"} <= line.keys()
+    # What nginx's escaping leaves as it is would make a file that isn't UTF-8.
+    for of, into in (("$request_uri", "path"), ("$host", "host"), ("$http_user_agent", "agent")):
+        found = re.match(cleaned(http, of, f"${into}_in_log"), "ab\xffcd")
+        assert found
+        assert found[1] == "ab"
 
 
 def test_stalled_clients_are_dropped(base: dict[str, str]) -> None:
     http = those(parsed(base["nginx.conf"]), "http")[0][1]
     for name in ("client_header_timeout", "client_body_timeout", "send_timeout"):
         assert values(http, name) == [["10s"]]
+    assert values(http, "reset_timedout_connection") == [["on"]]
     assert values(http, "server_tokens") == [["off"]]
 
 
@@ -478,17 +495,32 @@ def test_descriptors_are_asked_of_systemd_and_connections_follow_from_them(base:
 def test_nginx_runs_as_the_user_that_was_agreed_on(settings: dict[str, Any]) -> None:
     base = base_files({**settings, "web_nginx_user": "web-nginx"})
     assert values(parsed(base["nginx.conf"]), "user") == [["web-nginx"]]
-    assert "create 0640 web-nginx adm" in [line.strip() for line in base[LOGROTATE].splitlines()]
+    assert "create 0640 web-nginx adm" in base[LOGS_RULES].splitlines()
 
 
 def test_the_error_log_is_kept_for_a_week_and_rotated_once(base: dict[str, str]) -> None:
-    """It holds request lines. Debian's file names all logs, so ours must come first and say so."""
-    text = base[LOGROTATE]
-    words = [line.strip() for line in text.splitlines()]
-    assert {"daily", "rotate 7", "maxage 7", "ignoreduplicates"} <= set(words)
+    """It holds request lines. An empty one is rotated too, or its last lines would stay for as long as all is well."""
+    words = [line.strip() for line in base[LOGS_RULES].splitlines() if line and not line.startswith("#")]
+    everyone, errors = words[: words.index("/var/log/nginx/error.log {")], words[words.index("rotate 6") :]
+    assert {"daily", "ifempty", "maxsize 50M", "delaycompress"} <= {*everyone}
+    assert errors[:3] == ["rotate 6", "maxage 7", "ignoreduplicates"]
     ((log,),) = values(parsed(base["nginx.conf"]), "error_log")
-    assert f"{log} {{" in words
+    assert log == "/var/log/nginx/error.log"
+
+
+def test_the_distribution_rotates_none_of_these_logs(base: dict[str, str]) -> None:
+    """Its file names all of them too, and what comes first counts."""
+    words = [line.strip() for line in base[LOGROTATE].splitlines() if line and not line.startswith("#")]
+    assert words == ["/var/log/nginx/*.log {", "size 1024G", "missingok", "ignoreduplicates", "}"]
     assert LOGROTATE < "/etc/logrotate.d/nginx"
+
+
+def test_logs_are_rotated_for_as_long_as_nginx_runs(base: dict[str, str]) -> None:
+    assert f"Wants={LOGS_TIMER}" in base[DROP_IN].splitlines()
+    assert "OnCalendar=minutely" in base[LOGS_TIMER_FILE].splitlines()
+    (started,) = [line for line in base[LOGS_SERVICE_FILE].splitlines() if line.startswith("ExecStart=")]
+    assert started.endswith(f"--state {LOGS_STATE}/status {LOGS_RULES}")
+    assert f"StateDirectory={LOGS_STATE.rpartition('/')[2]}" in base[LOGS_SERVICE_FILE].splitlines()
 
 
 def test_the_tree_can_be_tested_in_another_place(base: dict[str, str]) -> None:

@@ -78,7 +78,7 @@ def test_each_location_has_what_else_the_server_would_have(apps: list[Rendered])
     assert len(visited) == 2
     for block in visited:
         assert values(block, "client_max_body_size") == [["9m"]]
-        assert values(block, "access_log") == [["/var/log/nginx/wiki.log", "plain"]]
+        assert values(block, "access_log") == [["/var/log/nginx/wiki.log", "requests"]]
         assert ["503", "/.maintenance.wiki"] in values(block, "error_page")
         assert ["X-Frame-Options", "$wiki__x_frame_options", "always"] in values(block, "add_header")
         ((_words, closed),) = those(block, "if", "($closed_wiki)")

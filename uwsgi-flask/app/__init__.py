@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask
 
+from app.log import log_with_request_ids
 from app.views_xxx import view_x
 from app.views_yyy import view_y
 from configs import config
@@ -17,6 +18,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__, static_folder=None, template_folder=config.TEMPLATES_DIR)
     app.config.from_mapping(config.from_environment(), STARTED=datetime.now(UTC))
     app.config.from_mapping(settings)
+    log_with_request_ids(app)
     app.register_blueprint(view_x)
     app.register_blueprint(view_y)
     return app

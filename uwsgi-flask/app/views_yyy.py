@@ -17,6 +17,7 @@ def info() -> ResponseReturnValue:
     """Answer with `Info`, or with 400 unless the query holds the right token exactly once."""
     given = request.args.getlist("token")
     if len(given) != 1 or not _is_token(given[0]):
+        current_app.logger.warning("/info was asked without the right token")
         abort(400, "This needs the token, once, and the right one.")
     return jsonify(Info.of(current_app.config))
 

@@ -70,6 +70,7 @@ class Configuration:
             and not self.logs.unguarded(self.aim)
             and all((path in self.ours.files) is (source is not None) for path, source in self.aim.sources.items())
             and self.system.probe_directory_is_guarded()
+            and self.system.logs_are_rotated()
             and state.get("ActiveState") == "active"
             and state.get("UnitFileState") == "enabled"
             and state.get("NeedDaemonReload") != "yes"
@@ -194,12 +195,14 @@ class Configuration:
         with contextlib.suppress(OSError):
             self.logs.remove(self.aim)
             if not self.aim.generation:
+                self.system.let_logs_be_rotated(is_wanted=False)
                 self.ours.forget()
                 self.system.remove_folders()
                 return
             self.ours.let_go(path for path, source in self.aim.sources.items() if source is None)
             self.ours.times = times_of(self.root)
             self._keep_manifest()
+            self.system.let_logs_be_rotated(is_wanted=True)
 
     def _keep_manifest(self) -> None:
         """Let the manifest say what is known now. Raises OSError."""

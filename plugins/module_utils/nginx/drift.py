@@ -11,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import Owned
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import called
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import read
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, mode_of, pem_file
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import JOURNAL, LOGS_TIMER, mode_of, pem_file
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.tree import (
@@ -42,9 +42,7 @@ def drift(root: Path, system: System) -> list[str]:
     lines = [line for _path, line in edited]
     if (root / JOURNAL).exists():
         lines.append("a run was cut off while it changed nginx's configuration; the next one settles it")
-    if not system.probe_directory_is_guarded():
-        lines.append(f"{system.probe_socket.parent} isn't a directory for root alone (0700)")
-    lines += _of_its_service(system)
+    lines += _beside_the_files(system)
     if not generation:
         return lines
     # Only the digest of the whole tree is known, so where a file of ours was changed nothing can be said of others.
@@ -57,9 +55,13 @@ def drift(root: Path, system: System) -> list[str]:
     return lines
 
 
-def _of_its_service(system: System) -> Iterator[str]:
+def _beside_the_files(system: System) -> Iterator[str]:
+    if not system.probe_directory_is_guarded():
+        yield f"{system.probe_socket.parent} isn't a directory for root alone (0700)"
     if not system.is_named_by_its_pid_file(system.show()):
-        yield f"{system.pid_file} doesn't name the running nginx, so its logs can't be rotated"
+        yield f"{system.pid_file} doesn't name the running nginx, so it can't be reloaded"
+    if not system.logs_are_rotated():
+        yield f"{LOGS_TIMER} doesn't run, so nginx's logs grow without end"
     if not system.runs_as_its_unit_says():
         yield AS_BEFORE
 

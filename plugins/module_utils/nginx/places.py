@@ -29,12 +29,17 @@ EDITED = Path("/var/backups/nginx-edited")
 # The first of them: it takes back a step of the distribution's unit, and none of another drop-in.
 DROP_IN = "/etc/systemd/system/nginx.service.d/00-web.conf"
 # Where it was before.
-FORMER = ("/etc/systemd/system/nginx.service.d/web.conf",)
+FORMER = ("/etc/systemd/system/nginx.service.d/web.conf", "/etc/logrotate.d/00-nginx-errors")
 # What nginx was started with: a copy of it that is made at each start.
 STARTED_WITH = "/run/web-nginx.conf"
 TMPFILES = "/etc/tmpfiles.d/web-probe.conf"
 # Read before the distribution's file, which is called nginx and names every log.
-LOGROTATE = "/etc/logrotate.d/00-nginx-errors"
+LOGROTATE = "/etc/logrotate.d/00-nginx"
+# What rotates them instead, and the units that see to it.
+LOGS_RULES = "/etc/web-logs.conf"
+LOGS_TIMER = "web-logs.timer"
+LOGS_TIMER_FILE = f"/etc/systemd/system/{LOGS_TIMER}"
+LOGS_SERVICE_FILE = "/etc/systemd/system/web-logs.service"
 # Certbot runs it whenever it has renewed a certificate.
 RENEWAL_HOOK = "/etc/letsencrypt/renewal-hooks/deploy/web"
 # For a CA of one's own: its certificates, those that the system trusts, and what certbot's service makes of both

@@ -17,12 +17,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import PROBE_SOCKET, PROBE_SOCKET_AGAIN
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import LOGS_STATE, PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     DROP_IN,
     LOG_GROUP,
     LOG_MODE,
     LOGS,
+    LOGS_TIMER,
     PID_FILE,
     STARTED_WITH,
 )
@@ -139,6 +140,17 @@ class System:
         _code, printed = self._run("systemctl", "show", f"--property={properties}", UNIT)
         return dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
 
+    def logs_are_rotated(self) -> bool:
+        """Whether the timer runs that sees to it."""
+        return self._run("systemctl", "is-active", "--quiet", LOGS_TIMER)[0] == 0
+
+    def let_logs_be_rotated(self, *, is_wanted: bool) -> None:
+        """Start that timer, anew because it may have been changed, or stop it.
+
+        If it can't be, visitors get what they should all the same: the next run tries again, and status says so.
+        """
+        self._run("systemctl", "restart" if is_wanted else "stop", LOGS_TIMER)
+
     def descriptors(self) -> int:
         """File descriptors that a worker of the running nginx may open; those of a restarted one if none runs."""
         return _limit(self.show().get("MainPID", "0"), "soft") or self.descriptors_at_start()
@@ -195,6 +207,7 @@ class System:
         """Remove the folders that were made for our files, if nobody else has put anything there. Raises OSError."""
         self.remove_stale_sockets()
         files.remove(self.started_with)
+        files.remove(Path(LOGS_STATE))
         for folder in (self.probe_socket.parent, self.drop_in.parent):
             with contextlib.suppress(OSError):
                 folder.rmdir()

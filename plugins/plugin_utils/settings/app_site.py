@@ -10,6 +10,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rule
     file_path,
     prefix_path,
     relative_folder,
+    request_limits,
     static_path,
     stream_path,
     url_path,
@@ -128,6 +129,23 @@ class Site:
         metadata=key(
             body_size,
             "largest request body, as nginx writes it: `512k`, `20m`; [uploads](streams-and-uploads.md#uploads)",
+            carried=False,
+        ),
+    )
+    request_limits: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(
+            request_limits,
+            "requests that [one address](streams-and-uploads.md#limits-for-each-address) may make, by path, such as "
+            "`{/: 20/s, /login: 10/m}`; over it, 429",
+            carried=False,
+        ),
+    )
+    connection_limit: int = field(
+        default=0,
+        metadata=key(
+            whole(0, 65_536, "requests"),
+            "requests that one address may have under way at the same time; 0 for no limit; over it, 429",
             carried=False,
         ),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import text
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue, text
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
 
 # --- Inside the source ------------------------------------------------------------------------------------------------
 
@@ -41,6 +43,22 @@ _BELOW_ROOT = r"(/(?!\.)[A-Za-z0-9._~-]+)+"
 _SAID = "a URL path that begins with '/' and doesn't end with it ({}), without '..'"
 prefix_path = text(_BELOW_ROOT, _SAID.format("/shop"))
 stream_path = text(_BELOW_ROOT, _SAID.format("/events"))
+_limited_path = text(rf"/|{_BELOW_ROOT}", _SAID.format("/login, or / for all"))
+
+
+def request_limits(value: Any) -> dict[str, str]:
+    """How many requests an address may make, by path: "20/s" or "10/m"; there may be none."""
+    if not isinstance(value, dict):
+        raise WrongValue("must be a dictionary of limits by path ({/: 20/s, /login: 10/m})")
+    for path, limit in value.items():
+        try:
+            _limited_path(path)
+        except WrongValue as error:
+            raise WrongValue(f"{error}; {shown(path)} isn't") from None
+        if not isinstance(limit, str) or not re.fullmatch(r"[1-9][0-9]{0,4}/[sm]", limit, re.ASCII):
+            raise WrongValue(f"must give {path} a number for each second or minute (20/s, 10/m), not {shown(limit)}")
+    return {str(path): str(limit) for path, limit in value.items()}
+
 
 # --- On this machine, and on a host -----------------------------------------------------------------------------------
 

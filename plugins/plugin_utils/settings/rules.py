@@ -20,7 +20,7 @@ SYSTEM_NAMES = """
     passwd podman postgresql private prometheus provision python quotaon rabbitmq redis runc serial-getty shm ssh sshd
     sudo systemd tmp ucf user uwsgi uwsgi-app var vim www x11
 
-    candidate web-acme web-apps web-build web-probe
+    candidate web-acme web-apps web-build web-logs web-probe
 """
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"

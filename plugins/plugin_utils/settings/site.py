@@ -30,6 +30,11 @@ def site_values(
         "is_waiting": False,
         "shared": shared,
         # nginx's variable for whether the app is in maintenance, and what it answers then and to errors.
+        "limits": [_limit(app, number, prefixes) for number in range(len(app.request_limits))],
+        "connections": f"{_word(app.name)}__connections",
+        # nginx's variable for when a visitor over a limit may come again, in seconds; 0 without limits.
+        "retried": f"{_word(app.name)}__retry_after",
+        "retry_after": _retry_after(app),
         "closed": f"closed_{_word(app.name)}" if shared else "is_closed",
         "maintenance_page": f"/.maintenance{own}",
         "error_page": f"/.error{own}",
@@ -52,6 +57,28 @@ def _visitors(agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:
         "port": port,
         "port_in_url": "" if is_usual else f":{port}",
     }
+
+
+def _limit(app: App, number: int, prefixes: list[str]) -> list[Any]:
+    """A limit of requests: its zone, which paths, nginx's rate, how many at once, and whether files are counted too."""
+    path, limit = [*app.request_limits.items()][number]
+    count, _slash, unit = limit.partition("/")
+    paths = "(" + "|".join(f"{prefix}{path}".replace(".", r"\.") for prefix in prefixes) + ")"
+    return [
+        # No header's name begins with a digit, so none of its variables is called so.
+        f"{_word(app.name)}__{number}",
+        paths if path == "/" else f"{paths}(?![^/])",
+        f"{count}r/{unit}",
+        int(count),
+        f"{path}/".startswith(app.static_url) and path != "/",
+    ]
+
+
+def _retry_after(app: App) -> int:
+    """Seconds in which the slowest of an app's limits lets one more request through; 0 without any."""
+    counts = [limit.partition("/") for limit in app.request_limits.values()]
+    waits = [-(-60 // int(count)) if unit == "m" else 1 for count, _slash, unit in counts]
+    return max([*waits, 1 if app.connection_limit else 0], default=0)
 
 
 def _headers(app: App, called: str) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import drift
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 
 from fake_nginx import Nginx
@@ -101,6 +102,18 @@ def test_a_teardown_leaves_nginxs_own_logs(nginx: Nginx) -> None:
     nginx.deploy()
     nginx.tear_down()
     assert logs(nginx) == {"error.log", "access.log"}
+
+
+def test_they_are_rotated_for_as_long_as_there_is_a_configuration_of_ours(nginx: Nginx) -> None:
+    nginx.deploy()
+    nginx.rotates = False
+    assert not nginx.wanted().is_live()
+    assert any("web-logs.timer doesn't run" in line for line in drift(nginx.root, nginx))
+    nginx.deploy()
+    assert nginx.rotates
+    assert nginx.wanted().is_live()
+    nginx.tear_down()
+    assert not nginx.rotates
 
 
 # --- Connections --------------------------------------------------------------------------------------------------

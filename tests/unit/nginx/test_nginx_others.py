@@ -248,11 +248,11 @@ def test_a_teardown_removes_apps_that_nobody_names_any_more(nginx: Nginx) -> Non
 def test_a_teardown_is_tested_before_the_live_tree_is_touched(nginx: Nginx) -> None:
     """Somebody uses the log format that our nginx.conf defines."""
     nginx.deploy()
-    (nginx.root / "conf.d/other.conf").write_text("access_log /var/log/nginx/other.log plain;\n")
+    (nginx.root / "conf.d/other.conf").write_text("access_log /var/log/nginx/other.log requests;\n")
     nginx.deploy()
     before = nginx.content()
     nginx.steps.clear()
-    with pytest.raises(Rejected, match='unknown log format "plain"'):
+    with pytest.raises(Rejected, match='unknown log format "requests"'):
         nginx.tear_down()
     assert nginx.content() == before
     assert nginx.steps == []

@@ -64,6 +64,8 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "static_url": "/",
     "error_pages": "errors",
     "max_body": "9m",
+    "request_limits": {"/login": "10/m"},
+    "connection_limit": 9,
     "health_path": "/",
     "health_successes": 1,
     "keep_releases": 9,

@@ -50,6 +50,8 @@ SHA256 = "must be the SHA-256 of the archive, 64 digits in small letters (sha256
 PATTERNS = "must be a list of patterns, as .gitignore has them"
 URL = "must be a URL path that begins with '/' (/health)"
 STATIC_URL = "must be a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)"
+LIMITED = "must be a URL path that begins with '/' and doesn't end with it (/login, or / for all), without '..'"
+LIMIT = "must give /login a number for each second or minute (20/s, 10/m)"
 STREAMS = "must be a list of URL paths with at least one item"
 STREAM = "must be a URL path that begins with '/' and doesn't end with it (/events), without '..'"
 SIZE = "must be a size as nginx writes it (1m, 512k)"
@@ -227,6 +229,9 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("max_body", "1mb", SIZE),
     ("max_body", "0", SIZE),
     ("max_body", 1, SIZE),
+    ("request_limits", "20/s", "must be a dictionary of limits by path ({/: 20/s, /login: 10/m})"),
+    ("connection_limit", -1, whole(0, 65536, " of requests")),
+    ("connection_limit", "50", whole(0, 65536, " of requests")),
     ("streaming", "/events", STREAMS),
     *(
         ("streaming", [path], f"{STREAM}; {json.dumps(path)} isn't")
@@ -280,6 +285,14 @@ WRONG_UNSEEN: list[tuple[str, Any, str]] = [
     ("before_live", ["a\0b"], "must not contain a NUL byte"),
     ("after_live", [1], LINES),
     ("after_live", {"run": "x"}, LINES),
+    *(
+        ("request_limits", {path: "20/s"}, f"{LIMITED}; {json.dumps(path)} isn't")
+        for path in ("login", "/login/", "/a b", "/..", "/a{2}", "/a;b")
+    ),
+    *(
+        ("request_limits", {"/login": limit}, f"{LIMIT}, not {json.dumps(limit)}")
+        for limit in (20, "20", "0/s", "20/h", "20 /s", "20r/s", "123456/m")
+    ),
     ("streaming", {"/events": 60}, STREAMS),
     ("server_names", {"shop.test": True}, HOST_LIST),
     ("environment", "DATABASE_URL=x", "must be a dictionary of NAME: value"),
