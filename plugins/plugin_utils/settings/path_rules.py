@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import text
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue, text
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
 
 # --- Inside the source ------------------------------------------------------------------------------------------------
 
@@ -41,6 +42,27 @@ _BELOW_ROOT = r"(/(?!\.)[A-Za-z0-9._~-]+)+"
 _SAID = "a URL path that begins with '/' and doesn't end with it ({}), without '..'"
 prefix_path = text(_BELOW_ROOT, _SAID.format("/shop"))
 stream_path = text(_BELOW_ROOT, _SAID.format("/events"))
+_media_path = text(_BELOW_ROOT, _SAID.format("/media"))
+_data_folder = text(
+    r"(?!\.)[\w.+@-]+(/(?!\.)[\w.+@-]+)*", "a folder below the app's data (uploads), without '..' and without leading dots"
+)
+
+
+def media(value: Any) -> dict[str, str]:
+    """URL paths, and what nginx serves there: folders below the app's data, which may end in '/'. There may be none."""
+    if not isinstance(value, dict):
+        raise WrongValue("must be a dictionary of URL paths and folders below the app's data (/media: uploads)")
+    found = {}
+    for path, folder in value.items():
+        try:
+            inner = _data_folder(folder.removesuffix("/") if isinstance(folder, str) else folder)
+        except WrongValue as error:
+            raise WrongValue(f"{str(error).replace('must be', 'must give each URL path', 1)}; {shown(folder)} isn't") from None
+        try:
+            found[_media_path(path)] = inner
+        except WrongValue as error:
+            raise WrongValue(f"{str(error).replace('must be', 'must name', 1)}; {shown(path)} isn't") from None
+    return found
 
 # --- On this machine, and on a host -----------------------------------------------------------------------------------
 

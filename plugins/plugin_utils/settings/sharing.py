@@ -38,7 +38,7 @@ def former_prefix(app: App, live: str | None, sharing: Sequence[App]) -> str | N
 
 def names_alone(app: App) -> App:
     """The app without what is its own, so that what is left belongs to its host names."""
-    return dataclasses.replace(app, prefix="", headers={}, error_pages="", streaming=[])
+    return dataclasses.replace(app, prefix="", headers={}, error_pages="", streaming=[], media={})
 
 
 def sharing_faults(apps: Sequence[App], inventory: Inventory) -> Iterator[str]:
