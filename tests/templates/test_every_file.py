@@ -46,6 +46,7 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
                     "redirect_names": ["www.shop.test"],
                     "preload": False,
                     "streaming": ["/events"],
+                    "media": {"/media": "uploads"},
                     "uwsgi_options": {"cheaper": 1},
                 },
                 {
