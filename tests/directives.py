@@ -10,7 +10,9 @@ from typing import Any
 Directive = tuple[list[str], list[Any]]
 
 # A line that is filled in on the host is none here.
-TOKEN = re.compile(r"""\s+|\#[^\n]*|@\w+@(?=\n)|(?P<mark>[;{}])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s;{}"'#]+)""")
+TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|@\w+@(?=\n)|(?P<mark>[;{}])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s;{}"'#]+)"""
+)
 
 
 def parsed(text: str) -> list[Directive]:

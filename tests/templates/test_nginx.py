@@ -277,7 +277,10 @@ def where_inside(made: Rendered, address: str) -> str:
         ({"static_url": "/"}, "/a/b.css", "/a/b.css"),
         ({"static_url": "/", "prefix": "/p"}, "/p/b.js", "/b.js"),
         # What the app may answer by now must not be hidden by what the release before had there.
-        *(({"static_url": "/"}, address, "") for address in ("/", "/about", "/robots.txt", "/a.html", "/a.json", "/css")),
+        *(
+            ({"static_url": "/"}, address, "")
+            for address in ("/", "/about", "/robots.txt", "/a.html", "/a.json", "/css")
+        ),
     ],
 )
 def test_where_a_file_of_the_release_before_is(
@@ -356,7 +359,9 @@ def test_what_browsers_keep(settings: dict[str, Any], seconds: int, mostly: str)
 
 def test_a_header_of_the_apps_own_says_what_is_kept(settings: dict[str, Any]) -> None:
     made = changed(settings, 0, headers={"cache-control": "no-store"})
-    added = [words[2:] for words in deep(server(made)) if words[0] == "add_header" and words[1].lower() == "cache-control"]
+    added = [
+        words[2:] for words in deep(server(made)) if words[0] == "add_header" and words[1].lower() == "cache-control"
+    ]
     assert {tuple(words) for words in added} == {("$shop__cache_control", "always")}
 
 

@@ -88,7 +88,7 @@ def made(folder: Path, texts: dict[str, str | bytes], seconds: int = 1_700_000_0
 def test_a_text_has_a_smaller_form_beside_it(tmp_path: Path) -> None:
     tree = made(tmp_path, {"static/a/style.css": STYLE, "static/short.css": "a", "other/style.css": STYLE})
     smaller = tree.root / "static/a/style.css.gz"
-    assert [path for path in tree.root.rglob("*.gz")] == [smaller]
+    assert list(tree.root.rglob("*.gz")) == [smaller]
     assert gzip.decompress(smaller.read_bytes()).decode() == STYLE
     assert len(smaller.read_bytes()) < len(STYLE) / 10
     assert smaller.stat().st_mode & 0o777 == 0o644

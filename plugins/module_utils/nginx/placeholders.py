@@ -15,7 +15,9 @@ BROTLI_STATIC = "@brotli_static@"
 HAS_HTTP2_DIRECTIVE = (1, 25, 1)
 
 
-def for_host(texts: Mapping[str, str], version: tuple[int, ...], connections: int, has_brotli: bool = False) -> dict[str, str]:
+def for_host(
+    texts: Mapping[str, str], version: tuple[int, ...], connections: int, has_brotli: bool = False
+) -> dict[str, str]:
     """The texts for a host with this version of nginx; () if none is installed yet, which only a rehearsal meets.
 
     `has_brotli` is whether it loads the module that sends files that Brotli has made.

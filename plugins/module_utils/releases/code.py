@@ -47,8 +47,8 @@ class Tree:
     def damage(self) -> list[str]:
         """Paths in the tree whose content isn't as it should be: changed, missing, or not ours. None if all is well.
 
-        Byte code is Python's affair: it compares it with the source. A static file's smaller form may be there or not, but
-        it must be that of the file.
+        Byte code is Python's affair: it compares it with the source. A static file's smaller form may be there or not,
+        but it must be that of the file.
         """
         if self.root.is_symlink() or not self.root.is_dir():
             return ["."]

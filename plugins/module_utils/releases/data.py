@@ -87,7 +87,7 @@ class Data:
 
     def _readers(self) -> dict[str, object]:
         """Who must reach the data, and who the app is."""
-        readers = {"group": self.layout.group, "users": self._others(), "for": self.layout.user}
+        readers: dict[str, object] = {"group": self.layout.group, "users": self._others(), "for": self.layout.user}
         # Without media, what earlier versions have noted is as it should be.
         media = self._media()
         return {**readers, "media": [media.reader, *media.folders]} if media.folders else readers

@@ -10,7 +10,10 @@ from pathlib import Path
 
 # Of these, gzip makes much less; pictures, fonts and archives are small already.
 TEXTS = frozenset(
-    ".css .csv .geojson .htm .html .ico .js .json .map .md .mjs .rss .svg .ttf .txt .wasm .webmanifest .xml".split()
+    {
+        *(".css", ".htm", ".html", ".js", ".json", ".map", ".mjs", ".svg", ".txt", ".wasm", ".webmanifest", ".xml"),
+        *(".csv", ".geojson", ".ico", ".md", ".rss", ".ttf"),
+    }
 )
 # Bytes. What is smaller fits into a packet or two anyway.
 WORTH_IT = 1024

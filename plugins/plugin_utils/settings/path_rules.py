@@ -44,7 +44,8 @@ prefix_path = text(_BELOW_ROOT, _SAID.format("/shop"))
 stream_path = text(_BELOW_ROOT, _SAID.format("/events"))
 _media_path = text(_BELOW_ROOT, _SAID.format("/media"))
 _data_folder = text(
-    r"(?!\.)[\w.+@-]+(/(?!\.)[\w.+@-]+)*", "a folder below the app's data (uploads), without '..' and without leading dots"
+    r"(?!\.)[\w.+@-]+(/(?!\.)[\w.+@-]+)*",
+    "a folder below the app's data (uploads), without '..' and without leading dots",
 )
 
 
@@ -57,12 +58,15 @@ def media(value: Any) -> dict[str, str]:
         try:
             inner = _data_folder(folder.removesuffix("/") if isinstance(folder, str) else folder)
         except WrongValue as error:
-            raise WrongValue(f"{str(error).replace('must be', 'must give each URL path', 1)}; {shown(folder)} isn't") from None
+            raise WrongValue(
+                f"{str(error).replace('must be', 'must give each URL path', 1)}; {shown(folder)} isn't"
+            ) from None
         try:
             found[_media_path(path)] = inner
         except WrongValue as error:
             raise WrongValue(f"{str(error).replace('must be', 'must name', 1)}; {shown(path)} isn't") from None
     return found
+
 
 # --- On this machine, and on a host -----------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from settings import Workshop, app
 
 PREFIX = "web_apps: 'shop' has 'media': "
 MIXED = "one is in the other; choose another path for one of them"
+HIDDEN = "and nginx would look for a file there; choose another path for one of them"
 PLACED = {"/media": "uploads"}
 
 
@@ -28,8 +29,7 @@ PLACED = {"/media": "uploads"}
         ),
         (
             {"health_path": "/media/health"},
-            "'/media' holds 'health_path' '/media/health', and nginx would look for a file there; "
-            "choose another path for one of them",
+            f"'/media' holds 'health_path' '/media/health', {HIDDEN}",
         ),
     ],
 )

@@ -51,9 +51,7 @@ PATTERNS = "must be a list of patterns, as .gitignore has them"
 URL = "must be a URL path that begins with '/' (/health)"
 MEDIA = "must be a dictionary of URL paths and folders below the app's data (/media: uploads)"
 MEDIA_PATH = "must name a URL path that begins with '/' and doesn't end with it (/media), without '..'"
-MEDIA_FOLDER = (
-    "must give each URL path a folder below the app's data (uploads), without '..' and without leading dots"
-)
+MEDIA_FOLDER = "must give each URL path a folder below the app's data (uploads), without '..' and without leading dots"
 STATIC_URL = "must be a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)"
 STREAMS = "must be a list of URL paths with at least one item"
 STREAM = "must be a URL path that begins with '/' and doesn't end with it (/events), without '..'"
