@@ -80,7 +80,11 @@ def test_no_two_parts_have_the_same_location(apps: list[Rendered]) -> None:
 def test_each_location_has_what_else_the_server_would_have(apps: list[Rendered]) -> None:
     _shop, wiki = apps
     parts = parsed(wiki.files["part"])
-    visited = [block for words, block in those(parts, "location") if words[-1] in ("/wiki/", "@wiki", "@wiki.previous", "/wiki/up/")]
+    visited = [
+        block
+        for words, block in those(parts, "location")
+        if words[-1] in ("/wiki/", "@wiki", "@wiki.previous", "/wiki/up/")
+    ]
     assert len(visited) == 4
     for block in visited:
         assert values(block, "client_max_body_size") == [["9m"]]

@@ -45,8 +45,9 @@ INSIDE = [
     ".env",
     ".git/config",
     "secret.txt",
+    "planted.py",
 ]
-BESIDE = ["environment", "release.json", "wsgi.py", "uwsgi-flask.ini", "requirements.txt", "steps/check"]
+BESIDE = ["notes.txt", "environment", "release.json", "wsgi.py", "uwsgi-flask.ini", "requirements.txt", "steps/check"]
 FAR = ["etc/passwd", "var/lib/uwsgi-flask/secret.txt", "opt/uwsgi-flask/history.jsonl"]
 # Names of nginx's own, and of links.
 INNER = [
@@ -134,7 +135,8 @@ def stage(host: Host, app: AppLayout, live: ReleaseLayout) -> Iterator[Stage]:
         ln -sfn {before.link_target} {app.previous}
         for code in {live.code} {before.code}; do
             mkdir $code/.git
-            for file in .env .git/config static/.hidden.js; do echo {PLANTED} > $code/$file; chmod 644 $code/$file; done
+            # Readable for all: that nginx may not read the code is another guard.
+            for file in .env .git/config static/.hidden.js secret.txt planted.py ../notes.txt; do echo {PLANTED} > $code/$file; chmod 644 $code/$file; done
             chmod 755 $code/.git
             ln -s /etc/passwd $code/static/out.js
             ln -s /etc $code/static/out
@@ -162,7 +164,7 @@ def stage(host: Host, app: AppLayout, live: ReleaseLayout) -> Iterator[Stage]:
         f"""set -e
         rm -r {app.previous} {before.directory} {media}/* {media}/.hidden.png {app.data}/secret.txt
         cd {live.code}
-        rm -r .env .git static/.hidden.js static/out.js static/out static/folder
+        rm -r .env .git secret.txt planted.py ../notes.txt static/.hidden.js static/out.js static/out static/folder
         """,
     )
 
