@@ -136,7 +136,10 @@ def stage(host: Host, app: AppLayout, live: ReleaseLayout) -> Iterator[Stage]:
         for code in {live.code} {before.code}; do
             mkdir $code/.git
             # Readable for all: that nginx may not read the code is another guard.
-            for file in .env .git/config static/.hidden.js secret.txt planted.py ../notes.txt; do echo {PLANTED} > $code/$file; chmod 644 $code/$file; done
+            for file in .env .git/config static/.hidden.js secret.txt planted.py ../notes.txt; do
+                echo {PLANTED} > $code/$file
+                chmod 644 $code/$file
+            done
             chmod 755 $code/.git
             ln -s /etc/passwd $code/static/out.js
             ln -s /etc $code/static/out
