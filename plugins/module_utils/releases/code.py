@@ -16,8 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import static_files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import files, static_files
 
 PYCACHE = "__pycache__"
 

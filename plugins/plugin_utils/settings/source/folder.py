@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import static_files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import sha256
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import static_files
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import forms
