@@ -9,7 +9,10 @@ from typing import Any
 # A directive: its words, and what stands in its braces.
 Directive = tuple[list[str], list[Any]]
 
-TOKEN = re.compile(r"""\s+|\#[^\n]*|(?P<mark>[;{}])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s;{}"'#]+)""")
+# A line that is filled in on the host is none here.
+TOKEN = re.compile(
+    r"""\s+|\#[^\n]*|@\w+@(?=\n)|(?P<mark>[;{}])|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s;{}"'#]+)"""
+)
 
 
 def parsed(text: str) -> list[Directive]:

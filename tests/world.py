@@ -107,6 +107,7 @@ class World:
                 for name in settings.timers
             },
             "gate": {"path": "/health", "successes": 2, "deadline": 3.0},
+            "media": {"reader": "", "folders": []},
             "drain": 1.0,
             "keep": settings.keep,
             "hooks": {

@@ -133,6 +133,11 @@ class AppLayout(Described):
         return self.current / "public"
 
     @property
+    def previous_public(self) -> Path:
+        """Those of the release that was live before: a page of it may still be open somewhere."""
+        return self.previous / "public"
+
+    @property
     def tmpfiles(self) -> Path:
         return self._path(f"/etc/tmpfiles.d/{self.name}.conf")
 

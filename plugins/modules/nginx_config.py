@@ -250,7 +250,7 @@ def _aim(module: AnsibleModule, files: dict[str, str], ours: Ours, system: Syste
     room = capacity(system, given["connections"])
     if room.warning():
         module.warn(room.warning())
-    texts = for_host(files, system.version(), room.connections)
+    texts = for_host(files, system.version(), room.connections, system.has_brotli())
     pems = json.loads(given["certificates"])
     for app, names in given["self_signed"].items():
         pems[app] = self_signed(system, ROOT / pem_file(app), names)

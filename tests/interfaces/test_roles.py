@@ -285,6 +285,8 @@ HANDED = {
     "candidates",
     "server_file",
     "parts_digest",
+    "url",
+    "folder",
     "ca_bundle",
 }
 

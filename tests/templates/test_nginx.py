@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import LOGS_STATE, PROBE_SOCKET, PROBE_SOCKET_AGAIN
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import CONNECTIONS
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import BROTLI_STATIC, CONNECTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     BASE,
     DROP_IN,
@@ -137,15 +137,17 @@ def test_without_streams_nothing_speaks_of_them(made: Rendered) -> None:
     assert "uwsgi_buffering" not in made.conf
 
 
-def test_files_are_served_from_the_live_releases_static_folder_alone(made: Rendered) -> None:
+def test_files_are_served_from_the_static_folders_of_the_live_release_and_the_one_before(made: Rendered) -> None:
     public = made.app["public"]
     assert public == f"{made.app['current']}/public"
+    before = made.app["previous_public"]
+    assert before == f"{made.app['previous']}/public"
     served = [words for words in deep(parsed(made.conf)) if words[0] in ("root", "alias")]
     page = f"{made.app['maintenance']}/page.html"
-    assert [words[1].rstrip("/") for words in served] == [page, public]
+    assert [words[1].rstrip("/") for words in served] == [page, public, before]
     links = [words for words in deep(server(made)) if words[0] == "disable_symlinks"]
     # Of the folder itself, with a slash at its end, nginx would say that `current` is a link, and answer 500.
-    assert [words[1:] for words in links] == [["on", f"from={public}"]]
+    assert [words[1:] for words in links] == [["on", f"from={public}"], ["on", f"from={before}"]]
     assert not {"autoindex", "autoindex_format"} & {words[0] for words in deep(server(made))}
 
 
@@ -160,7 +162,7 @@ def test_files_that_begin_with_a_dot_are_nobodys_business(made: Rendered) -> Non
 
 def test_no_location_is_there_twice(made: Rendered) -> None:
     names = [words[1:] for words, _inner in those(server(made), "location")]
-    assert len({tuple(name) for name in names}) == len(names) == 5
+    assert len({tuple(name) for name in names}) == len(names) == 6
 
 
 def test_a_closed_app_answers_503_with_its_page_and_every_header(made: Rendered) -> None:
@@ -185,8 +187,8 @@ def test_hsts_is_for_https_alone_and_never_there_twice(settings: dict[str, Any])
     ((_words, inner),) = those(parsed(made.conf), "map", "$upstream_http_strict_transport_security $asked_scheme")
     assert [words for words, _inner in inner] == [[" https", "max-age=9"]]
     added = [words[2:] for words in deep(parsed(made.conf)) if words[1:2] == ["Strict-Transport-Security"]]
-    # By plain HTTP too, where it is empty; and on each of their pages for maintenance.
-    assert added == [["$shop__strict_transport_security", "always"]] * 3
+    # By plain HTTP too, where it is empty; on its page for maintenance, and on static files.
+    assert added == [["$shop__strict_transport_security", "always"]] * 5
 
 
 def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:
@@ -195,14 +197,20 @@ def test_a_static_url_of_its_own(apps: list[Rendered]) -> None:
     assert values(block, "alias") == [["/opt/shop/current/public/"]]
     assert those(block, "try_files") == []
     assert location(apps[0], "/")
-    assert "@" not in apps[0].conf.replace(OWN_DIGEST, "")
+    before = location(apps[0], "@shop.previous")
+    assert values(before, "try_files") == [["$shop___inside", "=404"]]
+    # The first that names a status counts.
+    assert values(block, "error_page")[0] == ["404", "=", "@shop.previous"]
+    assert values(block, "error_page")[1:] == values(server(apps[0]), "error_page")[1:]
+    assert values(block, "recursive_error_pages") == [["on"]], "or a 404 of the second would have no page"
 
 
 def test_static_files_at_the_root(apps: list[Rendered]) -> None:
     """A file if there is one; if not, the app."""
     block = location(apps[1], "/")
     assert values(block, "root") == [["/opt/wiki-2/current/public"]]
-    assert values(block, "try_files") == [["$uri", "@wiki-2"]]
+    assert values(block, "try_files") == [["$uri", "@wiki-2.previous"]]
+    assert values(location(apps[1], "@wiki-2.previous"), "try_files") == [["$wiki_2___inside", "@wiki-2"]]
     assert location(apps[1], "@wiki-2")
     assert "alias" not in [words[0] for words in deep(block)]
 
@@ -225,6 +233,199 @@ def test_listening(settings: dict[str, Any], port: int, has_ipv6: bool) -> None:
     base = base_files(changed, nginx_ipv6=has_ipv6)
     default, _proof = [block for _words, block in those(parsed(base[BASE]), "server")]
     assert [words[:1] for words in values(default, "listen")] == [*wanted, [f"unix:{PROBE_SOCKET}"]]
+
+
+# --- Static files -------------------------------------------------------------------------------------------------
+
+
+def where_inside(made: Rendered, address: str) -> str:
+    """What nginx looks for in the static folder of the release before; "" where it looks for nothing."""
+    ((_words, inner),) = those(parsed(made.conf), "map", "$uri", made.site["inside"])
+    for words, _nothing in inner:
+        if words[0].startswith("~") and (found := re.search(words[0][1:], address)):
+            return found[1]
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "inside"),
+    [
+        ({}, "/static/a.css", "/a.css"),
+        ({}, "/static/a/b.txt", "/a/b.txt"),
+        ({}, "/static/a\nb", "/a\nb"),
+        ({}, "/static/", ""),
+        ({}, "/static/a/", ""),
+        ({}, "/statics/a.css", ""),
+        ({"prefix": "/p"}, "/p/static/a.css", "/a.css"),
+        ({"prefix": "/p"}, "/static/a.css", ""),
+        ({"static_url": "/a.b/"}, "/a.b/c.css", "/c.css"),
+        ({"static_url": "/a.b/"}, "/axb/c.css", ""),
+        ({"static_url": "/"}, "/a/b.css", "/a/b.css"),
+        ({"static_url": "/", "prefix": "/p"}, "/p/b.js", "/b.js"),
+        # What the app may answer by now must not be hidden by what the release before had there.
+        *(
+            ({"static_url": "/"}, address, "")
+            for address in ("/", "/about", "/robots.txt", "/a.html", "/a.json", "/css")
+        ),
+    ],
+)
+def test_where_a_file_of_the_release_before_is(
+    settings: dict[str, Any], given: dict[str, Any], address: str, inside: str
+) -> None:
+    assert where_inside(changed(settings, 0, **given), address) == inside
+
+
+def is_named_after_its_content(settings: dict[str, Any], address: str) -> bool:
+    ((_words, inner),) = those(http_block(settings), "map", "$uri?$args")
+    patterns = [words[0][1:] for words, _nothing in inner if words[0].startswith("~")]
+    assert len(patterns) == 5
+    return any(re.search(pattern, address) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/app.3f9a1c0b.js?",
+        "/a/index-BxK9aZ_3.js?",
+        "/style-4e1243bd22c66e76c2ba9eddc1f91394e57f9f83.css?",
+        "/main.8a3c2f1b.chunk.js?",
+        "/app.55e7cbb9ba48.css.map?",
+        "/app-5XQ2ZK3W.js?",
+        "/app.css?v=2",
+        "/app.css?a=b&v=2",
+        "/packed.js?3f9a1c0b",
+        "/packed.js?1700000000",
+    ],
+)
+def test_an_address_that_changes_with_the_content(settings: dict[str, Any], address: str) -> None:
+    assert is_named_after_its_content(settings, address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/app.js?",
+        "/report-20240101.pdf?",
+        "/report.20240101.pdf?",
+        "/report-20240101120000.pdf?",
+        "/jquery-3.7.1.min.js?",
+        "/bootstrap.bundle.min.js?",
+        "/photo-DSCN2345.jpg?",
+        "/photo-IMG_1234.jpg?",
+        "/chart-Version2.js?",
+        "/chart-MyCanvas.js?",
+        "/icon-download.svg?",
+        "/menu-cafe2024.pdf?",
+        "/deadbeef/app.js?",
+        "/3f9a1c0b/app.js?",
+        "/app-3f9a1c0b?",
+        "/app-3f9a1c0.js?",
+        "/3f9a1c0b.js?",
+        "/app.css?v=",
+        "/app.css?dev=1",
+        "/app.css?page=3f9a1c0b",
+        "/app.css?",
+    ],
+)
+def test_one_that_may_not(settings: dict[str, Any], address: str) -> None:
+    """Browsers would keep what it has now for a year."""
+    assert not is_named_after_its_content(settings, address)
+
+
+def what_is_kept(made: Rendered) -> dict[str, str]:
+    ((_words, inner),) = those(parsed(made.conf), "map", "$is_named_after_content", made.site["kept"])
+    return {words[0]: words[1] for words, _nothing in inner}
+
+
+@pytest.mark.parametrize(("seconds", "mostly"), [(0, "no-cache"), (60, "public, max-age=60")])
+def test_what_browsers_keep(settings: dict[str, Any], seconds: int, mostly: str) -> None:
+    made = changed(settings, 0, static_max_age=seconds)
+    assert what_is_kept(made) == {"yes": "public, max-age=31536000, immutable", "default": mostly}
+
+
+def test_a_header_of_the_apps_own_says_what_is_kept(settings: dict[str, Any]) -> None:
+    made = changed(settings, 0, headers={"cache-control": "no-store"})
+    added = [
+        words[2:] for words in deep(server(made)) if words[0] == "add_header" and words[1].lower() == "cache-control"
+    ]
+    assert {tuple(words) for words in added} == {("$shop__cache_control", "always")}
+
+
+def test_static_files_keep_every_header_and_are_sent_in_their_smaller_form(made: Rendered) -> None:
+    every = [["add_header", *words] for words in values(server(made), "add_header")]
+    first = "/" if made.app["static_url"] == "/" else "/static/"
+    for block in (location(made, first), location(made, f"@{made.app['name']}.previous")):
+        added = [words for words, _inner in block if words[0] == "add_header"]
+        # Not on errors: a file that isn't there may come.
+        assert added == [*every, ["add_header", "Cache-Control", made.site["kept"]]]
+        assert values(block, "gzip_static") == values(block, "gzip_vary") == [["on"]]
+        assert BROTLI_STATIC in made.conf
+
+
+def test_nothing_is_compressed_while_somebody_waits(made: Rendered, base: dict[str, str]) -> None:
+    """What the app answers may hold a secret beside what the visitor has sent."""
+    for text in (made.conf, base[MAIN]):
+        assert not {"gzip", "brotli", "gzip_types"} & {words[0] for words in deep(parsed(text))}
+
+
+# --- Uploads ------------------------------------------------------------------------------------------------------
+
+
+def uploads(settings: dict[str, Any], **given: Any) -> list[Directive]:
+    return location(changed(settings, 0, media={"/media": "deep/er"}, **given), f"{given.get('prefix', '')}/media/")
+
+
+@pytest.mark.parametrize("static_url", ["/", "/static/"])
+@pytest.mark.parametrize("prefix", ["", "/p"])
+def test_uploads_come_from_their_folder_alone(settings: dict[str, Any], prefix: str, static_url: str) -> None:
+    block = uploads(settings, prefix=prefix, static_url=static_url)
+    assert values(block, "alias") == [["/var/lib/shop/deep/er/"]]
+    assert values(block, "disable_symlinks") == [["on", "from=/var/lib/shop"]]
+    assert not {"gzip_static", "try_files", "autoindex"} & {words[0] for words, _inner in block}
+
+
+def test_uploads_have_headers_of_their_own_and_the_others_too(settings: dict[str, Any]) -> None:
+    given = {"content-security-policy": "x", "cache-control": "y", "A": "b"}
+    added = values(uploads(settings, headers=given), "add_header")
+    assert {words[0] for words in added[:-4]} == {"X-Frame-Options", "Referrer-Policy", "Permissions-Policy", "A"}
+    own = {words[0]: words[1:] for words in added[-4:]}
+    assert own == {
+        "X-Content-Type-Options": ["nosniff", "always"],
+        "Content-Security-Policy": ["$upload_policy", "always"],
+        "Content-Disposition": ["$upload_disposition"],
+        "Cache-Control": ["no-cache"],
+    }
+    assert len(added) == 8
+
+
+def about(settings: dict[str, Any], kind: str) -> tuple[str, str]:
+    """What nginx says of an upload of this type: disposition and policy."""
+    said = []
+    for name in ("$upload_disposition", "$upload_policy"):
+        ((_words, inner),) = those(http_block(settings), "map", "$sent_http_content_type", name)
+        given = [(words[0], words[1]) for words, _nothing in inner]
+        exact = [text for key, text in given if key == kind]
+        matching = [text for key, text in given if key.startswith("~") and re.search(key[1:], kind)]
+        said.append([*exact, *matching, dict(given)["default"]][0])
+    return said[0], said[1]
+
+
+def test_a_browser_shows_what_can_do_nothing_and_offers_the_rest(settings: dict[str, Any]) -> None:
+    ((_words, types),) = those(uploads(settings), "types")
+    shown = {ending for words, _nothing in types for ending in words[1:] if about(settings, words[0])[0] == ""}
+    assert {"png", "jpg", "gif", "webp", "mp4", "webm", "mp3", "pdf"} <= shown
+    offered = {ending for words, _nothing in types for ending in words[1:]} - shown
+    assert offered == {"svg"}
+    assert values(uploads(settings), "default_type") == [["application/octet-stream"]]
+    for kind in ("application/octet-stream", "text/html", "text/html; charset=utf-8", "application/xml", ""):
+        disposition, policy = about(settings, kind)
+        assert disposition == "attachment"
+        assert policy.startswith("sandbox; default-src 'none'")
+
+
+def test_without_media_nothing_speaks_of_them(made: Rendered) -> None:
+    assert "upload" not in made.conf.replace(made.app["data"], "")
+    assert made.app["data"] not in str(server(made))
 
 
 # --- Errors that nginx makes itself ---------------------------------------------------------------------------------
@@ -550,7 +751,7 @@ def test_so_has_one_whose_static_files_are_at_its_root(settings: dict[str, Any])
     made = changed(settings, 1, prefix="/shop")
     # `root` would look for a folder called like the prefix.
     assert values(location(made, "/shop/"), "alias") == [[f"{made.app['public']}/"]]
-    assert values(location(made, "/shop/"), "try_files") == [["$uri", "@wiki-2"]]
+    assert values(location(made, "/shop/"), "try_files") == [["$uri", "@wiki-2.previous"]]
     assert values(location(made, "/shop/"), "root") == []
     assert values(location(made, "@wiki-2"), "uwsgi_pass") == [[f"unix:{made.app['live_socket']}"]]
 

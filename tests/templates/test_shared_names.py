@@ -24,7 +24,13 @@ def settings(tmp_path: Path) -> dict[str, Any]:
         "web_apps": [
             app(**given),
             app(
-                **given, name="wiki", prefix="/wiki", static_url="/", max_body="9m", headers={"X-Frame-Options": "DENY"}
+                **given,
+                name="wiki",
+                prefix="/wiki",
+                static_url="/",
+                max_body="9m",
+                media={"/up": "uploads"},
+                headers={"X-Frame-Options": "DENY"},
             ),
         ]
     }
@@ -74,17 +80,35 @@ def test_no_two_parts_have_the_same_location(apps: list[Rendered]) -> None:
 def test_each_location_has_what_else_the_server_would_have(apps: list[Rendered]) -> None:
     _shop, wiki = apps
     parts = parsed(wiki.files["part"])
-    visited = [block for words, block in those(parts, "location") if words[-1] in ("/wiki/", "@wiki")]
-    assert len(visited) == 2
+    visited = [
+        block
+        for words, block in those(parts, "location")
+        if words[-1] in ("/wiki/", "@wiki", "@wiki.previous", "/wiki/up/")
+    ]
+    assert len(visited) == 4
     for block in visited:
         assert values(block, "client_max_body_size") == [["9m"]]
         assert values(block, "access_log") == [["/var/log/nginx/wiki.log", "requests"]]
         assert ["503", "/.maintenance.wiki"] in values(block, "error_page")
-        assert ["X-Frame-Options", "$wiki__x_frame_options", "always"] in values(block, "add_header")
+        added = values(block, "add_header")
+        assert ["X-Frame-Options", "$wiki__x_frame_options", "always"] in added
+        assert len({words[0] for words in added}) == len(added)
         ((_words, closed),) = those(block, "if", "($closed_wiki)")
         assert values(closed, "return") == [["503"]]
     inner = {words[-1] for words, block in those(parts, "location") if values(block, "internal")}
     assert inner == {"/.maintenance.wiki", "/.error.wiki"}
+
+
+def test_a_file_that_is_missing_is_looked_for_in_the_release_before_and_then_has_the_apps_page(
+    apps: list[Rendered],
+) -> None:
+    parts = parsed(apps[0].files["part"])
+    ((_words, block),) = those(parts, "location", "/static/")
+    # Of several for a status, the first counts.
+    assert values(block, "error_page")[0] == ["404", "=", "@shop.previous"]
+    ((_words, before),) = those(parts, "location", "@shop.previous")
+    first = next(words for words in values(before, "error_page") if "404" in words)
+    assert first[-1] == "/.error.shop"
 
 
 def test_another_part_is_another_file_of_the_app(settings: dict[str, Any], apps: list[Rendered]) -> None:

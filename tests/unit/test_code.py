@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import importlib.util
 import json
 import os
+import random
 import re
 import tarfile
 from collections.abc import Callable, Iterator
@@ -59,6 +61,107 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def modes(tree: Tree) -> dict[str, int]:
     return {path: (tree.root / path).stat().st_mode & 0o7777 for path in MODES}
+
+
+# --- Static files -------------------------------------------------------------------------------------------------
+
+STYLE = "body { color: red }\n" * 200
+
+
+def made(folder: Path, texts: dict[str, str | bytes], seconds: int = 1_700_000_000) -> Tree:
+    """A tree of these files, placed from a source whose files have this time."""
+    (folder / "release").mkdir(parents=True)
+    wanted = []
+    with tarfile.open(folder / "code.tar.gz", "w:gz") as tar:
+        for path, text in texts.items():
+            (folder / "source" / path).parent.mkdir(parents=True, exist_ok=True)
+            content = text if isinstance(text, bytes) else text.encode()
+            (folder / "source" / path).write_bytes(content)
+            os.utime(folder / "source" / path, (seconds, seconds))
+            tar.add(folder / "source" / path, arcname=path)
+            wanted.append(Wanted(path, hashlib.sha256(content).hexdigest(), executable=False))
+    tree = Tree(folder / "release/code", wanted, "static", "root")
+    tree.place(folder / "code.tar.gz")
+    return tree
+
+
+def test_a_text_has_a_smaller_form_beside_it(tmp_path: Path) -> None:
+    tree = made(tmp_path, {"static/a/style.css": STYLE, "static/short.css": "a", "other/style.css": STYLE})
+    smaller = tree.root / "static/a/style.css.gz"
+    assert list(tree.root.rglob("*.gz")) == [smaller]
+    assert gzip.decompress(smaller.read_bytes()).decode() == STYLE
+    assert len(smaller.read_bytes()) < len(STYLE) / 10
+    assert smaller.stat().st_mode & 0o777 == 0o644
+    assert tree.damage() == tree.unguarded() == []
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "font.woff2", "data.bin"])
+def test_what_is_small_already_has_none(tmp_path: Path, name: str) -> None:
+    assert list(made(tmp_path, {f"static/{name}": STYLE}).root.rglob("*.gz")) == []
+
+
+def test_nor_has_what_gets_no_smaller(tmp_path: Path) -> None:
+    assert list(made(tmp_path, {"static/noise.css": random.Random(1).randbytes(2000)}).root.rglob("*.gz")) == []
+
+
+def test_one_that_the_source_brings_stays(tmp_path: Path) -> None:
+    brought = gzip.compress(STYLE.encode(), 1)
+    tree = made(tmp_path, {"static/style.css": STYLE, "static/style.css.gz": brought})
+    assert (tree.root / "static/style.css.gz").read_bytes() == brought
+    assert tree.damage() == []
+
+
+STALE = gzip.compress(STYLE.replace("red", "tan").encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [STALE, b"", b"no gzip", gzip.compress(STYLE.encode())[:-9], gzip.compress(STYLE.encode() * 2), STALE + b"x"],
+    ids=["another", "empty", "no gzip", "cut off", "more", "with rubbish"],
+)
+def test_a_stale_one_is_damage(tmp_path: Path, content: bytes) -> None:
+    tree = made(tmp_path, {"static/style.css": STYLE})
+    (tree.root / "static/style.css.gz").write_bytes(content)
+    assert tree.damage() == ["static/style.css.gz"]
+
+
+@pytest.mark.parametrize("path", ["static/other.css.gz", "style.css.gz", "static/style.css.gz.gz", "static/.gz"])
+def test_one_of_no_static_file_is_damage(tmp_path: Path, path: str) -> None:
+    tree = made(tmp_path, {"static/style.css": STYLE, "style.css": STYLE})
+    (tree.root / path).write_bytes(gzip.compress(STYLE.encode()))
+    assert path in tree.damage()
+
+
+def test_a_link_in_its_place_is_damage(tmp_path: Path) -> None:
+    tree = made(tmp_path, {"static/style.css": STYLE})
+    smaller = tree.root / "static/style.css.gz"
+    smaller.rename(tmp_path / "elsewhere.gz")
+    smaller.symlink_to(tmp_path / "elsewhere.gz")
+    assert tree.damage() == ["static/style.css.gz"]
+
+
+def test_a_release_from_before_has_none_and_is_intact(tmp_path: Path) -> None:
+    tree = made(tmp_path, {"static/style.css": STYLE})
+    (tree.root / "static/style.css.gz").unlink()
+    assert tree.damage() == []
+
+
+def test_the_same_content_has_the_same_time_in_each_release(tmp_path: Path) -> None:
+    """nginx makes an ETag of a file's time and size."""
+    texts: dict[str, str | bytes] = {"static/style.css": STYLE, "flask_wsgi.py": "app = 1\n"}
+    first = made(tmp_path / "first", texts)
+    second = made(tmp_path / "second", texts, 1_800_000_000)
+    third = made(tmp_path / "third", {**texts, "static/style.css": STYLE.replace("red", "tan")})
+
+    def times(path: str) -> list[float]:
+        return [(tree.root / path).stat().st_mtime for tree in (first, second, third)]
+
+    for path in ("static/style.css", "static/style.css.gz"):
+        one, same, other = times(path)
+        assert one == same != other
+        assert max(one, other) < 1_300_000_000, "a time to come is no time of a change"
+    # Of code, Python notes the time in its byte code.
+    assert times("flask_wsgi.py") == [1_700_000_000, 1_800_000_000, 1_700_000_000]
 
 
 # --- A new one ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import da
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.data import DEFAULT, Data
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import unguarded
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Media
 
 from machine import Machine
 from world import World
@@ -25,7 +27,7 @@ from world import World
 FIRST, SECOND = "0" * 12, "1" * 12
 ME = pwd.getpwuid(os.geteuid()).pw_name
 # Numbers that are nobody's.
-APP, FORMER, OTHER, STRANGER = 61001, 61002, 61003, 61004
+APP, FORMER, OTHER, STRANGER, WEB = 61001, 61002, 61003, 61004, 61005
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -123,9 +125,16 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
+def share(tree: Path, uids: list[int], *media: str) -> None:
+    """As a deploy does; the number WEB is nginx's."""
+    for folder in media:
+        module._make(tree, folder)
+    module._share(tree, APP, uids, module.Visitors(tree, WEB, media))
+
+
 @needs_root
 def test_whoever_has_the_group_writes_what_another_user_has_made(tree: Path) -> None:
-    module._share(tree, APP, [])
+    share(tree, [])
     write = "with open('sub/notes.db', 'a') as file: file.write(' new')\nopen('sub/more', 'w')\nprint('done')"
     assert as_user(OTHER, APP, tree, write) == "done"
     assert (tree / "sub/notes.db").read_text() == "old new"
@@ -135,7 +144,7 @@ def test_whoever_has_the_group_writes_what_another_user_has_made(tree: Path) -> 
 
 @needs_root
 def test_what_is_made_later_is_shared_whatever_the_umask(tree: Path) -> None:
-    module._share(tree, APP, [])
+    share(tree, [])
     assert (
         as_user(OTHER, APP, tree, "os.mkdir('sub/deep')\nopen('sub/deep/x', 'w').write('a')\nprint('made')") == "made"
     )
@@ -147,38 +156,123 @@ def test_what_is_made_later_is_shared_whatever_the_umask(tree: Path) -> None:
 @needs_root
 @pytest.mark.parametrize("what", ["os.listdir('.')", "open('sub/notes.db')", "open('sub/new', 'w')"])
 def test_nobody_else_gets_in(tree: Path, what: str) -> None:
-    module._share(tree, APP, [])
+    share(tree, [])
     assert "PermissionError" in as_user(STRANGER, STRANGER, tree, what)
     assert "PermissionError" in as_user(FORMER, FORMER, tree, what)
 
 
 @needs_root
 def test_a_user_of_another_group_is_let_in_by_name_as_long_as_it_is_needed(tree: Path) -> None:
-    module._share(tree, APP, [FORMER])
+    share(tree, [FORMER])
     both = "open('sub/notes.db', 'a').close()\nopen('sub/{}', 'w').close()\nprint('done')"
     assert as_user(FORMER, FORMER, tree, both.format("theirs")) == "done"
     assert as_user(APP, APP, tree, both.format("ours") + "\nopen('sub/theirs', 'a')") == "done"
     assert as_user(FORMER, FORMER, tree, "open('sub/ours', 'a')\nprint('done')") == "done"
     assert "PermissionError" in as_user(STRANGER, STRANGER, tree, "os.listdir('.')")
-    module._share(tree, APP, [])
+    share(tree, [])
     assert "PermissionError" in as_user(FORMER, FORMER, tree, "os.listdir('.')")
 
 
 @needs_root
 def test_links_pipes_and_sockets_are_left_as_they_are(tree: Path) -> None:
     before = Path("/etc/passwd").stat()
-    module._share(tree, APP, [FORMER])
+    share(tree, [FORMER])
     assert Path("/etc/passwd").stat() == before
     assert (tree / "pipe").is_fifo()
 
 
 @needs_root
 def test_a_folder_says_what_becomes_of_what_is_made_in_it(tree: Path) -> None:
-    module._share(tree, APP, [FORMER])
+    share(tree, [FORMER])
     entries = os.getxattr(tree, DEFAULT)[4:]
     tags = [struct.unpack("<HHI", entries[at : at + 8]) for at in range(0, len(entries), 8)]
     nobody = 0xFFFFFFFF
     assert tags == [(1, 7, nobody), (2, 7, FORMER), (4, 7, nobody), (16, 7, nobody), (32, 0, nobody)]
+
+
+# --- What nginx serves of it ----------------------------------------------------------------------------------------
+
+
+@needs_root
+def test_nginx_reads_the_media_and_what_is_put_there_later(tree: Path) -> None:
+    share(tree, [], "sub/media")
+    make = (
+        "os.mkdir('sub/media/deep')\nopen('sub/media/deep/a', 'w').write('A')\nopen('sub/media/b', 'w').write('B')\n"
+        "print('made')"
+    )
+    assert as_user(OTHER, APP, tree, make) == "made"
+    read = "print(open('sub/media/deep/a').read() + open('sub/media/b').read())"
+    assert as_user(WEB, WEB, tree, read) == "AB"
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "what",
+    [
+        "open('secret')",
+        "open('sub/notes.db')",
+        "open('sub/later')",
+        "os.listdir('.')",
+        "os.listdir('sub')",
+        "open('sub/media/new', 'w')",
+        "open('sub/media/b', 'a')",
+        "os.remove('sub/media/b')",
+    ],
+)
+def test_nginx_reads_nothing_else_and_writes_nothing(tree: Path, what: str) -> None:
+    (tree / "secret").write_text("x")
+    share(tree, [FORMER], "sub/media")
+    made = "[open(path, 'w').close() for path in ('sub/later', 'sub/media/b')]\nprint('made')"
+    assert as_user(OTHER, APP, tree, made) == "made"
+    assert "PermissionError" in as_user(WEB, WEB, tree, what)
+
+
+@needs_root
+@pytest.mark.parametrize("uids", [[], [FORMER]])
+def test_without_media_nginx_is_shut_out_again(tree: Path, uids: list[int]) -> None:
+    share(tree, uids, "sub/media")
+    (tree / "sub/media/b").write_text("B")
+    assert as_user(WEB, WEB, tree, "print(open('sub/media/b').read())") == "B"
+    share(tree, uids)
+    assert "PermissionError" in as_user(WEB, WEB, tree, "open('sub/media/b')")
+    assert "PermissionError" in as_user(WEB, WEB, tree, "os.stat('sub')")
+
+
+@needs_root
+def test_one_who_is_let_in_by_name_anyway_keeps_what_he_may(tree: Path) -> None:
+    share(tree, [WEB], "sub/media")
+    assert as_user(WEB, WEB, tree, "open('sub/media/b', 'w')\nos.listdir('.')\nprint('done')") == "done"
+
+
+def test_a_folder_of_media_is_made_and_no_link_is_followed(machine: Machine, tmp_path: Path) -> None:
+    layout = machine.app("shop")
+    data = Data(layout, machine, Media(ME, ("deep/er",)))
+    data.share()
+    assert (layout.data / "deep/er").is_dir()
+    assert data.is_right()
+    (layout.data / "deep/er").rmdir()
+    assert not data.is_right()
+    (layout.data / "deep/er").symlink_to(tmp_path)
+    with pytest.raises(Refused, match="deep/er, a folder of 'media', is none"):
+        data.share()
+
+
+def test_what_nginx_reads_is_noted_and_taken_away(machine: Machine) -> None:
+    layout = machine.app("shop")
+    Data(layout, machine, Media(ME, ("uploads",))).share()
+    assert noted(layout) == {"group": "root", "users": [], "for": ME, "media": [ME, "uploads"]}
+    assert not Data(layout, machine).is_right()
+    Data(layout, machine).share()
+    assert noted(layout) == {"group": "root", "users": [], "for": ME}
+    assert Data(layout, machine).is_right()
+
+
+def test_where_nginx_has_no_user_yet_nobody_is_let_in(machine: Machine) -> None:
+    layout = machine.app("shop")
+    data = Data(layout, machine, Media("nobody-of-that-name", ("uploads",)))
+    data.share()
+    assert data.is_right()
+    assert noted(layout) == {"group": "root", "users": [], "for": ME}
 
 
 # --- Who needs it -------------------------------------------------------------------------------------------------
@@ -188,7 +282,7 @@ def test_a_release_without_the_apps_group_is_let_in_by_its_user(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared: list[list[int]] = []
-    monkeypatch.setattr(module, "_share", lambda _root, _gid, uids: shared.append(uids))
+    monkeypatch.setattr(module, "_share", lambda _root, _gid, uids, _visitors: shared.append(uids))
     layout = machine.app("shop")
     release(layout, FIRST, "daemon", "daemon")
     release(layout, SECOND, ME, "root")

@@ -56,6 +56,8 @@ OF_ACME = (RENEWAL_HOOK, CA_BUNDLE, CERTBOT_DROP_IN, DNS_CREDENTIALS)
 # Which certificates certbot was asked for, and why it couldn't get one.
 ACME_NOTES = f"{KEPT}/acme.json"
 
+# The modules that nginx loads, each in a file.
+MODULES = ROOT / "modules-enabled"
 # Where the running nginx is named: a reload and logrotate look there.
 PID_FILE = Path("/run/nginx.pid")
 LOGS = Path("/var/log/nginx")

@@ -24,6 +24,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     LOG_MODE,
     LOGS,
     LOGS_TIMER,
+    MODULES,
     PID_FILE,
     STARTED_WITH,
 )
@@ -31,6 +32,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
 UNIT = "nginx.service"
 # File descriptors that the unit asks for; systemd gives as many as the host allows.
 DESCRIPTORS = 65536
+# What the configuration of a module holds that serves pre-compressed files.
+BROTLI = b"ngx_http_brotli_static_module"
 ANSWER_SECONDS = 2.0
 # What nginx says of its configuration. Its other lines may hold requests, which must not be shown.
 OF_CONFIGURATION = re.compile(r"\[(emerg|alert)\](?!.*, request: )")
@@ -47,6 +50,7 @@ class System:
     pid_file = PID_FILE
     logs = LOGS
     drop_in, started_with = Path(DROP_IN), Path(STARTED_WITH)
+    modules = MODULES
 
     def changing(self, what: str) -> None:
         """Called before each change: that is where a test ends a run or fills the disk."""
@@ -119,6 +123,10 @@ class System:
             return ()
         found = re.search(r"nginx/([0-9.]+)", self._run("nginx", "-v")[1])
         return tuple(map(int, found[1].split("."))) if found else ()
+
+    def has_brotli(self) -> bool:
+        """Whether nginx loads the module that sends files that Brotli has made, which Debian has in a package."""
+        return any(BROTLI in module.read_bytes() for module in self.modules.glob("*.conf") if module.is_file())
 
     def openssl(self, *words: str) -> tuple[int, str]:
         """Exit code and what was printed."""

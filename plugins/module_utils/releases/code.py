@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import files, static_files
 
 PYCACHE = "__pycache__"
 
@@ -46,7 +46,8 @@ class Tree:
     def damage(self) -> list[str]:
         """Paths in the tree whose content isn't as it should be: changed, missing, or not ours. None if all is well.
 
-        Byte code is Python's affair: it compares it with the source.
+        Byte code is Python's affair: it compares it with the source. A static file's smaller form may be there or not,
+        but it must be that of the file.
         """
         if self.root.is_symlink() or not self.root.is_dir():
             return ["."]
@@ -84,6 +85,7 @@ class Tree:
                 tar.extractall(fresh)
             made_tree = dataclasses.replace(self, root=fresh)
             compileall.compile_dir(fresh, quiet=2, stripdir=str(fresh), prependdir=str(self.root))
+            made_tree._prepare_static_files()
             made_tree.guard()
             if wrong := made_tree.damage():
                 raise ValueError(f"the source changed while it was read: {', '.join(wrong[:5])}; run again")
@@ -92,6 +94,15 @@ class Tree:
                 self.root.rename(Path(made, "replaced"))
             fresh.rename(self.root)
         files.sync(self.root.parent)
+
+    def _prepare_static_files(self) -> None:
+        for file in self.wanted:
+            full = self.root / file.path
+            if self._is_public(file.path) and full.is_file():
+                static_files.stamp(full, file.sha256)
+                # One that a build has made may be smaller still.
+                if file.path + static_files.SUFFIX not in self._files:
+                    static_files.compress(full, file.sha256)
 
     @functools.cached_property
     def _files(self) -> dict[str, Wanted]:
@@ -112,17 +123,27 @@ class Tree:
         kind = full.lstat().st_mode
         if stat.S_ISDIR(kind):
             return path in self._folders
-        return path in self._files and stat.S_ISREG(kind) and files.sha256(full) == self._files[path].sha256
+        if not stat.S_ISREG(kind):
+            return False
+        if path in self._files:
+            return files.sha256(full) == self._files[path].sha256
+        original = path.removesuffix(static_files.SUFFIX)
+        is_smaller_form = original != path and original in self._files and self._is_public(path)
+        return is_smaller_form and static_files.holds(full, self.root / original, self._files[original].sha256)
 
     def _is_guarded(self, path: str, full: Path) -> bool:
         status = full.lstat()
         is_owned = (status.st_uid, status.st_gid) == (os.geteuid(), files.gid(self.group))
         return is_owned and (full.is_symlink() or stat.S_IMODE(status.st_mode) == self._mode(path, full))
 
+    def _is_public(self, path: str) -> bool:
+        """Whether it is in the public folder."""
+        return path.startswith(f"{self.public_folder}/")
+
     def _mode(self, path: str, full: Path) -> int:
         is_folder = full.is_dir()
         executable = is_folder or (path in self._files and self._files[path].executable)
-        if path == self.public_folder or path.startswith(f"{self.public_folder}/"):
+        if path == self.public_folder or self._is_public(path):
             return 0o755 if executable else 0o644
         # nginx passes through to the public folder but lists nothing.
         if is_folder and (path == "." or self.public_folder.startswith(f"{path}/")):

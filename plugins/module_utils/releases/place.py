@@ -51,7 +51,7 @@ class Placing:
         self.layout = self.wanted.layout
         self.app = self.layout.app
         self.records = Records(self.app, self.system)
-        self.data = Data(self.app, self.system)
+        self.data = Data(self.app, self.system, self.content.media)
         self.tree = Tree(
             root=self.layout.code,
             wanted=[CodeFile(*file) for file in self.content.code],

@@ -67,6 +67,17 @@ class Wanted:
 
 
 @dataclasses.dataclass(frozen=True)
+class Media:
+    """Folders of the app's data that nginx serves, and its user, who must be able to read them."""
+
+    reader: str = ""
+    folders: tuple[str, ...] = ()
+
+
+NO_MEDIA = Media()
+
+
+@dataclasses.dataclass(frozen=True)
 class Content:
     """What a release holds.
 
@@ -91,6 +102,7 @@ class Content:
     environment: dict[str, str]
     build_environment: dict[str, str]
     about: dict[str, Any]
+    media: Media = NO_MEDIA
 
 
 def app_layout(described: Mapping[str, Any], prefix: str = "") -> AppLayout:
@@ -161,4 +173,5 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         environment={**places, **variables["environment"], **variables["secrets"], **own},
         build_environment=dict(variables["build"]),
         about={name: release[name] for name in about} | {"request_timeout": app["request_timeout"]},
+        media=Media(release["media"]["reader"], tuple(release["media"]["folders"])),
     )

@@ -8,6 +8,7 @@ from dataclasses import field
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
     file_path,
+    media,
     prefix_path,
     relative_folder,
     request_limits,
@@ -116,6 +117,24 @@ class Site:
             carried=False,
         ),
     )
+    static_max_age: int = field(
+        default=0,
+        metadata=key(
+            whole(0, 31_536_000, "seconds"),
+            "seconds for which a browser uses a static file without asking again; 0 to ask each time. One "
+            "[named after its content](static-files.md#what-browsers-keep) is kept for a year anyway",
+            carried=False,
+        ),
+    )
+    media: dict[str, str] = field(
+        default_factory=dict,
+        metadata=key(
+            media,
+            "[uploads that nginx serves](static-files.md#uploads): URL paths, each with a folder below the app's data, "
+            "such as `/media: uploads`",
+            carried=False,
+        ),
+    )
     error_pages: str = field(
         default="",
         metadata=key(
@@ -181,6 +200,10 @@ class Site:
         """
         paths = "|".join(f"{prefix}{path}".replace(".", r"\.") for path in self.streaming)
         return f"({paths})(?![^/])" if paths else ""
+
+    def uploads(self, prefix: str) -> list[tuple[str, str]]:
+        """Where nginx serves what the app has stored, and the folder of its data."""
+        return [(f"{prefix}{path}/", folder) for path, folder in self.media.items()]
 
     def every_header(self) -> dict[str, str]:
         """The response headers that nginx adds where the app sends none of that name."""

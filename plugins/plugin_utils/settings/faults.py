@@ -76,6 +76,8 @@ def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterat
         yield f"has 'user': {app.user!r} is nginx's own; name another, or leave it out"
     for line in standing(_stream_faults(app), refused):
         yield f"has 'streaming': {line}"
+    for line in standing(_media_faults(app), refused):
+        yield f"has 'media': {line}"
     for key in ("health_path", "static_url"):
         path = getattr(app, key)
         if app.prefix and f"{path}/".startswith(f"{app.prefix}/"):
@@ -124,6 +126,28 @@ def _stream_faults(app: App) -> Iterator[Fault]:
         if app.static_url != "/" and (f"{path}/".startswith(app.static_url) or app.static_url.startswith(f"{path}/")):
             mixed = f"{path!r} and 'static_url' {app.static_url!r}: one is in the other, and nginx serves files there"
             yield Fault(f"{mixed}; choose another path for one of them", ("streaming", "static_url"))
+
+
+def _media_faults(app: App) -> Iterator[Fault]:
+    others = [("static_url", app.static_url.rstrip("/")), *(("streaming", path) for path in app.streaming)]
+    for number, path in enumerate(app.media):
+        if app.prefix and f"{path}/".startswith(f"{app.prefix}/"):
+            inside = path.removeprefix(app.prefix) or "/media"
+            twice = f"{path!r} begins with 'prefix', which stands before it without being told; write {inside!r}"
+            yield Fault(twice, ("media", "prefix"))
+        for key, other in [*others, *(("media", other) for other in [*app.media][:number])]:
+            # A static folder at the root has room for others below it.
+            if other and _overlap(path, other):
+                mixed = f"{path!r} and {other!r} of '{key}': one is in the other; choose another path for one of them"
+                yield Fault(mixed, ("media", key))
+        if f"{app.health_path}/".startswith(f"{path}/"):
+            hidden = f"{path!r} holds 'health_path' {app.health_path!r}, and nginx would look for a file there"
+            yield Fault(f"{hidden}; choose another path for one of them", ("media", "health_path"))
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one of two URL paths is the other, or below it."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def _tls_faults(settings: Settings, app: App) -> Iterator[Fault]:

@@ -60,6 +60,32 @@ def request_limits(value: Any) -> dict[str, str]:
     return {str(path): str(limit) for path, limit in value.items()}
 
 
+_media_path = text(_BELOW_ROOT, _SAID.format("/media"))
+_data_folder = text(
+    r"(?!\.)[\w.+@-]+(/(?!\.)[\w.+@-]+)*",
+    "a folder below the app's data (uploads), without '..' and without leading dots",
+)
+
+
+def media(value: Any) -> dict[str, str]:
+    """URL paths, and what nginx serves there: folders below the app's data, which may end in '/'. There may be none."""
+    if not isinstance(value, dict):
+        raise WrongValue("must be a dictionary of URL paths and folders below the app's data (/media: uploads)")
+    found = {}
+    for path, folder in value.items():
+        try:
+            inner = _data_folder(folder.removesuffix("/") if isinstance(folder, str) else folder)
+        except WrongValue as error:
+            raise WrongValue(
+                f"{str(error).replace('must be', 'must give each URL path', 1)}; {shown(folder)} isn't"
+            ) from None
+        try:
+            found[_media_path(path)] = inner
+        except WrongValue as error:
+            raise WrongValue(f"{str(error).replace('must be', 'must name', 1)}; {shown(path)} isn't") from None
+    return found
+
+
 # --- On this machine, and on a host -----------------------------------------------------------------------------------
 
 # What it holds is sent to the hosts.

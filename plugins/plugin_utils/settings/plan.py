@@ -264,6 +264,7 @@ def _release(
         "prefix": app.prefix,
         "mercy": app.longest_request(),
         "stop_timeout": app.longest_request() + SYSTEMD_WAITS_LONGER,
+        "media": {"reader": settings.agreement.nginx_user, "folders": sorted({*app.media.values()})},
         "gate": {
             "path": f"{app.prefix}{app.health_path}",
             "successes": app.health_successes,

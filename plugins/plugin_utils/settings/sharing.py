@@ -39,7 +39,14 @@ def former_prefix(app: App, live: str | None, sharing: Sequence[App]) -> str | N
 def names_alone(app: App) -> App:
     """The app without what is its own, so that what is left belongs to its host names."""
     return dataclasses.replace(
-        app, prefix="", headers={}, error_pages="", streaming=[], request_limits={}, connection_limit=0
+        app,
+        prefix="",
+        headers={},
+        error_pages="",
+        streaming=[],
+        media={},
+        request_limits={},
+        connection_limit=0,
     )
 
 

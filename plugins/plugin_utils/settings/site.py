@@ -8,6 +8,12 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 
+# Headers that an upload has of its own.
+OF_UPLOADS = ("x-content-type-options", "content-security-policy", "cache-control", "content-disposition")
+# What pages load: of a folder that is the site's root, the release before gives these alone, or a file of it would hide
+# what the app answers there by now.
+LOADED = "css|js|mjs|map|wasm|png|jpe?g|gif|webp|avif|svg|ico|woff2?|ttf|otf|mp[34]|webm|og[gv]"
+
 
 def site_values(
     agreed: Agreement, app: App, called: str, shared: str, read_timeout: int, former: str | None = None
@@ -22,11 +28,22 @@ def site_values(
     site = {
         "names": app.every_name(),
         "first_name": app.server_names[0],
-        # Where the app is: its root, its static files, its streams, and the prefix itself.
-        "places": [[f"{prefix}/", f"{prefix}{app.static_url}", app.streams(prefix), prefix] for prefix in prefixes],
+        # Where the app is: its root, its static files, its streams, the prefix itself, and its uploads.
+        "places": [
+            [f"{prefix}/", f"{prefix}{app.static_url}", app.streams(prefix), prefix, app.uploads(prefix)]
+            for prefix in prefixes
+        ],
         "is_below": "" not in prefixes,
         "read_timeout": read_timeout,
         "headers": list(_headers(app, called)),
+        "headers_of_uploads": [header for header in _headers(app, called) if header[0].lower() not in OF_UPLOADS],
+        # nginx's variable for what browsers are told to keep, and what it says of most static files; a header of the
+        # app's own stands in for both.
+        "kept": "" if "cache-control" in map(str.lower, app.every_header()) else f"${_word(called)}___kept",
+        "kept_mostly": f"public, max-age={app.static_max_age}" if app.static_max_age else "no-cache",
+        # nginx's variable for a file's path in the static folder, and what finds it in an address.
+        "inside": f"${_word(called)}___inside",
+        "insides": [_inside(prefix, app.static_url) for prefix in prefixes],
         "is_waiting": False,
         "shared": shared,
         # nginx's variable for whether the app is in maintenance, and what it answers then and to errors.
@@ -45,6 +62,13 @@ def site_values(
         # The same for as long as a CA hasn't given a certificate.
         "waiting": {**site, **_visitors(agreed, is_secure=False), "is_waiting": True},
     }
+
+
+def _inside(prefix: str, static_url: str) -> str:
+    """A regular expression that finds a file's path in the static folder, the first slash included."""
+    path = f"{prefix}{static_url}".removesuffix("/").replace(".", r"\.")
+    file = r"/.*[^/]" if static_url != "/" else rf"/.*\.({LOADED})"
+    return f"(?s)^{path}({file})$"
 
 
 def _visitors(agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:

@@ -62,6 +62,8 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "source": "copy",
     "exclude": ["docs/"],
     "static_url": "/",
+    "static_max_age": 60,
+    "media": {"/media": "uploads"},
     "error_pages": "errors",
     "max_body": "9m",
     "request_limits": {"/login": "10/m"},

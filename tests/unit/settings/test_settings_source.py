@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import socket
@@ -268,4 +269,24 @@ def test_a_module_that_stays_at_home_is_not_called_missing(workshop: Workshop, f
         "write '!flask_wsgi.py' into .deployignore, or let none of these name it"
     )
     workshop.write("shop/.deployignore", f"{content}!flask_wsgi.py\n")
+    assert workshop.problems(app()) == []
+
+
+# --- Static files -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"a { color: red }", mtime=0)])
+def test_a_compressed_file_is_the_one_beside_it(workshop: Workshop, content: bytes) -> None:
+    workshop.write("shop/static/style.css", "a { color: tan }")
+    (workshop.source / "static/style.css.gz").write_bytes(content)
+    assert workshop.problem(app()) == (
+        "web_apps: 'shop' has 'static_folder': 'static/style.css.gz' isn't 'static/style.css' compressed, and nginx "
+        "would send it in its place; remove it, or make it anew"
+    )
+    (workshop.source / "static/style.css.gz").write_bytes(gzip.compress(b"a { color: tan }"))
+    assert workshop.problems(app()) == []
+
+
+def test_one_with_no_file_beside_it_is_a_download(workshop: Workshop) -> None:
+    workshop.write("shop/static/data.csv.gz", "whatever it is")
     assert workshop.problems(app()) == []

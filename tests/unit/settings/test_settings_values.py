@@ -49,6 +49,9 @@ REF = "must be the name of a branch or a tag, or a commit; in quotes if it looks
 SHA256 = "must be the SHA-256 of the archive, 64 digits in small letters (sha256sum shop.tar.gz)"
 PATTERNS = "must be a list of patterns, as .gitignore has them"
 URL = "must be a URL path that begins with '/' (/health)"
+MEDIA = "must be a dictionary of URL paths and folders below the app's data (/media: uploads)"
+MEDIA_PATH = "must name a URL path that begins with '/' and doesn't end with it (/media), without '..'"
+MEDIA_FOLDER = "must give each URL path a folder below the app's data (uploads), without '..' and without leading dots"
 STATIC_URL = "must be a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)"
 LIMITED = "must be a URL path that begins with '/' and doesn't end with it (/login, or / for all), without '..'"
 LIMIT = "must give /login a number for each second or minute (20/s, 10/m)"
@@ -197,6 +200,10 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("static_folder", "", INSIDE),
     ("error_pages", "/errors", INSIDE),
     ("error_pages", "../errors", INSIDE),
+    ("static_max_age", -1, "must be a whole number of seconds from 0 to 31536000"),
+    ("static_max_age", "1h", "must be a whole number of seconds from 0 to 31536000"),
+    ("media", "/media", MEDIA),
+    ("media", ["/media"], MEDIA),
     ("static_url", "static", STATIC_URL),
     ("static_url", "/static", STATIC_URL),
     ("static_url", "//", STATIC_URL),
@@ -270,6 +277,14 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
 ]
 # Wrong values that aren't shown, because people put secrets there.
 WRONG_UNSEEN: list[tuple[str, Any, str]] = [
+    *(
+        ("media", {path: "uploads"}, f"{MEDIA_PATH}; {json.dumps(path)} isn't")
+        for path in ("media", "/", "/media/", "/a/../b", "/.a", "//a", "/a b", "/a;", "/a$b")
+    ),
+    *(
+        ("media", {"/media": folder}, f"{MEDIA_FOLDER}; {json.dumps(folder)} isn't")
+        for folder in ("/uploads", "..", "a/../b", ".", ".a", "a/.b", "", "a//b", "a b", "a;", "a$b", "a\n", 1)
+    ),
     ("source", "ext::x://y", SCHEME),
     *(("source", f"https://{who}@g.test/a", LOGIN) for who in ("hunter2", "u:hunter2", ":hunter2", "u:a@b")),
     ("source", "ssh://git:hunter2@g.test/a", LOGIN),

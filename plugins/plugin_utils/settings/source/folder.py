@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import static_files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import sha256
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.entry import entry_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import forms
@@ -163,6 +165,13 @@ def _static_faults(app: App, folder: Path, files: list[str]) -> Iterator[str]:
     public = [path for path in files if path.startswith(f"{app.static_folder}/")]
     if not public and app.static_folder != App.static_folder:
         yield f"has 'static_folder': there are no files in {str(folder / app.static_folder)!r}"
+    for path in public:
+        original = path.removesuffix(static_files.SUFFIX)
+        if original != path and original in public:
+            full, beside = folder / path, folder / original
+            if not static_files.holds(full, beside, sha256(beside)):
+                told = f"{quoted(path)} isn't {quoted(original)} compressed, and nginx would send it in its place"
+                yield f"has 'static_folder': {told}; remove it, or make it anew"
     if code := next((path for path in public if path.endswith(".py")), ""):
         yield f"has 'static_folder': nginx would publish the code in {code!r}; keep the two apart"
 
