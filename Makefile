@@ -17,7 +17,7 @@ SCENARIO ?= default
 # What only `make test-full` runs, because it needs a browser or an emulator, or takes minutes; `make test` runs the rest of molecule/.
 BROWSER := https_judged
 EMULATED := whole_server
-FULL_ONLY := $(BROWSER) $(EMULATED) debian_upgraded
+FULL_ONLY := $(BROWSER) $(EMULATED) debian_upgraded host_security
 SCENARIOS ?= $(filter-out $(FULL_ONLY),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What a run of these scenarios needs beforehand.
 with_what = $(if $(filter $(BROWSER),$(1)),browser) $(if $(filter $(EMULATED),$(1)),emulator)
@@ -136,7 +136,7 @@ scenarios: setup $(call with_what,$(SCENARIOS)) ## Test deploys on throw-away se
 
 .PHONY: faults
 faults: ## Break a standing server in every way, and write docs/faults.md anew
-	@$(MAKE) scenarios SCENARIOS="faults"
+	@$(MAKE) scenarios SCENARIOS="faults whole_server"
 	@python tests/fault_table.py
 
 .PHONY: molecule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 from server import Server, report
 
@@ -22,7 +23,12 @@ def told(output: str, server: Server) -> str:
 def test_nothing_is_outdated_on_a_new_server(installed: Server) -> None:
     """Two apps: one by Debian's uWSGI, with a worker, and one by pyuwsgi."""
     installed.app["workers"] = {"mail": {"command": "sleep 100000"}}
-    installed.others = [{**installed.app, "name": "wiki", "server_names": [WIKI], "workers": {}, "python": "3.13"}]
+    source = installed.folder / "wiki"
+    shutil.copytree(installed.source, source)
+    (source / "requirements.txt").write_text("flask\npyuwsgi>=2.0.28,<2.1\n")
+    wiki = {"name": "wiki", "source": str(source), "server_names": [WIKI], "workers": {}, "python": "3.13"}
+    installed.others = [{**installed.app, **wiki}]
+    installed.web = {"web_locks": str(installed.folder / "locks")}
     installed.secrets["wiki"] = installed.secrets["uwsgi-flask"]
     installed.deploy()
     rehearsed = installed.run("libraries.yml", "--check")
