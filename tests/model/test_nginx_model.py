@@ -272,7 +272,7 @@ TestHost.settings = random_orders(150)
 
 @pytest.mark.parametrize("moment", range(0, 30, 3))
 def test_a_hands_file_in_the_place_of_a_block_that_never_came(moment: int) -> None:
-    """The manifest knows the block of a run that was cut off; another run moves the probes' socket, and is cut off too."""
+    """The manifest knows it. Another run, cut off too, moves the socket for probes."""
     host = Host()
     try:
         host.deploy(["wiki", "shop"])
