@@ -268,3 +268,19 @@ class Host(RuleBasedStateMachine):
 
 TestHost: Any = Host.TestCase
 TestHost.settings = random_orders(150)
+
+
+@pytest.mark.parametrize("moment", range(0, 30, 3))
+def test_a_hands_file_in_the_place_of_a_block_that_never_came(moment: int) -> None:
+    """The manifest knows it. Another run, cut off too, moves the socket for probes."""
+    host = Host()
+    try:
+        host.deploy(["wiki", "shop"])
+        host.deploy_cut_off(["wiki", "shop", "blog"], 12, "listen 8081;", [])
+        host.lose_the_socket()
+        host.edit("blog")
+        host.take_off_cut_off("wiki", moment, [])
+        host.tear_down()
+        host.nothing_that_a_hand_wrote_is_lost()
+    finally:
+        host.teardown()

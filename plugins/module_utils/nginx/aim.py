@@ -65,10 +65,14 @@ class Aim:
     is_elsewhere: bool = False
 
     def bystanders(self, ours: Ours) -> dict[str, OwnedFile]:
-        """Our server blocks of apps that this isn't about, as they are on the disk. Raises OSError."""
+        """Server blocks of apps that this isn't about, as they are on the disk, if they have the socket for probes.
+
+        Others may be a hand's, in the place of one of ours: they must not be taken for ours. Raises OSError.
+        """
         paths = [path for path in ours.files if is_server_block(path) and path not in self.sources]
-        places = {path: ours.root / path for path in paths}
-        return {path: _file(place, place.read_bytes()) for path, place in places.items() if place.is_file()}
+        places = {path: place for path in paths if (place := ours.root / path).is_file()}
+        found = {path: _file(place, place.read_bytes()) for path, place in places.items()}
+        return {path: file for path, file in found.items() if PROBE_SOCKET in file.text}
 
     def along_with(self, others: Mapping[str, OwnedFile]) -> Aim:
         """The same, and other files."""

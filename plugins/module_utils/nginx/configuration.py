@@ -137,11 +137,13 @@ class Configuration:
         elsewhere._change()
         dataclasses.replace(self, aim=whole)._change()
         # Somebody's edit of a file that isn't of this run is back where it was, and still counts as an edit.
-        self.ours.withdraw(elsewhere.saved.pop(path) for path in bystanders if path in elsewhere.saved)
+        of_bystanders = [elsewhere.saved.pop(path) for path in bystanders if path in elsewhere.saved]
         self.saved |= elsewhere.saved
         self.ours.files |= noted
         with contextlib.suppress(OSError):
             self._keep_manifest()
+            # Before, the manifest takes the edit for ours, and its copy would be all that is left of it.
+            self.ours.withdraw(of_bystanders)
 
     def _change(self) -> None:
         state, since = settled_state(self.system), self.system.log_size()
