@@ -24,6 +24,8 @@ def counted(made: Rendered, path: str) -> list[str]:
     """The zones that a request for this path is counted in."""
     found = []
     for words, inner in those(parsed(made.conf), "map", "$uri"):
+        if words[2] == made.site["inside"]:
+            continue
         ((pattern, key), _nothing), default = inner
         assert (key, default[0]) == ("$counted_address", ["default", ""])
         if re.search(pattern.removeprefix("~"), path):

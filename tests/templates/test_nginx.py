@@ -387,7 +387,13 @@ def test_uploads_come_from_their_folder_alone(settings: dict[str, Any], prefix: 
 def test_uploads_have_headers_of_their_own_and_the_others_too(settings: dict[str, Any]) -> None:
     given = {"content-security-policy": "x", "cache-control": "y", "A": "b"}
     added = values(uploads(settings, headers=given), "add_header")
-    assert {words[0] for words in added[:-4]} == {"X-Frame-Options", "Referrer-Policy", "Permissions-Policy", "A"}
+    assert {words[0] for words in added[:-4]} == {
+        "X-Request-ID",
+        "X-Frame-Options",
+        "Referrer-Policy",
+        "Permissions-Policy",
+        "A",
+    }
     own = {words[0]: words[1:] for words in added[-4:]}
     assert own == {
         "X-Content-Type-Options": ["nosniff", "always"],
@@ -395,7 +401,7 @@ def test_uploads_have_headers_of_their_own_and_the_others_too(settings: dict[str
         "Content-Disposition": ["$upload_disposition"],
         "Cache-Control": ["no-cache"],
     }
-    assert len(added) == 8
+    assert len(added) == 9
 
 
 def about(settings: dict[str, Any], kind: str) -> tuple[str, str]:

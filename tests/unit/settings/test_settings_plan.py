@@ -102,6 +102,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "timers": {},
         "uwsgi_lines": [],
         "sandbox_lines": [],
+        "media": {"folders": [], "reader": "www-data"},
         "entry": {"module": "flask_wsgi", "name": "app", "text": "app"},
         "chdir": f"/opt/shop/releases/{release['id']}/code",
         "version": release["version"],
@@ -272,7 +273,7 @@ def test_an_app_runs_in_its_folder(workshop: Workshop) -> None:
 def test_a_prefix_stands_before_all_that_visitors_ask_for(workshop: Workshop) -> None:
     item = workshop.item(app(prefix="/shop", health_path="/well"))
     assert item["release"]["gate"]["path"] == "/shop/well"
-    assert item["site"]["places"] == [["/shop/", "/shop/static/", "", "/shop"]]
+    assert item["site"]["places"] == [["/shop/", "/shop/static/", "", "/shop", []]]
 
 
 def test_two_apps_share_nothing(workshop: Workshop) -> None:

@@ -274,6 +274,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("state", "absnt", "must be one of present, absent; did you mean 'absent'?"),
     ("state", True, "must be one of present, absent"),
     ("purge", "no", YES_OR_NO),
+    ("sandbox", "off", "must be a dictionary of systemd's options (MemoryDenyWriteExecute: false)"),
 ]
 # Wrong values that aren't shown, because people put secrets there.
 WRONG_UNSEEN: list[tuple[str, Any, str]] = [
@@ -322,7 +323,6 @@ WRONG_UNSEEN: list[tuple[str, Any, str]] = [
     ("workers", "work", "must be a dictionary of command lines by name (mail: celery -A shop worker)"),
     ("timers", "hourly", "must be a dictionary by name, with 'command' and 'calendar' of each"),
     ("uwsgi_options", "cheaper", "must be a dictionary of uWSGI's options (cheaper: 1)"),
-    ("sandbox", "off", "must be a dictionary of systemd's options (MemoryDenyWriteExecute: false)"),
 ]
 
 
