@@ -9,8 +9,8 @@ from testinfra.host import Host
 
 from server import Server
 
-# It would have every site use HTTPS, which this one's app chose not to; and it wants an access log of each server block,
-# those for root's probes included.
+# It would have every site use HTTPS, which this one's app chose not to; and it wants an access log of each server
+# block, those for root's probes included.
 BY_CHOICE = {"HTTP-6710", "HTTP-6712"}
 
 
