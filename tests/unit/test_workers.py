@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import WATCH
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.status import status_of
 
 from machine import Machine
@@ -205,6 +206,12 @@ class TestStatus:
         assert self.drift(world, machine) == []
         machine._stop(machine.app("shop").release(good).unit("worker-mail"))
         assert self.drift(world, machine) == ["the worker mail isn't active: inactive"]
+
+    def test_a_watch_that_isnt_active(self, world: World, machine: Machine) -> None:
+        watch = machine.app("shop").release(deploy(world)).unit(WATCH)
+        machine.active.discard(watch)
+        told = f"{watch} isn't active, so what leads to the app doesn't come back by itself"
+        assert self.drift(world, machine) == [told]
 
     def test_one_of_another_release(self, world: World, machine: Machine) -> None:
         first, _second = deploy(world), deploy(world)

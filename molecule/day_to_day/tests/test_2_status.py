@@ -34,8 +34,10 @@ def test_all_is_well(server: Server) -> None:
 
 CURRENT = "/opt/uwsgi-flask/current"
 UNIT = "/etc/systemd/system/$(basename $(readlink -f /opt/uwsgi-flask/current) | sed s/^/uwsgi-flask@/)"
+WATCH = f"$(basename {UNIT})-watch.path"
 
-# What is done by hand, how it is undone, and what status says of it.
+# What is done by hand, how it is undone, and what status says of it. With the watch, links and sockets come back by
+# themselves.
 HANDS: dict[str, tuple[str, str, str]] = {
     "code": (f"echo '#' >> {CURRENT}/code/flask_wsgi.py", f"sed -i '$d' {CURRENT}/code/flask_wsgi.py", "flask_wsgi.py"),
     "virtualenv": (
@@ -44,13 +46,13 @@ HANDS: dict[str, tuple[str, str, str]] = {
         "bin/flask isn't as it was built",
     ),
     "socket": (
-        "chmod 666 /run/uwsgi-flask/????????????.sock",
-        "chmod 660 /run/uwsgi-flask/????????????.sock",
+        f"systemctl stop {WATCH} && chmod 666 /run/uwsgi-flask/????????????.sock",
+        f"chmod 660 /run/uwsgi-flask/????????????.sock && systemctl start {WATCH}",
         "should have mode 0660",
     ),
     "link": (
-        "mv /run/uwsgi-flask/uwsgi-flask.sock /run/uwsgi-flask/gone",
-        "mv /run/uwsgi-flask/gone /run/uwsgi-flask/uwsgi-flask.sock",
+        f"systemctl stop {WATCH} && mv /run/uwsgi-flask/uwsgi-flask.sock /run/uwsgi-flask/gone",
+        f"mv /run/uwsgi-flask/gone /run/uwsgi-flask/uwsgi-flask.sock && systemctl start {WATCH}",
         "doesn't lead to the live release's socket",
     ),
     "drop-in": (
@@ -58,6 +60,7 @@ HANDS: dict[str, tuple[str, str, str]] = {
         f"rm -r {UNIT}.service.d && systemctl daemon-reload",
         "own.conf, which isn't ours",
     ),
+    "watch": (f"systemctl stop {WATCH}", f"systemctl start {WATCH}", "isn't active, so what leads to the app"),
     "nginx": ("echo '#' >> /etc/nginx/mime.types", "sed -i '$d' /etc/nginx/mime.types", "changed"),
 }
 

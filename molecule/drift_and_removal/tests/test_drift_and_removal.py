@@ -107,6 +107,9 @@ def edit(path: str) -> str:
 CURRENT = "/opt/uwsgi-flask/current"
 UNIT = "/etc/systemd/system/uwsgi-flask@$(basename $(readlink -f /opt/uwsgi-flask/current))"
 
+# What keeps links and sockets, and would be quicker than a run.
+WATCH = f"systemctl stop $(basename {UNIT})-watch.path"
+
 # What is mended where it is: nothing that the instance was made from has changed.
 IN_PLACE: dict[str, str] = {
     "code mode": f"chmod 0666 {CURRENT}/code/flask_wsgi.py",
@@ -116,9 +119,10 @@ IN_PLACE: dict[str, str] = {
     "server block": edit("/etc/nginx/conf.d/uwsgi-flask.conf"),
     "nginx.conf": edit("/etc/nginx/nginx.conf"),
     "default site": "ln -s ../sites-available/default /etc/nginx/sites-enabled/default",
-    "live link removed": "rm /run/uwsgi-flask/uwsgi-flask.sock",
-    "socket mode": "chmod 0666 /run/uwsgi-flask/????????????.sock",
-    "socket removed": "rm /run/uwsgi-flask/????????????.sock",
+    "live link removed": f"{WATCH}; rm /run/uwsgi-flask/uwsgi-flask.sock",
+    "socket mode": f"{WATCH}; chmod 0666 /run/uwsgi-flask/????????????.sock",
+    "socket removed": f"{WATCH}; rm /run/uwsgi-flask/????????????.sock",
+    "watch stopped": WATCH,
     "instance stopped": "systemctl stop $(basename $(readlink -f /opt/uwsgi-flask/current) | sed s/^/uwsgi-flask@/)",
     "not enabled": f"systemctl disable $(basename {UNIT}).target",
     "nginx stopped": "systemctl stop nginx",

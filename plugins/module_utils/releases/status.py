@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import WATCH, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, workers
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.maintenance import Maintenance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage, unguarded
@@ -136,7 +137,15 @@ def _drift(records: Records, live: str, running: list[str], system: System) -> I
         yield f"{release.socket} should have mode {wrong[0]:04o} and group {wrong[1]}"
     yield from damage(layout, live)
     yield from unguarded(layout, live)
-    for unit, state in system.show(release.running, "NeedDaemonReload", "DropInPaths", "LoadState").items():
+    yield from _drift_of_units(release, system)
+
+
+def _drift_of_units(release: ReleaseLayout, system: System) -> Iterator[str]:
+    states = system.show(release.running, "ActiveState", "NeedDaemonReload", "DropInPaths", "LoadState")
+    watch = release.unit(WATCH)
+    if states[watch].get("ActiveState") != "active":
+        yield f"{watch} isn't active, so what leads to the app doesn't come back by itself"
+    for unit, state in states.items():
         if state.get("NeedDaemonReload") == "yes":
             yield f"{unit} runs an older unit file than the one on disk"
         yield from (f"{unit} is changed by {path}, which isn't ours" for path in state.get("DropInPaths", "").split())
