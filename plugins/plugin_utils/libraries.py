@@ -27,7 +27,7 @@ def libraries_report(hosts: Iterable[Mapping[str, Any]], is_check: bool) -> str:
 def _line(host: Mapping[str, Any], is_check: bool) -> str:
     found, left, restarted = host["found"], host.get("left", {}), host["outdated"]
     if not found["is_known"]:
-        return "needrestart isn't there yet, so nothing is known"
+        return "nothing is known until a run without --check has installed needrestart"
     words = []
     for name in found["apps"]:
         if name not in restarted:

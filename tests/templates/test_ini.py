@@ -48,6 +48,11 @@ def test_python_is_loaded_before_its_options_are_checked(made: Rendered) -> None
     assert directives(made.ini)[:2] == [("plugins", "python3"), ("strict", "true")]
 
 
+def test_an_app_that_starts_another_python_gets_its_own(made: Rendered) -> None:
+    """Otherwise `sys.executable` is uWSGI, which multiprocessing would start in place of Python."""
+    assert dict(directives(made.ini))["py-executable"] == f"{made.release['virtualenv']}/bin/python"
+
+
 def test_no_option_is_there_twice(made: Rendered) -> None:
     keys = [key for key, _value in directives(made.ini)]
     assert len(set(keys)) == len(keys)

@@ -95,7 +95,13 @@ def test_a_service_gets_its_environment_from_the_releases_file_alone(made: Rende
     file = one(service, "Service", "EnvironmentFile")
     assert file == made.release["environment"]
     named = [value.partition("=")[0] for key, value in service["Service"] if key == "Environment"]
-    assert named == ([] if kind == "service" else ["PATH"])
+    assert named == ["PATH"]
+
+
+@pytest.mark.parametrize("kind", SERVICES)
+def test_a_service_finds_the_virtualenvs_commands_first(made: Rendered, kind: str) -> None:
+    service = parsed(made.unit(kind))
+    assert one(service, "Service", "Environment").startswith(f"PATH={made.release['virtualenv']}/bin:")
 
 
 @pytest.mark.parametrize("kind", SERVICES)

@@ -52,6 +52,7 @@ INSTEAD = {
     "add-header": "the key 'headers' says it",
     **dict.fromkeys(("static-map", "check-static", "static-index"), "nginx serves files: 'static_folder'"),
     **dict.fromkeys(("virtualenv", "venv", "home", "pyhome"), "each release has a virtualenv of its own"),
+    **dict.fromkeys(("py-executable", "py-sys-executable"), "it is the virtualenv's Python already"),
     **dict.fromkeys(("socket", "uwsgi-socket", "http", "http-socket", "https"), "systemd holds the socket"),
     **dict.fromkeys(("chmod-socket", "chown-socket", "vacuum"), "systemd holds the socket"),
     **dict.fromkeys(("daemonize", "daemonize2", "pidfile", "pidfile2", "uid", "gid", "umask", "chroot"), SYSTEMD),

@@ -160,6 +160,7 @@ def test_options_are_part_of_a_release(workshop: Workshop) -> None:
             "strict",
             "need-app",
             "virtualenv",
+            "py-executable",
             "processes",
             "threads",
             "lazy-apps",
