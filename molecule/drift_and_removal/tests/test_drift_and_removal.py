@@ -73,7 +73,7 @@ def test_what_nginx_loses_comes_back_and_no_request_is_lost(server: Server) -> N
 
 
 def test_nginx_comes_back_from_a_kill_whatever_was_removed(server: Server) -> None:
-    server.sh("rm -r /run/web-probe /var/log/nginx && systemctl kill --signal=KILL nginx")
+    server.sh("rm -r /run/web-probe /var/log/nginx /var/lib/nginx && systemctl kill --signal=KILL nginx")
     server.sh("for _ in $(seq 50); do systemctl is-active --quiet nginx && break; sleep 0.1; done")
     assert server.get("/health")[0] == 200
     server.deploy()
