@@ -204,6 +204,7 @@ def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
     assert server.sh("nginx -t 2>&1").count("successful") == 1
     assert server.sh("ls -l /etc/nginx/sites-enabled/default").count("sites-available/default") == 1
     assert server.sh("getent passwd web-uwsgi-flask; getent group web-uwsgi-flask; true") == ""
+    assert server.sh("systemctl list-units --failed --plain --no-legend") == ""
     assert server.run("teardown.yml", *words).changed == 0
     assert server.run("teardown.yml", *words, "-eremove_packages=true").code == 0
     assert {path for path in paths(server) - before - LOCKS if not OTHERS.search(path)} == set()
