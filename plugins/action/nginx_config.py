@@ -212,6 +212,7 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "probe_directory": os.path.dirname(PROBE_SOCKET),
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
+        "bodies": str(places.BODIES),
         "logs_rules": places.LOGS_RULES,
         "logs_timer": places.LOGS_TIMER,
         "logs_state": LOGS_STATE,

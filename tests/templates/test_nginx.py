@@ -604,7 +604,7 @@ def test_a_stale_socket_keeps_nginx_from_nothing(base: dict[str, str]) -> None:
         "",
         f"-+/usr/bin/rm -f {PROBE_SOCKET} {PROBE_SOCKET_AGAIN}",
         f"-+/usr/bin/install -d -m 0700 {PROBE_SOCKET.rpartition('/')[0]}",
-        "-+/usr/bin/mkdir -p /var/log/nginx",
+        "-+/usr/bin/mkdir -p /var/log/nginx /var/lib/nginx",
         f"-+/usr/bin/cp {DROP_IN} /run/web-nginx.conf",
     ]
 

@@ -127,6 +127,18 @@ def test_one_that_was_stopped_stays_so(place: Place) -> None:
     assert not place.socket.exists()
 
 
+def test_it_waits_for_a_deploy_however_long(place: Place) -> None:
+    """Nothing would start it again: it is told once of what was lost."""
+    tool = place.folder / "bin" / "flock"
+    tool.write_text(
+        "#!/bin/sh\n# Held for longer than anybody would say.\ncase $* in *-w*|*--timeout*|*-n*) exit 1;; esac\n"
+    )
+    tool.chmod(0o755)
+    place.live_socket.unlink()
+    place.mend()
+    assert place.is_whole()
+
+
 def test_one_that_isnt_live_any_more_leaves_the_live_one_alone(place: Place) -> None:
     other = place.directory.parent / ("f" * 12)
     other.mkdir()

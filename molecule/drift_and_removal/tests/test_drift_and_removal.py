@@ -75,7 +75,7 @@ def test_what_nginx_loses_comes_back_and_no_request_is_lost(server: Server) -> N
 
 
 def test_nginx_comes_back_from_a_kill_whatever_was_removed(server: Server) -> None:
-    server.sh("rm -r /run/web-probe /var/log/nginx && systemctl kill --signal=KILL nginx")
+    server.sh("rm -r /run/web-probe /var/log/nginx /var/lib/nginx && systemctl kill --signal=KILL nginx")
     server.sh("for _ in $(seq 50); do systemctl is-active --quiet nginx && break; sleep 0.1; done")
     assert server.get("/health")[0] == 200
     server.deploy()
@@ -210,6 +210,7 @@ def test_a_teardown_leaves_nothing(before: set[str], server: Server) -> None:
     assert server.sh("nginx -t 2>&1").count("successful") == 1
     assert server.sh("ls -l /etc/nginx/sites-enabled/default").count("sites-available/default") == 1
     assert server.sh("getent passwd web-uwsgi-flask; getent group web-uwsgi-flask; true") == ""
+    assert server.sh("systemctl list-units --failed --plain --no-legend") == ""
     assert server.run("teardown.yml", *words).changed == 0
     assert server.run("teardown.yml", *words, "-eremove_packages=true").code == 0
     assert {path for path in paths(server) - before - LOCKS if not OTHERS.search(path)} == set()

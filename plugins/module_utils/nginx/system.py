@@ -158,6 +158,9 @@ class System:
         If it can't be, visitors get what they should all the same: the next run tries again, and status says so.
         """
         self._run("systemctl", "restart" if is_wanted else "stop", LOGS_TIMER)
+        if not is_wanted:
+            # It failed when the file of what it starts was gone, and would be listed as that until a boot.
+            self._run("systemctl", "reset-failed", LOGS_TIMER)
 
     def descriptors(self) -> int:
         """File descriptors that a worker of the running nginx may open; those of a restarted one if none runs."""

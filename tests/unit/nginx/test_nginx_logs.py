@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import drift
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
 
 from fake_nginx import Nginx
 
@@ -147,3 +148,17 @@ def test_a_running_nginx_with_a_lower_limit_isnt_restarted_but_told(nginx: Nginx
     nginx.running_limit = 1024
     assert capacity(nginx, 4096).connections == 341
     assert "systemctl restart nginx.service" in capacity(nginx, 4096).warning()
+
+
+def test_a_timer_that_is_stopped_for_good_isnt_left_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file and its service's go first, and systemd calls that a failure."""
+    ran: list[tuple[str, ...]] = []
+
+    def run(*words: str) -> tuple[int, str]:
+        ran.append(words)
+        return 0, ""
+
+    system = System()
+    monkeypatch.setattr(system, "_run", run)
+    system.let_logs_be_rotated(is_wanted=False)
+    assert ran == [("systemctl", "stop", "web-logs.timer"), ("systemctl", "reset-failed", "web-logs.timer")]
