@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import (
+    BODIES,
     LOGS_STATE,
     PROBE_SOCKET,
     PROBE_SOCKET_AGAIN,
@@ -212,7 +213,7 @@ def _known(web: Mapping[str, Any]) -> dict[str, Any]:
         "probe_directory": os.path.dirname(PROBE_SOCKET),
         "pid_file": str(places.PID_FILE),
         "logs": str(places.LOGS),
-        "bodies": str(places.BODIES),
+        "bodies": BODIES,
         "logs_rules": places.LOGS_RULES,
         "logs_timer": places.LOGS_TIMER,
         "logs_state": LOGS_STATE,

@@ -26,6 +26,8 @@ PROBE_SOCKET_AGAIN = f"{PROBE_SOCKET}.again"
 WEBROOT = "/var/lib/web-acme"
 # What logrotate remembers of nginx's logs.
 LOGS_STATE = "/var/lib/web-logs"
+# Where nginx makes its folders for bodies of requests and answers; without it, it doesn't start.
+BODIES = "/var/lib/nginx"
 # Where an app's temporary files are, uploads for instance: on the disk, while /tmp may be memory. Each of its units has
 # one of its own, by PrivateTmp=.
 TEMPORARY = "/var/tmp"

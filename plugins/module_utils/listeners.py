@@ -18,6 +18,12 @@ def listeners(proc: Path = Path("/proc")) -> dict[str, str]:
 
     As text, because that is what a port is once it has been through JSON.
     """
+    found = _found(proc)
+    # One that was just being started again had ended by the time that its name was looked for.
+    return _found(proc) if "" in found.values() else found
+
+
+def _found(proc: Path) -> dict[str, str]:
     inodes = dict(_listening(proc))
     programs = dict(_programs(proc, set(inodes)))
     found = {port: programs.get(inode, "") for inode, port in inodes.items()}

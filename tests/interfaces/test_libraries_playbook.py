@@ -11,10 +11,11 @@ from playbook import run_on_nobody
 from project import PROJECT, read
 
 
-def test_it_begins_on_the_hosts_and_needs_no_settings_for_that(tmp_path: Path) -> None:
+def test_bad_settings_and_an_unknown_app_are_told_before_any_host_is_touched(tmp_path: Path) -> None:
+    """What it starts anew is made from the settings."""
     ended = run_on_nobody(tmp_path, "libraries.yml", "--check")
-    assert "TASK [Take the host's lease]" in ended.stdout
-    assert "web_apps: is not set" not in ended.stdout
+    assert "web_apps: is not set" in ended.stdout
+    assert "TASK [Take the host's lease]" not in ended.stdout
 
 
 @pytest.mark.parametrize("playbook", ["site.yml", "settings.yml"])

@@ -127,13 +127,24 @@ def test_one_that_was_stopped_stays_so(place: Place) -> None:
     assert not place.socket.exists()
 
 
-def test_it_waits_for_a_deploy_however_long(place: Place) -> None:
-    """Nothing would start it again: it is told once of what was lost."""
+def lock(place: Place, held: str) -> None:
+    """Let the lock be held by a deploy: what `flock` does then, when it is called for as long as it takes."""
     tool = place.folder / "bin" / "flock"
-    tool.write_text(
-        "#!/bin/sh\n# Held for longer than anybody would say.\ncase $* in *-w*|*--timeout*|*-n*) exit 1;; esac\n"
-    )
+    tool.write_text(f'#!/bin/sh\necho "flock $*" >> {place.folder}/calls\n[ "$*" = 9 ] || exit 1\n{held}\n')
     tool.chmod(0o755)
+
+
+def test_which_release_is_live_is_decided_by_a_deploy_however_long_it_takes(place: Place) -> None:
+    """Nothing would start the script again: it is told once of what was lost."""
+    lock(place, "")
+    place.current.unlink()
+    assert "flock 9" in place.mend()
+    assert place.is_whole()
+
+
+def test_all_else_comes_back_while_a_deploy_is_at_work(place: Place) -> None:
+    """Of another app, say, whose virtualenv takes minutes."""
+    lock(place, "exit 1")
     place.live_socket.unlink()
     place.mend()
     assert place.is_whole()

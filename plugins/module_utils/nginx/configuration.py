@@ -111,9 +111,9 @@ class Configuration:
             conflicts = [line for line in lines if BESIDE_THE_POINT not in line]
         if code != 0 or conflicts:
             fault = "\n".join(conflicts)
-            raise Rejected(
-                f"{fault}\nnginx's new configuration is wrong; the old one serves, and its files are untouched"
-            )
+            is_up = self.system.show().get("ActiveState") == "active"
+            serves = "the old one serves" if is_up else "nginx doesn't run"
+            raise Rejected(f"{fault}\nnginx's new configuration is wrong; {serves}, and its files are untouched")
 
     # --- What is done -------------------------------------------------------------------------------------------
 

@@ -61,8 +61,6 @@ MODULES = ROOT / "modules-enabled"
 # Where the running nginx is named: a reload and logrotate look there.
 PID_FILE = Path("/run/nginx.pid")
 LOGS = Path("/var/log/nginx")
-# Where nginx makes its folders for bodies of requests and answers; without it, it doesn't start.
-BODIES = Path("/var/lib/nginx")
 # Those that belong to no app.
 COMMON_LOGS = ("error.log", "access.log")
 LOG_MODE, LOG_GROUP = 0o640, "adm"

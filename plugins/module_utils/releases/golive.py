@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import CHECK, ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import CHECK, WATCH, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, workers
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.flip import Flip
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
@@ -166,8 +166,7 @@ class GoLive:
             # served, so nobody loses by a restart.
             self.system.systemctl("stop", *self.layout.parts)
         instance.start_serving(self.system, self.layout)
-        wrong = instance.unguarded_socket(self.system, self.layout)
-        if wrong:
+        if wrong := instance.unguarded_socket(self.system, self.layout):
             self.system.guard(self.layout.socket, *wrong)
 
     # --- Another that may take over -----------------------------------------------------------------------------
@@ -200,7 +199,8 @@ class GoLive:
     # --- Before and after ---------------------------------------------------------------------------------------
 
     def _enable(self, layout: ReleaseLayout) -> None:
-        """Have it started at boot, durably."""
+        """Have it started at boot, durably, and what leads to it watched over."""
+        self.system.systemctl("start", layout.unit(WATCH))
         code, printed = self.system.systemctl("enable", layout.target)
         if code != 0:
             raise Refused("enable", f"systemctl enable {layout.target} failed: {printed}")
