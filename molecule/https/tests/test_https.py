@@ -142,7 +142,8 @@ def test_a_handshake_that_names_no_app_is_rejected(story: Server, name: str | No
 
 def test_by_ipv6_just_as_little(story: Server) -> None:
     needs_curl(story)
-    for url, code in (("http://[::1]/", 52), ("https://[::1]/", 35)):
+    # nginx hangs up without an answer, or before the handshake.
+    for url, code in (("http://[::1]/", 56), ("https://[::1]/", 35)):
         assert story.sh(f"curl -skg {url}; echo $?") == str(code), url
         assert story.sh(f"curl -skg --resolve {NAME}:443:[::1] https://{NAME}/health -o /dev/null; echo $?") == "0"
 
@@ -334,7 +335,7 @@ def test_closed_for_maintenance_and_open_again(story: Server, tmp_path: Path) ->
     again = story.run("maintenance.yml", "-estate=on", f"-epage={page}")
     assert (again.code, again.changed) == (0, 1)
     assert "Closed for the day" in secure(story, "/")[2]
-    address = story.sh("tail -n 1 /var/log/nginx/uwsgi-flask.log").split()[0]
+    address = json.loads(story.sh("tail -n 1 /var/log/nginx/uwsgi-flask.log"))["address"]
     words = ["maintenance.yml", "-estate=on", f"-epage={page}", f"-elet_pass={address}, 203.0.113.7"]
     assert story.run(*words).changed == 1
     assert story.run(*words).changed == 0
@@ -376,7 +377,7 @@ def test_the_proxies_in_front_are_believed_and_nobody_else(story: Server) -> Non
 def test_load_balancers_may_ask_by_address(story: Server) -> None:
     assert ask(story.port, "/health", "127.0.0.1")[::2] == (200, "nginx is up\n")
     assert ask(story.port, "/", "127.0.0.1")[0] == 0
-    assert story.sh("curl -s http://127.0.0.1/health; echo $?").strip() == "52", "an empty reply"
+    assert story.sh("curl -s http://127.0.0.1/health; echo $?").strip() == "56", "hung up"
 
 
 def test_with_the_proxy_protocol_too(story: Server) -> None:
