@@ -1,6 +1,7 @@
 """What the app logs, each line with the id by which nginx's access log knows the request."""
 
 import logging
+from typing import TextIO, cast
 
 from flask import Flask, has_request_context, request
 from flask.logging import wsgi_errors_stream
@@ -16,7 +17,7 @@ class RequestId(logging.Filter):
 
 def log_with_request_ids(app: Flask) -> None:
     """Let the app's own logger write to where uWSGI sends everything: the journal."""
-    handler = logging.StreamHandler(wsgi_errors_stream)
+    handler = logging.StreamHandler(cast(TextIO, wsgi_errors_stream))
     handler.addFilter(RequestId())
     handler.setFormatter(logging.Formatter("%(levelname)s %(request_id)s %(message)s"))
     # The logger is the process's, not this app's alone.
