@@ -272,6 +272,7 @@ HANDED = {
     "probe_directory",
     "probe_sockets",
     "lock",
+    "bodies",
     "pid_file",
     "proxied",
     "descriptors",

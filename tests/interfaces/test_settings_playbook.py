@@ -394,7 +394,7 @@ def test_a_host_that_there_isnt_is_refused_once_for_all_of_them(clone: Clone, wo
 @pytest.mark.parametrize("path", [path for path in PLAYBOOKS if path.stem != "hosts"], ids=lambda path: path.name)
 def test_every_playbook_checks_first(path: Path) -> None:
     """One that reads the settings checks them; one that needs nothing but the hosts, that there are any."""
-    first = "settings.yml" if path.name in ("site.yml", "wheelhouse.yml") else "hosts.yml"
+    first = "settings.yml" if path.name in ("site.yml", "wheelhouse.yml", "libraries.yml") else "hosts.yml"
     assert read(path.name)[0]["ansible.builtin.import_playbook"] == first
     assert len(read(path.name)) > 1
 
