@@ -342,7 +342,7 @@ def units(shops: Shops, name: str) -> set[str]:
     return {re.sub("@[0-9a-f]{12}", "", unit) for unit in listed.split()}
 
 
-WHOLE = {".target", ".socket", ".service"}
+WHOLE = {".target", ".socket", ".service", "-watch.path"}
 
 
 def test_a_worker_that_dies_at_once_has_the_release_refused(shops: Shops) -> None:
