@@ -16,7 +16,7 @@ PLACES = "/etc /opt /run /usr /var /home /srv"
 OTHERS = re.compile(
     r"^/(usr|var/(lib/(apt|dpkg|systemd|ucf|python)|cache|log|tmp|www|backups)"
     r"|run/(systemd|user|sudo|udev|log|lock|dbus|sshd)"
-    r"|etc/(cron\.daily/logrotate|logrotate\.conf|systemd/system/timers\.target\.wants/logrotate\.timer)|var/lib/logrotate)"
+    r"|etc/(cron\.daily/logrotate|logrotate\.(conf|d/[bw]tmp)|systemd/system/timers\.target\.wants/logrotate\.timer)|var/lib/logrotate)"
 )
 # What two runs must both find, or each would lock another; a boot removes them.
 LOCKS = {"/run/web-deploy.flock", "/run/web-deploy.lease.flock"}
