@@ -6,10 +6,11 @@ tables are never touched, so what Docker or fail2ban have there stays. No Ansibl
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,16 +149,12 @@ class Firewall:
 
     def loaded(self, text: str) -> str:
         """The table as the kernel would have it: loaded for once where nobody is, in a network of its own."""
-        trial = OwnedFile(self.layout.trial, text, 0o600)
-        trial.put()
-        try:
-            self._nft("-c", "-f", str(trial.path))
-            words = f"{self.layout.nft} -f {trial.path} && {self.layout.nft} -s list table {TABLE}"
+        with self._on_trial(text) as path:
+            self._nft("-c", "-f", path)
+            words = f"{self.layout.nft} -f {path} && {self.layout.nft} -s list table {TABLE}"
             code, printed, errors = self.run(["unshare", "--net", "sh", "-c", words])
             if code != 0:
                 raise Refused(f"the rules can't be loaded: {_first_line(errors)}")
-        finally:
-            trial.path.unlink()
         return printed
 
     def is_kept(self, text: str) -> bool:
@@ -184,12 +181,8 @@ class Firewall:
             "--timer-property=AccuracySec=1s",
         ]
         self._must(["systemd-run", *timer, str(self.layout.nft), "-f", str(self.layout.before)])
-        trial = OwnedFile(self.layout.trial, text, 0o600)
-        trial.put()
-        try:
-            self._nft("-f", str(trial.path))
-        finally:
-            trial.path.unlink()
+        with self._on_trial(text) as path:
+            self._nft("-f", path)
 
     def keep(self, text: str) -> None:
         """Have the rules, which somebody who asks for this could connect with, from now on and after a boot."""
@@ -221,6 +214,16 @@ class Firewall:
     def _files(self, text: str) -> list[OwnedFile]:
         unit = UNIT.format(nft=self.layout.nft, rules=self.layout.rules, table=TABLE)
         return [OwnedFile(self.layout.rules, text, 0o600), OwnedFile(self.layout.unit_file, unit)]
+
+    @contextlib.contextmanager
+    def _on_trial(self, text: str) -> Iterator[str]:
+        """A file with the rules, for as long as nft reads it."""
+        trial = OwnedFile(self.layout.trial, text, 0o600)
+        trial.put()
+        try:
+            yield str(trial.path)
+        finally:
+            trial.path.unlink()
 
     def _nft(self, *words: str) -> None:
         self._must([str(self.layout.nft), *words])
