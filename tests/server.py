@@ -193,8 +193,10 @@ class Server:
         return self.sh(f"readlink /opt/{app}/current").rpartition("/")[2]
 
     def instances(self, app: str = "uwsgi-flask") -> list[str]:
-        """Ids of the instances that run."""
-        units = self.sh(f"systemctl list-units --plain --no-legend --state=active '{app}@*.service' | cut -d' ' -f1")
+        """Ids of the instances that run, their workers and jobs apart."""
+        units = self.sh(
+            f"systemctl list-units --plain --no-legend --state=active '{app}@{'?' * 12}.service' | cut -d' ' -f1"
+        )
         return sorted(unit.partition("@")[2].removesuffix(".service") for unit in units.split())
 
     def enabled(self, app: str = "uwsgi-flask") -> list[str]:
