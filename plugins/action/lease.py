@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import tempfile
@@ -23,10 +24,12 @@ MODULE = "uwsgi_flask.web.lease"
 KEEPER_SECONDS = 0.5
 # Renewals in each term.
 RENEWALS = 4
+# Seconds between two looks whether the lease that is waited for is free.
+PAUSE_SECONDS = 3.0
 
 
 class ActionModule(ActionBase):
-    """Takes the lease, that of a dead run included; refuses with the holder's name otherwise."""
+    """Takes the lease, that of a dead run included; after `wait` seconds (0) refuses with the holder's name."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -40,21 +43,34 @@ class ActionModule(ActionBase):
         return self._give_back(notes, task_vars)
 
     def _take(self, notes: Notes, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        host = (task_vars or {}).get("inventory_hostname")
         known = notes.token()
-        arguments = {**self._task.args, "holder": this_run(), "token": known or uuid.uuid4().hex}
+        asked = {name: value for name, value in self._task.args.items() if name != "wait"}
+        arguments = {**asked, "holder": this_run(), "token": known or uuid.uuid4().hex}
+        end = time.monotonic() + seconds(self._task.args.get("wait", 0))
         if not known and not self._task.check_mode:
             # First, because the run may be ended as soon as it has the lease.
             self._post_keeper(arguments, notes, task_vars)
-        result = self._call(arguments, task_vars)
-        other = result.get("held_by")
-        if other and is_dead(other["holder"]) and not other["at_work"]:
-            result = self._call({**arguments, "displaces": other["token"]}, task_vars)
-            other = result.get("held_by")
+        result, is_told = self._try(arguments, task_vars), False
+        while (other := result.get("held_by")) and not is_oneself(other["holder"]) and time.monotonic() < end:
+            if not is_told:
+                self._display.display(f"{host}: {other['told']}; waiting for up to {end - time.monotonic():.0f} s")
+                is_told = True
+            time.sleep(PAUSE_SECONDS)
+            result = self._try(arguments, task_vars)
         if other:
             notes.dismiss_keeper()
             raise AnsibleActionFail(refusal(other))
         if "took_over" in result:
             self._display.warning(f"took over a lease that had expired: {result['took_over']}")
+        return result
+
+    def _try(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """What the host says, `held_by` in it if another run that may be alive has the lease."""
+        result = self._call(arguments, task_vars)
+        other = result.get("held_by")
+        if other and is_dead(other["holder"]) and not other["at_work"]:
+            return self._call({**arguments, "displaces": other["token"]}, task_vars)
         return result
 
     def _give_back(self, notes: Notes, task_vars: dict[str, Any] | None) -> dict[str, Any]:
@@ -135,6 +151,23 @@ class Notes:
         return {}
 
 
+def seconds(wait: Any) -> float:
+    """How long to wait for another run. Raises AnsibleActionFail."""
+    try:
+        found = float(wait)
+    except (TypeError, ValueError):
+        found = -1
+    if not 0 <= found < math.inf:
+        raise AnsibleActionFail(f"wait: must be a number of seconds, not {wait!r}")
+    return found
+
+
+def is_oneself(holder: Holder) -> bool:
+    """Whether this very run has the lease, because the inventory has the host under two names."""
+    here = this_run()
+    return is_near(holder) and (holder["pid"], holder["started"]) == (here["pid"], here["started"])
+
+
 def refusal(other: dict[str, Any]) -> str:
     """Why this run can't have the lease, and what to do."""
     return f"{other['told']}: {_remedy(other['holder'], other['at_work'], other['left'])}."
@@ -146,8 +179,7 @@ def _remedy(holder: Holder, at_work: str, left: int) -> str:
     `at_work` is the process on the host that is changing it, "" if none is; `left` the seconds until the lease expires.
     """
     if is_near(holder) and not is_dead(holder):
-        here = this_run()
-        if (holder["pid"], holder["started"]) == (here["pid"], here["started"]):
+        if is_oneself(holder):
             return "that is this run itself, because the inventory has this host under two names; keep one"
         return f"process {holder['pid']} of this machine; wait for it, or end it"
     if at_work and is_dead(holder):

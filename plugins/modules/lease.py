@@ -26,6 +26,7 @@ options:
     description: With C(held), look at the host too, as the module look does.
     type: bool
     default: false
+  wait: {description: Seconds to wait for another run; for the action plugin alone., type: float, default: 0}
   token: {description: This run's token; the action plugin sets it., type: str, default: ""}
   holder: {description: Who asks; the action plugin fills it in., type: dict, default: {}}
   ttl: {description: Seconds without a renewal after which the lease expires; 90 unless told., type: float}

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
-import getpass
 import os
 import pwd
+import re
 import socket
 import subprocess
 import uuid
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import Holder
+
+
+@dataclasses.dataclass(frozen=True)
+class CI:
+    """A CI: the variable that shows it, and those that hold who set off the job and which one it is."""
+
+    name: str
+    sign: str
+    who: tuple[str, ...]
+    number: str
+
+
+# Forgejo and Gitea set GitHub's variables. Jenkins knows the person only with its plugin "build user vars".
+KNOWN_CI = (
+    CI("gitlab", "GITLAB_CI", ("GITLAB_USER_LOGIN",), "CI_JOB_ID"),
+    CI("github", "GITHUB_ACTIONS", ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"), "GITHUB_RUN_ID"),
+    CI("jenkins", "JENKINS_URL", ("BUILD_USER_ID",), "BUILD_NUMBER"),
+    CI("woodpecker", "CI_PIPELINE_NUMBER", ("CI_PIPELINE_AUTHOR", "CI_COMMIT_AUTHOR"), "CI_PIPELINE_NUMBER"),
+)
 
 
 def is_near(holder: Holder) -> bool:
@@ -49,8 +69,8 @@ def this_run() -> Holder:
     """
     run = os.getppid()
     return {
-        "by": getpass.getuser(),
-        "controller": socket.gethostname(),
+        "by": person(),
+        "controller": place(),
         "machine": _first_line("/etc/machine-id") or str(uuid.getnode()),
         "boot": _first_line("/proc/sys/kernel/random/boot_id"),
         "namespace": _namespace(),
@@ -92,9 +112,32 @@ def started(pid: int) -> str:
 
 
 def deployed_by() -> str:
-    """Who deploys from which machine; the history on the hosts tells it."""
+    """Who deploys from where; the history on the hosts tells it."""
+    return f"{person()}@{place()}"
+
+
+def person() -> str:
+    """Who started this run: in a CI's job whoever set it off, because the job's own account is the same for all."""
+    job = _ci()
+    asked = [os.environ.get(name, "") for name in job.who] if job else []
     try:
-        user = pwd.getpwuid(os.getuid()).pw_name
+        account = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+        account = str(os.getuid())
+    return next(filter(None, map(_word, asked)), account)
+
+
+def place() -> str:
+    """From where: this machine, or the CI's job."""
+    job = _ci()
+    number = _word(os.environ.get(job.number, "")) if job else ""
+    return f"{job.name}-{number}" if job and number else socket.gethostname()
+
+
+def _ci() -> CI | None:
+    return next((one for one in KNOWN_CI if os.environ.get(one.sign)), None)
+
+
+def _word(text: str) -> str:
+    """Fit for a column and a file: somebody who may push chooses what it says."""
+    return re.sub(r"[^\w.+-]+", "-", text)[:60].strip("-")

@@ -16,28 +16,17 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import SECRETS_NAME
 
+from pages import FENCED, PAGES, blocks, prose
 from project import PROJECT, keys_of_no_release
 
-PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # What stands at the root and is written as a path of the project: `docs/apps.md`, `group_vars/all/`.
 ROOMS = {path.name for path in PROJECT.iterdir() if path.is_dir() and path.name not in {".git", ".venv", "static"}}
 # What a reader makes for his own servers.
 READERS_OWN = ("group_vars/production/", "molecule/<")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
-FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-
-
-def prose(page: Path) -> str:
-    return FENCED.sub("", page.read_text())
-
-
-def blocks(page: Path, *languages: str) -> list[str]:
-    """The fenced blocks in one of the languages, each without its indentation."""
-    found = FENCED.findall(page.read_text())
-    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, name, text in found if name in languages]
 
 
 def anchors(page: Path) -> set[str]:
@@ -48,7 +37,7 @@ def anchors(page: Path) -> set[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """Every line that a reader is told to type, as words."""
-    typed = "\n".join(blocks(page, "sh")).splitlines() + CODE.findall(prose(page))
+    typed = "\n".join(it.text for it in blocks(page, "sh")).splitlines() + CODE.findall(prose(page))
     lines = [line.partition(" #")[0] for line in typed]
     return [line.split() for line in lines if line.strip()]
 
@@ -83,7 +72,7 @@ def test_paths_of_the_project_are_there(page: Path) -> None:
 
 
 def test_the_tree_of_the_readme_is_the_trees() -> None:
-    (tree,) = [text for text in blocks(PROJECT / "README.md", "") if "group_vars/" in text]
+    (tree,) = [it.text for it in blocks(PROJECT / "README.md", "text") if "group_vars/" in it.text]
     folder, named = "", []
     for line in tree.splitlines():
         # A name is told from its description by the two spaces between them, and from a comment by its ending.
@@ -121,8 +110,8 @@ def test_extra_variables_in_the_text_are_some_playbooks(page: Path) -> None:
 
 
 def items(page: Path) -> Iterator[dict[str, Any]]:
-    for text in blocks(page, "yaml"):
-        yield from (yaml.safe_load(text) or {}).get("web_apps", [])
+    for it in blocks(page, "yaml"):
+        yield from (yaml.safe_load(it.text) or {}).get("web_apps", [])
 
 
 @by_page
@@ -137,7 +126,7 @@ def test_examples_have_keys_that_apps_have(page: Path) -> None:
 def test_variables_are_defined(page: Path) -> None:
     settings = {"web_apps", "web_app_defaults", *(f"web_{field.name}" for field in dataclasses.fields(Agreement))}
     named = {name for name in CODE.findall(prose(page)) if re.fullmatch(r"web_[a-z_]+", name)}
-    named |= {key for text in blocks(page, "yaml") for key in yaml.safe_load(text) if str(key).startswith("web_")}
+    named |= {key for it in blocks(page, "yaml") for key in yaml.safe_load(it.text) if str(key).startswith("web_")}
     assert {name for name in named if not SECRETS_NAME.fullmatch(name)} <= settings
 
 
@@ -162,13 +151,13 @@ def test_defaults_that_the_pages_tell_are_the_filters() -> None:
 
 def test_the_status_page_shows_the_reports_columns() -> None:
     page = PROJECT / "docs/status.md"
-    (shown,) = [text.splitlines()[0] for text in blocks(page, "") if text.startswith("HOST")]
+    (shown,) = [it.text.splitlines()[0] for it in blocks(page, "") if it.text.startswith("HOST")]
     assert tuple(shown.split()) == STATUS
 
 
 @pytest.mark.parametrize("page", ["deploying.md", "rolling-back.md"])
 def test_the_table_at_the_end_of_a_run_has_the_reports_columns(page: str) -> None:
-    shown = [text.splitlines()[0] for text in blocks(PROJECT / "docs" / page, "") if text.startswith("HOST")]
+    shown = [it.text.splitlines()[0] for it in blocks(PROJECT / "docs" / page, "") if it.text.startswith("HOST")]
     assert shown
     assert {tuple(line.split()) for line in shown} == {DEPLOY}
 
@@ -176,8 +165,8 @@ def test_the_table_at_the_end_of_a_run_has_the_reports_columns(page: str) -> Non
 @by_page
 def test_what_is_typed_is_whole(page: Path) -> None:
     """A quote that is left open would leave the reader at a prompt that waits."""
-    for text in blocks(page, "sh"):
-        shlex.split(text, comments=True)
+    for it in blocks(page, "sh"):
+        shlex.split(it.text, comments=True)
 
 
 def test_patterns_of_units_that_journalctl_is_given_can_match() -> None:

@@ -52,11 +52,13 @@ class Place:
     def start(self, *between: dict[str, Any], hosts: tuple[str, ...] = ("one",), options: str = "") -> int:
         """Start a run that takes the lease of each host, does something and gives it back. Returns its number.
 
-        Options are those of ansible-playbook, and "short" for leases that expire soon, "shared" for one for all hosts.
+        Options are those of ansible-playbook, "wait=…", "short" for leases that expire soon, and "shared" for one for
+        all hosts.
         """
         name = "one" if "shared" in options else "{{ inventory_hostname }}"
         files = {"path": f"{self.folder}/{name}.lease", "flock": str(self.flock)}
         held = {"state": "held", **files, **({"ttl": SHORT} if "short" in options else {})}
+        held |= dict(option.split("=") for option in options.split() if option.startswith("wait="))
         change = {"change": {**files, "lease": "{{ host.token }}"}}
         tasks = [
             {"uwsgi_flask.web.lease": held, "register": "host"},
@@ -204,6 +206,24 @@ class TestMeets:
         assert "has been deploying to this host since" in told
         assert f"process {place.runs[first].pid} of this machine; wait for it, or end it." in told
         assert place.held() == {"one"}
+
+    def test_a_living_run_that_it_waits_for(self, place: Place) -> None:
+        first = place.start(pause(25))
+        place.wait_for({"one"})
+        told = place.run(options="wait=100")
+        assert re.search(r"one: \S+ on \S+ has been deploying .*; waiting for up to 100 s", told)
+        place.end(first)
+        assert place.held() == set()
+
+    def test_a_living_run_that_outlasts_its_patience(self, place: Place) -> None:
+        place.start(pause(60))
+        place.wait_for({"one"})
+        assert "of this machine; wait for it, or end it." in place.run(code=-1, options="wait=4")
+
+    @pytest.mark.parametrize("wait", ["soon", "-1", "inf"])
+    def test_no_patience_that_is_none(self, place: Place, wait: str) -> None:
+        assert f"wait: must be a number of seconds, not '{wait}'" in place.run(code=-1, options=f"wait={wait}")
+        assert place.held() == set()
 
     def test_a_living_run_of_another_machine_of_the_same_name(self, place: Place) -> None:
         place.leave(pid=4_000_000, machine="another")
