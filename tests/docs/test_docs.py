@@ -71,8 +71,8 @@ def test_paths_of_the_project_are_there(page: Path) -> None:
     assert missing == []
 
 
-def test_the_tree_of_the_readme_is_the_trees() -> None:
-    (tree,) = [it.text for it in blocks(PROJECT / "README.md", "text") if "group_vars/" in it.text]
+def test_the_tree_is_what_is_there() -> None:
+    (tree,) = [it.text for it in blocks(PROJECT / "CONTRIBUTING.md", "text") if "group_vars/" in it.text]
     folder, named = "", []
     for line in tree.splitlines():
         # A name is told from its description by the two spaces between them, and from a comment by its ending.
