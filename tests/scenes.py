@@ -88,7 +88,8 @@ def none_is_left(reader: Reader) -> None:
 
 BROKEN = {
     "check": "sed -i '1i from stripe_client import charge' flask_wsgi.py",
-    "import": "sed -i '1i import os\\nos.mkdir(\"instance\")' flask_wsgi.py",
+    # As Flask's tutorial has it.
+    "import": "sed -i '/^app = /a import os; os.makedirs(app.instance_path)' flask_wsgi.py",
     "virtualenv": f"echo 'flask==3.9.0 --hash=sha256:{'0' * 64}' > requirements.txt",
     "probe": 'sed -i \'s/return "ok.*"/raise RuntimeError("no database at db1:5432")/\' flask_wsgi.py',
 }
