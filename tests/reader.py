@@ -25,7 +25,7 @@ OF_A_SERVER = ("sudo ", "journalctl ", "systemctl ")
 # What differs from run to run, and the word that stands for it, in this order.
 VARYING = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?", "TIME"),
-    (r"\b[0-9a-f]{12}\b", "ID"),
+    (r"\b[0-9a-f]{12}(?:-\d+)?\b", "ID"),
     (r"ID(?:, ID)+", "ID"),
     (r"-[0-9a-f]{8}\.txt", "-DIGEST.txt"),
     (r"\b\d+(?:\.\d+)? (?:B|KiB|MiB|GiB)\b", "SIZE"),

@@ -6,6 +6,7 @@ A page without a scene is read as things stand. The scenes come in the order in 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,19 +22,15 @@ def nothing(reader: Reader) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """Both have the reader do things that the page doesn't say."""
+    """What the reader does that the page doesn't say. Of its settings she writes those that hold `writes`."""
 
     before: Callable[[Reader], None] = nothing
     after: Callable[[Reader], None] = nothing
-
-
-def example(page: str, word: str) -> str:
-    """The first block of settings of a page that holds the word."""
-    return next(it.text for it in blocks(PROJECT / page, "yaml") if word in it.text)
+    writes: str = ""
 
 
 def an_app_of_her_own(reader: Reader) -> None:
-    text = example("README.md", "web_apps")
+    text = blocks(PROJECT / "README.md", "yaml")[0].text
     reader.writes("group_vars/production/web_apps.yml", text)
     reader.apps = yaml.safe_load(text)["web_apps"]
 
@@ -45,12 +42,11 @@ def it_serves(reader: Reader) -> None:
     reader.saves()
 
 
-def a_staging_server_and_secrets(reader: Reader) -> None:
+def a_staging_server(reader: Reader) -> None:
     reader.writes(
         "inventory/staging.yml", "web: {children: {staging: {hosts: {web2.example.com: {ansible_user: deploy}}}}}\n"
     )
     reader.writes("group_vars/staging/web_apps.yml", yaml.safe_dump({"web_apps": reader.apps}))
-    reader.writes("group_vars/production/secrets.yml", example("docs/deploying.md", "SECRET_KEY"))
     reader.at_home("echo not-a-secret > .vault-password && chmod 600 .vault-password")
 
 
@@ -87,11 +83,11 @@ def none_is_left(reader: Reader) -> None:
 
 
 BROKEN = {
-    "check": "sed -i '1i from stripe_client import charge' flask_wsgi.py",
     # As Flask's tutorial has it.
     "import": "sed -i '/^app = /a import os; os.makedirs(app.instance_path)' flask_wsgi.py",
-    "virtualenv": f"echo 'flask==3.9.0 --hash=sha256:{'0' * 64}' > requirements.txt",
     "probe": 'sed -i \'s/return "ok.*"/raise RuntimeError("no database at db1:5432")/\' flask_wsgi.py',
+    "check": "sed -i '1i from stripe_client import charge' flask_wsgi.py",
+    "virtualenv": f"echo 'flask==3.9.0 --hash=sha256:{'0' * 64}' > requirements.txt",
 }
 UNBROKEN = "cd shop && git checkout -q -- ."
 
@@ -100,13 +96,14 @@ def all_that_can_be_refused(reader: Reader) -> None:
     as_root(SERVERS[0], "DEBIAN_FRONTEND=noninteractive apt-get -qq install curl jq >/dev/null")
     reader.at_home(UNBROKEN)
     reader.deploys()
-    for change in BROKEN.values():
+    for step, change in BROKEN.items():
         reader.at_home(f"{UNBROKEN} && {change}")
         assert reader.types("ansible-playbook site.yml") != 0
         refused = re.findall(r"shop: release (\w{12}) was refused", reader.shown[-1])[0]
         assert reader.types(f"sudo cat /opt/shop/releases/{refused}/failure.log") == 0
-    # The last one can be started, so it stands for whichever a page looks at.
-    reader.ids["66f4c12d294f"] = refused
+        if step == "probe":
+            # It can be started, so it stands for whichever release a page looks at.
+            reader.ids["66f4c12d294f"] = refused
 
 
 def the_mended_one(reader: Reader) -> None:
@@ -124,10 +121,6 @@ def a_request_with_an_id(reader: Reader) -> None:
     found = re.search(r"(?i)^x-request-id: (\w+)", answer, re.MULTILINE)
     assert found
     reader.ids["5d3b1e0f6c8a4f2b9e7d1c0a8b6f4e2d"] = found[1]
-
-
-def a_wheelhouse(reader: Reader) -> None:
-    reader.writes("group_vars/production/main.yml", example("docs/dependencies.md", "web_wheelhouse"))
 
 
 def what_cannot_be_installed(reader: Reader) -> None:
@@ -164,9 +157,11 @@ def edits_by_hand(reader: Reader) -> None:
     """What drift is: a unit, the code, the virtualenv, a socket's mode, a drop-in, and nginx's files."""
     live = reader.live()
     release = f"/opt/shop/releases/{live}"
+    # What watches the socket would put its mode back.
     as_root(
         SERVERS[0],
         f"""
+        systemctl stop shop@{live}-watch.path
         echo '# by hand' >> /etc/systemd/system/shop@{live}.service
         echo '# by hand' >> {release}/code/flask_wsgi.py
         echo '# by hand' >> $(readlink -f {release}/venv)/bin/flask
@@ -182,6 +177,23 @@ def edits_by_hand(reader: Reader) -> None:
     as_root(SERVERS[1], f"echo '# by hand' >> /etc/nginx/mime.types; systemctl stop {units}")
     assert reader.types("ansible-playbook status.yml") == 0
     as_root(SERVERS[0], f"rm -r /etc/systemd/system/shop@{live}.service.d; systemctl daemon-reload")
+    reader.deploys()
+
+
+def a_worker_and_a_timer(reader: Reader) -> None:
+    own = {
+        "workers": {"mail": "sleep 100000"},
+        "timers": {"clean": {"command": "flask count-orders", "calendar": "*:*:0/5"}},
+    }
+    reader.apps[0] |= own
+    reader.saves()
+    reader.deploys()
+    time.sleep(6)
+
+
+def neither(reader: Reader) -> None:
+    del reader.apps[0]["workers"], reader.apps[0]["timers"]
+    reader.saves()
     reader.deploys()
 
 
@@ -203,12 +215,13 @@ def wiki_is_forgotten(reader: Reader) -> None:
 
 SCENES = {
     "README.md": Scene(an_app_of_her_own, it_serves),
-    "deploying.md": Scene(a_staging_server_and_secrets, a_second_app_that_breaks),
+    "deploying.md": Scene(a_staging_server, a_second_app_that_breaks, writes="# group_vars/production/secrets.yml"),
     "rolling-back.md": Scene(five_good_releases, none_is_left),
     "reading-a-failed-deploy.md": Scene(all_that_can_be_refused, the_mended_one),
     "status.md": Scene(after=edits_by_hand),
     "logs.md": Scene(a_request_with_an_id),
-    "dependencies.md": Scene(a_wheelhouse, what_cannot_be_installed),
+    "dependencies.md": Scene(after=what_cannot_be_installed, writes="web_wheelhouse: wheelhouse"),
+    "workers.md": Scene(a_worker_and_a_timer, neither),
     "ci.md": Scene(what_a_job_has),
     "sources.md": Scene(a_secret_in_the_source),
     # All others stand here.
