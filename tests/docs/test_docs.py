@@ -22,7 +22,7 @@ PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 # What stands at the root and is written as a path of the project: `docs/apps.md`, `group_vars/all/`.
 ROOMS = {path.name for path in PROJECT.iterdir() if path.is_dir() and path.name not in {".git", ".venv", "static"}}
 # What a reader makes for his own servers.
-READERS_OWN = ("group_vars/production/", "molecule/<")
+READERS_OWN = ("group_vars/production/", "group_vars/staging/", "inventory/staging.yml", "molecule/<")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

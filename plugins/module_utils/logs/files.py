@@ -97,7 +97,8 @@ def _backwards(opened: IO[bytes], end: int) -> Iterator[bytes]:
         opened.seek(begin)
         first, *lines = (opened.read(start - begin) + rest).split(b"\n")
         yield from (line for line in reversed(lines) if line)
-        rest, start = first, begin
+        # Of a line that is longer than a block, the beginning will do.
+        rest, start = first[:BLOCK], begin
     if rest and start == 0:
         yield rest
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,16 @@ def test_no_more_than_a_part_of_a_large_log_is_read(log: Path, monkeypatch: pyte
     assert found[-1].time == 1999
 
 
+def test_a_line_without_an_end_takes_no_longer_than_others(log: Path) -> None:
+    with log.open("wb") as opened:
+        opened.truncate(files.SCAN)
+        opened.seek(0, 2)
+        opened.write(b"\n5 b\n")
+    began = time.monotonic()
+    assert texts(files.last(log, Asked(9, 1, re.compile("^b")), parse)[0]) == ["b"]
+    assert time.monotonic() - began < 5
+
+
 def test_who_falls_far_behind_is_told_what_is_left_out(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "STEP", 20)
     monkeypatch.setattr(files, "BEHIND", 100)
@@ -100,7 +110,7 @@ def test_who_falls_far_behind_is_told_what_is_left_out(log: Path, monkeypatch: p
     _found, end = files.last(log, Asked(9), parse)
     with log.open("a") as opened:
         opened.write("1 line\n" * 100)
-    found, mark, left_out = files.after(log, end, dataclasses.replace(Asked(9)), parse)
+    found, mark, left_out = files.after(log, end, Asked(9), parse)
     assert left_out == 680
     assert len(found) < 4
     assert mark is not None
