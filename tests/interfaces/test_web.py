@@ -261,4 +261,6 @@ def test_init_names_what_is_missing_where_nobody_can_be_asked(clone: Path) -> No
 
 @pytest.mark.parametrize("name", ["Staging", "../x", "web", "a-b"])
 def test_init_refuses_what_is_no_group(clone: Path, name: str) -> None:
-    assert init(clone, "-e", name, *ANSWERS).returncode == 2
+    ended = init(clone, "-e", name, *ANSWERS)
+    assert ended.returncode == 2
+    assert f"{name!r}: small letters, digits and _" in ended.stderr

@@ -32,7 +32,7 @@ class Asked:
     pattern: re.Pattern[str] | None = None
 
     def wants(self, line: Line) -> bool:
-        return line.time >= self.since and (self.pattern is None or self.pattern.search(line.text) is not None)
+        return self.pattern is None or self.pattern.search(line.text) is not None
 
 
 def clean(text: str) -> Iterator[str]:

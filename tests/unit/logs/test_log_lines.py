@@ -122,8 +122,8 @@ def test_what_the_journal_gets_after_a_cursor(journalctl: Path) -> None:
 
 def test_a_large_journal_is_not_read_to_its_beginning(journalctl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "SCAN", 10)
-    entries(journalctl, *("x" * 1000 for _number in range(5000)))
-    assert journal.last("shop@*", Asked(9, pattern=re.compile("y")), lambda unit: unit) == ([], "c4999")
+    entries(journalctl, "y", *("x" * 1000 for _number in range(5000)))
+    assert journal.last("shop@*", Asked(9, pattern=re.compile("y")), lambda unit: unit) == ([], "c5000")
 
 
 def test_units_that_never_were_are_no_fault_and_others_are(journalctl: Path) -> None:
