@@ -29,7 +29,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export UV_SYSTEM_CERTS := 1
 
 LINT_CHECKS := lint-yamllint lint-ansible-lint lint-ruff lint-mypy lint-shellcheck
-SHELL_SCRIPTS := $(wildcard tools/*.sh molecule/*/*.sh) .ci/run
+SHELL_SCRIPTS := $(wildcard tools/*.sh molecule/*/*.sh) .ci/run web
 say = printf '\n\033[1m==> %s\033[0m\n'
 
 .PHONY: help

@@ -1,11 +1,11 @@
-"""The door for playbooks to fleet.py, libraries.py, report.py, and accounts.py and debian.py of settings/."""
+"""The door for playbooks to fleet.py, libraries.py, logs.py, report.py, and accounts.py and debian.py of settings/."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, report
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, logs, report
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import not_installed
 
@@ -33,6 +33,7 @@ class FilterModule:
             "proven_twice": fleet.proven_twice,
             "to_restart": libraries.to_restart,
             "libraries_report": libraries.libraries_report,
+            "merged_logs": logs.merged_logs,
             "status_of_hosts": report.status_of_hosts,
             "status_report": report.status_report,
         }

@@ -22,7 +22,9 @@ from project import PROJECT, keys_of_no_release
 # What stands at the root and is written as a path of the project: `docs/apps.md`, `group_vars/all/`.
 ROOMS = {path.name for path in PROJECT.iterdir() if path.is_dir() and path.name not in {".git", ".venv", "static"}}
 # What a reader makes for his own servers.
-READERS_OWN = ("group_vars/production/", "group_vars/staging/", "group_vars/*/secrets.yml", "molecule/<")
+READERS_OWN = (
+    "group_vars/production/", "group_vars/staging/", "group_vars/*/secrets.yml", "inventory/staging.yml", "molecule/<",
+)  # fmt: skip
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 

@@ -17,6 +17,8 @@ from project import PROJECT
 MODULES = sorted(PROJECT.glob("plugins/modules/*.py"))
 # What the controller's half keeps to itself.
 KEPT = {
+    "host_key": {"fingerprint"},
+    "logs_follow": {"app", "grep", "cursor"},
     "nginx_config": {"sites", "shared", "web", "terms", "templates"},
     "plan": {"host", "fleet", "app", "restart", "refresh"},
     "print": {"text"},

@@ -62,7 +62,7 @@ MODULES = ROOT / "modules-enabled"
 PID_FILE = Path("/run/nginx.pid")
 LOGS = Path("/var/log/nginx")
 # Those that belong to no app.
-COMMON_LOGS = ("error.log", "access.log")
+ERROR_LOG, ACCESS_LOG = COMMON_LOGS = ("error.log", "access.log")
 LOG_MODE, LOG_GROUP = 0o640, "adm"
 
 
