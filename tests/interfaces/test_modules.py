@@ -20,6 +20,7 @@ KEPT = {
     "nginx_config": {"sites", "shared", "web", "terms", "templates"},
     "plan": {"host", "fleet", "app", "restart", "refresh"},
     "print": {"text"},
+    "refuse": {"by_host", "problems", "otherwise"},
     "release": {"templates", "web", "known"},
     "settings": {"app", "restart", "refresh"},
     "wheelhouse": {"host", "app"},

@@ -127,12 +127,13 @@ def test_all_problems_of_all_hosts_are_reported_once_and_no_host_is_touched(clon
     message = ended.stdout.partition("msg: |-\n")[2].partition("\n\n")[0]
     where = f"there is no folder '{clone.folder}/elsewhere'; give one, relative to the playbook or absolute"
     assert [line.strip() for line in message.splitlines()] == [
-        "web_apps: 'shop' has 'processes': 0, but it must be a whole number from 1 to 512",
-        "web_app_secrets: 'shop' must hold strings; put the value of 'A' in quotes",
-        "nginx_worker_conections: nothing reads this variable; did you mean 'nginx_worker_connections'?",
-        "web_htp_port: nothing reads this variable; did you mean 'web_http_port'?",
-        f"web_apps: 'wiki' has 'source': {where}",
+        "one, two: web_apps: 'shop' has 'processes': 0, but it must be a whole number from 1 to 512",
+        "one: web_app_secrets: 'shop' must hold strings; put the value of 'A' in quotes",
+        "three: nginx_worker_conections: nothing reads this variable; did you mean 'nginx_worker_connections'?",
+        "three: web_htp_port: nothing reads this variable; did you mean 'web_http_port'?",
+        f"two: web_apps: 'wiki' has 'source': {where}",
     ], said
+    assert said.count("[ERROR]") + said.count("Origin:") == 0, said
     assert "of-the-secrets" not in said
     assert "UNREACHABLE" not in said
     assert "Serve the apps" not in said
@@ -275,10 +276,10 @@ def test_what_cant_be_read_is_named_in_a_line(clone: Clone, workshop: Workshop) 
     clone.hosts({"one": settings(workshop), "two": settings(workshop, web_nginx_user="{{ nothing }}")})
     loop = "'loop' is a link that can't be followed (Too many levels of symbolic links)"
     assert sorted(clone.refused()) == [
-        "web_apps: 'shop' has 'source': 'caf\\\\xe9.txt' has a name that isn't UTF-8; rename it",
-        f"web_apps: 'shop' has 'source': {loop}; replace it with what it stands for",
-        "web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
-        "web_nginx_user: can't be read: 'nothing' is undefined",
+        "one: web_apps: 'shop' has 'source': 'caf\\\\xe9.txt' has a name that isn't UTF-8; rename it",
+        f"one: web_apps: 'shop' has 'source': {loop}; replace it with what it stands for",
+        "one: web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
+        "two: web_nginx_user: can't be read: 'nothing' is undefined",
     ]
 
 
