@@ -8,7 +8,7 @@ module: begin
 short_description: Check how a run was started
 description:
   - Fails where a run would end elsewhere than was meant, with a line for each reason. Without a host in the group
-    C(web); with a configuration of Ansible's that doesn't fit; from a playbook in another folder; with a misspelt C(-e).
+    C(web); with a configuration of Ansible's that doesn't fit; with a misspelt C(-e).
   - Runs on the controller.
 options: {}
 author: ["The authors of uwsgi-flask"]

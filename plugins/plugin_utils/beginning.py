@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from ansible import constants
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt_with_e
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest
 
-PLUGINS = Path(__file__).resolve().parents[1]
 CONFIGURATION = "ansible.cfg"
 # What takes a task on all hosts before the next: a hook waits for every host of its app.
 IN_STEP = ("linear", "ansible.builtin.linear", "debug", "ansible.builtin.debug")
@@ -21,13 +19,6 @@ IN_STEP = ("linear", "ansible.builtin.linear", "debug", "ansible.builtin.debug")
 def faults(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with it, a line each. `known` are localhost's variables, `given` those of `-e`."""
     project = str(known["playbook_dir"])
-    if Path(project, "plugins").resolve() != PLUGINS:
-        # Ansible takes the folder of the first playbook for that of all.
-        yield (
-            f"{project}: the playbooks must be run themselves, not by one in another folder: "
-            f"ansible-playbook {PLUGINS.parent}/site.yml; or put yours beside it"
-        )
-        return
     hosts = known.get("groups", {}).get("web", [])
     of_hosts = [known["hostvars"].raw_get(host) for host in hosts]
     if wrong := list(_configuration_faults(of_hosts)):
@@ -42,10 +33,10 @@ def faults(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     yield from misspelt_with_e(given, project, [*of_hosts, given])
 
 
-def _configuration_faults(hosts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _configuration_faults(hosts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What Ansible was told otherwise than a deploy needs, whoever told it."""
     interpreter = str(constants.config.get_config_value("INTERPRETER_PYTHON"))
-    if interpreter.startswith("auto") and not all("ansible_python_interpreter" in host for host in hosts):
+    if interpreter.startswith("auto") and not (hosts and all("ansible_python_interpreter" in host for host in hosts)):
         yield f"'interpreter_python' is {interpreter}, so each server's newest Python would be taken, not Debian's"
     strategy = str(constants.config.get_config_value("DEFAULT_STRATEGY"))
     if strategy not in IN_STEP:
@@ -57,6 +48,7 @@ def _way_out(project: str, read: Any) -> str:
     if read:
         return f"Ansible has read {read}: set it there as {own} does, or export ANSIBLE_CONFIG={own}"
     here = Path.cwd()
-    if (here / CONFIGURATION).is_file() and os.stat(here).st_mode & stat.S_IWOTH:
-        return f"Ansible takes no {CONFIGURATION} from {here}, where everybody may write: chmod o-w {here}, or export ANSIBLE_CONFIG={own}"
+    if (here / CONFIGURATION).is_file() and here.stat().st_mode & stat.S_IWOTH:
+        why = f"Ansible takes no {CONFIGURATION} from {here}, where everybody may write"
+        return f"{why}: chmod o-w {here}, or export ANSIBLE_CONFIG={own}"
     return f"Ansible has read none: run this in {project}, or export ANSIBLE_CONFIG={own}"

@@ -6,9 +6,9 @@ import re
 import shlex
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rules import spelt_name
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     WrongValue,
-    spelt_name,
     text,
     whole,
     yes_or_no,

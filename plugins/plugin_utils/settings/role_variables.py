@@ -1,4 +1,4 @@
-"""What a person may set of a role's own variables. Their defaults are the role's; what a run passes isn't among them."""
+"""What a person may set of the roles' own variables, whose defaults are there. What a run passes isn't among them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
             reason = LOCKED if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
             raise OSError(errno.EACCES, reason, str(path)) from error
 
-    values, problems = _rendered(task_vars, render)
+    values, problems = rendered(task_vars, render, _read(task_vars))
     if problems:
         raise BadSettings(problems)
     chosen = {name: values.pop(name, "") for name in CHOICES}
@@ -75,7 +75,7 @@ def all_problems(
         proven = settings.proven_here()
         told = list(settings.new_locks() if problems else settings.notices())
     except BadSettings as error:
-        values, _unread = _rendered(task_vars, render)
+        values, _unread = rendered(task_vars, render, _read(task_vars))
         names = names_of(items_of(values.get("web_apps"), []))
         problems = [*error.problems, *problems_alone(values, _inventory(task_vars))]
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
@@ -86,11 +86,17 @@ def _inventory(task_vars: Mapping[str, Any]) -> Inventory:
     return Inventory(str(task_vars.get("inventory_hostname", "")), plain(task_vars.get("groups") or {}))
 
 
-def _rendered(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> tuple[dict[str, Any], list[str]]:
-    """The variables that can be read, of web_apps the items that can, and a line for each of the others."""
+def _read(task_vars: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*own_variables(), *secrets_variables(task_vars), *RULES, *CHOICES]))
+
+
+def rendered(
+    task_vars: Mapping[str, Any], render: Callable[[Any], Any], names: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Those of the variables that can be read, of web_apps the items that can, and a line for each of the others."""
     values: dict[str, Any] = {}
     problems: list[str] = []
-    for name in dict.fromkeys([*own_variables(), *secrets_variables(task_vars), *RULES, *CHOICES]):
+    for name in names:
         if name not in task_vars:
             continue
         try:
