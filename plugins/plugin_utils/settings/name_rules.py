@@ -65,6 +65,9 @@ def host_meant(value: Any) -> str:
         meant: str = host_name(plain if plain.isascii() else plain.encode("idna").decode())
     except (WrongValue, UnicodeError):
         return ""
+    if not plain.isascii() and meant.encode().decode("idna") != plain:
+        # Python's encoding is that of 2003, which makes another name of some.
+        return ""
     return f"write {meant!r}{'' if _is_ipv6(value) else why}" if meant != value else ""
 
 
