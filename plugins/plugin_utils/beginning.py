@@ -9,7 +9,6 @@ from typing import Any
 
 from ansible import constants
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt_with_e
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest
 
 CONFIGURATION = "ansible.cfg"
 # What takes a task on all hosts before the next: a hook waits for every host of its app.
@@ -25,10 +24,10 @@ def faults(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
         yield f"{CONFIGURATION}: {'; '.join(wrong)}. {_way_out(project, known.get('ansible_config_file'))}"
     elif not hosts:
         looked = ", ".join(map(str, known.get("ansible_inventory_sources") or [])) or "no inventory at all"
-        groups = [group for group in known.get("groups", {}) if group not in ("all", "ungrouped")]
+        groups = ", ".join(group for group in known.get("groups", {}) if group not in ("all", "ungrouped"))
         yield (
             f"There is no host in the group 'web'. Looked in {looked}: does it exist, and is the group name spelled "
-            f"correctly?{nearest('web', groups, 'groups').removeprefix('.') if groups else ''}"
+            f"correctly?{groups and f' Known groups: {groups}'}"
         )
     yield from misspelt_with_e(given, project, [*of_hosts, given])
 

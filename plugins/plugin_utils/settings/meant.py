@@ -15,6 +15,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
     secrets_variables,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import FIELDS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.role_variables import RULES
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import STAGING
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown_name
 
@@ -73,7 +74,7 @@ def misspelt(names: Iterable[str], project: str) -> list[str]:
     """
     listed = [name for name in names if isinstance(name, str)]
     known = _known(project)
-    instead = {name: _instead(name, known) for name in sorted({*listed} - {*known, *secrets_variables(listed)})}
+    instead = {name: _instead(name) for name in sorted({*listed} - {*known, *secrets_variables(listed)})}
     return [f"{name}: nothing reads this variable; {remedy}" for name, remedy in instead.items() if remedy]
 
 
@@ -90,19 +91,24 @@ def misspelt_with_e(given: Iterable[str], project: str, variables: Iterable[Mapp
         if name == "_raw_params":
             if "command" not in listed:
                 yield "-e: needs name=value; put the value in quotes of its own if it has spaces"
-        elif name not in own and not name.startswith("ansible_") and (remedy := _instead_of(name, known)):
+        elif name not in own and not name.startswith("ansible_") and (remedy := _instead_of(name)):
             yield f"-e {shown_name(name)}: nothing reads this variable; {remedy}"
+
+
+def _settable() -> list[str]:
+    """What a person may set. Roles have more variables, which a run passes to them."""
+    return [*own_variables(), *SERVICES, *RULES]
 
 
 def _known(project: str) -> list[str]:
     homes = Path(project, "roles").glob("*/defaults/main.yml")
     in_roles = (re.findall(r"^(\w+):", home.read_text(encoding="utf-8"), re.MULTILINE) for home in homes)
-    return [*own_variables(), *SERVICES, *(name for names in in_roles for name in names)]
+    return [*_settable(), *(name for names in in_roles for name in names)]
 
 
-def _instead(name: str, known: Sequence[str]) -> str:
+def _instead(name: str) -> str:
     """What there is in place of a variable that isn't ours; "" if it resembles none."""
-    if f"web_{name}" in known and name not in ANYBODYS:
+    if f"web_{name}" in own_variables() and name not in ANYBODYS:
         return f"did you mean 'web_{name}'?"
     if not OURS.match(name):
         return ""
@@ -112,20 +118,20 @@ def _instead(name: str, known: Sequence[str]) -> str:
         words = re.sub("^web_app_secrets?_?", f"{SECRETS}_", name).rstrip("_")
         return f"did you mean {words!r}?"
     # Names begin alike, so only those count that are very near.
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.84)
+    near = difflib.get_close_matches(name, _settable(), n=1, cutoff=0.84)
     return f"did you mean {near[0]!r}?" if near else ""
 
 
-def _instead_of(name: str, known: Sequence[str]) -> str:
+def _instead_of(name: str) -> str:
     """The same for one that is given with `-e`."""
     if tried := _tried(name, TRIED_WITH_E):
         return tried
     if name in FIELDS:
         return f"{name!r} is a key of an app: write it into the app's item of web_apps"
-    if f"web_{name}" in known:
+    if f"web_{name}" in own_variables():
         return f"did you mean 'web_{name}'?"
     near = difflib.get_close_matches(name, ASKED, n=1, cutoff=0.66 if len(name) <= SHORT else 0.75)
-    return f"did you mean {near[0]!r}?" if near else _instead(name, known)
+    return f"did you mean {near[0]!r}?" if near else _instead(name)
 
 
 def _tried(name: str, tried: Mapping[str, str]) -> str:

@@ -205,6 +205,24 @@ package = text(
 python_version = text(r"3\.(1[1-9]|2[0-9])", 'a version of Python in quotes, 3.11 or newer ("3.13")')
 
 dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")
+
+
+def module_name(value: Any) -> str:
+    """A module as Python imports it, without what other servers write beside it."""
+    try:
+        name: str = dotted_name(value)
+    except WrongValue as error:
+        given = value if isinstance(value, str) else ""
+        if both := re.fullmatch(r"([\w.]+):(.+)", given):
+            raise WrongValue(
+                f"names a callable too; write 'module: {both[1]}' and 'callable: {shown(both[2])[1:-1]}'"
+            ) from None
+        meant = given.removesuffix(".py").strip("./").replace("/", ".")
+        hint = f"; write {meant!r}" if given and re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", meant) else ""
+        raise WrongValue(f"{error}{hint}") from None
+    return name
+
+
 https_url = text(
     r"https://[\w.:\[\]-]+(/[\w.~/-]*)?", "a URL that begins with https:// (https://ca.example.com/directory)"
 )

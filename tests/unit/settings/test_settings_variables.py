@@ -97,6 +97,8 @@ def test_what_people_try_is_answered_with_what_there_is(name: str, instead: str)
         "web_hosts",
         "shop_web_apps",
         "nginx_extra",
+        # Of the role that people most often have beside ours.
+        *("nginx_vhosts", "nginx_user", "nginx_worker_processes", "nginx_remove_default_vhost", "nginx_http_params"),
         "apps",
         "web",
         "uwsgi_flask_path",
