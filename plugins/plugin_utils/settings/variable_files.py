@@ -13,6 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 
 # As Ansible takes them for files of variables.
 EXTENSIONS = ("", ".yml", ".yaml", ".json")
+SHUT = ": can't be read; let the user who deploys read it"
 LOCKED = "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
 
 
@@ -67,13 +68,21 @@ def unreadable(
     places = [f"group_vars/{name}" for name, hosts in groups.items() if name == "all" or web & {*hosts}]
     places += [f"host_vars/{host}" for host in sorted(web)]
     folders = [source if os.path.isdir(source) else os.path.dirname(source) for source in sources]
-    for folder in dict.fromkeys([*folders, project]):
-        for path in (file for place in places for file in _files(os.path.join(folder, place))):
-            if fault := _fault(path, loader):
-                yield fault
+    paths = [os.path.join(folder, place) for folder in dict.fromkeys([*folders, project]) for place in places]
+    shut = {path for path in paths for path in (os.path.dirname(path), path) if _is_shut(path)}
+    yield from (f"{path}{SHUT}" for path in sorted(shut))
+    for path in paths:
+        if shut.isdisjoint((os.path.dirname(path), path)):
+            yield from (fault for file in _files(path) if (fault := _fault(file, loader)))
+
+
+def _is_shut(folder: str) -> bool:
+    return os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)
 
 
 def _fault(path: str, loader: DataLoader) -> str:
+    if not os.access(path, os.R_OK):
+        return f"{path}{SHUT}"
     try:
         content = loader.load_from_file(path, cache="none")
     except AnsibleError as error:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,13 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt, own_variables
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import looked_at
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import looked_at, unreadable
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems, request_of
 
 from settings import Workshop, app
 
 PROJECT = Path(__file__).parents[3]
+NOBODY = 65534
 NAME = "must be lower-case letters, digits and single hyphens, a letter first (shop-2)"
 
 
@@ -248,6 +253,34 @@ def test_there_may_be_nothing(places: tuple[Path, dict[str, Any]]) -> None:
         f"list the apps in {folder}/project/group_vars/web/web_apps.yml. "
         f"Looked at no file; there is nothing at {folder}/project/group_vars/{{all,web}}"
     )
+
+
+@contextlib.contextmanager
+def without_rights() -> Iterator[None]:
+    """As somebody whom a mode keeps out; root is nobody meanwhile."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize("shut", ["inventory/group_vars", "inventory/group_vars/web", "inventory/group_vars/web/x.yml"])
+def test_what_may_not_be_read_is_named(shut: str) -> None:
+    # pytest's own folders are closed to others.
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "inventory/group_vars/web/x.yml")
+        file.parent.mkdir(parents=True)
+        file.touch()
+        Path(folder).chmod(0o755)
+        Path(folder, shut).chmod(0)
+        with without_rights():
+            told = list(unreadable([f"{folder}/inventory/hosts.yml"], folder, {"web": ["one"]}, DataLoader()))
+        Path(folder, shut).chmod(0o755)
+    assert told == [f"{folder}/{shut}: can't be read; let the user who deploys read it"]
 
 
 # --- What stays hidden --------------------------------------------------------------------------------------------
