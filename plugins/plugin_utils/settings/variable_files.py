@@ -24,13 +24,11 @@ def looked_at(task_vars: Mapping[str, Any]) -> str:
     """
     groups = ["all", *task_vars.get("group_names", [])]
     sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or []]
-    inventories = [source for source in sources if os.path.exists(source)]
     project = str(task_vars["playbook_dir"])
-    folders = [source if os.path.isdir(source) else os.path.dirname(source) for source in inventories]
-    folders = list(dict.fromkeys([*folders, project]))
+    folders = list(dict.fromkeys([*_folders(sources), project]))
     hosts = [f"{folder}/host_vars/{task_vars.get('inventory_hostname')}" for folder in folders]
     places = [f"{folder}/group_vars/{group}" for folder in folders for group in groups]
-    files = [source for source in inventories if os.path.isfile(source)]
+    files = [source for source in sources if os.path.isfile(source)]
     files += [path for place in [*places, *hosts] for path in _files(place)]
     missing = [f"{folder}/group_vars/{{{','.join(empty)}}}" for folder in folders if (empty := _empty(folder, groups))]
     best = next((group for group in groups if group not in ("all", "web")), "web")
@@ -38,6 +36,12 @@ def looked_at(task_vars: Mapping[str, Any]) -> str:
         f"list the apps in {project}/group_vars/{best}/web_apps.yml. "
         f"Looked at {', '.join(files) or 'no file'}; there is nothing at {', '.join(missing) or 'no other place'}"
     )
+
+
+def _folders(sources: Iterable[str]) -> list[str]:
+    """Where Ansible looks beside inventories; one may be a list of hosts, and no file."""
+    existing = [source for source in sources if os.path.exists(source)]
+    return [source if os.path.isdir(source) else os.path.dirname(source) for source in existing]
 
 
 def _empty(folder: str, groups: Iterable[str]) -> list[str]:
@@ -67,7 +71,7 @@ def unreadable(
     web = {*groups.get("web", [])}
     places = [f"group_vars/{name}" for name, hosts in groups.items() if name == "all" or web & {*hosts}]
     places += [f"host_vars/{host}" for host in sorted(web)]
-    folders = [source if os.path.isdir(source) else os.path.dirname(source) for source in sources]
+    folders = _folders(sources)
     paths = [os.path.join(folder, place) for folder in dict.fromkeys([*folders, project]) for place in places]
     shut = {path for path in paths for path in (os.path.dirname(path), path) if _is_shut(path)}
     yield from (f"{path}{SHUT}" for path in sorted(shut))

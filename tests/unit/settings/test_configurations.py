@@ -12,6 +12,8 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import FIELDS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.tried_keys import MEANT, OTHERWISE
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems
 
 from project import PROJECT
@@ -237,6 +239,13 @@ def test_a_key_of_an_app(workshop: Workshop, written: str, fault: str) -> None:
     lines = told(workshop, f"{APP}    {written}\n")
     compare(lines, [fault.replace("{folder}", str(workshop.folder))] if fault else [])
     assert all(line.startswith("web_apps: 'shop' ") for line in lines)
+
+
+def test_what_is_meant_by_habit_is_a_key_and_each_word_means_one() -> None:
+    assert MEANT.keys() <= FIELDS.keys()
+    words = [word for listed in [*MEANT.values(), *OTHERWISE] for word in listed.split()]
+    assert len({*words}) == len(words)
+    assert {*words}.isdisjoint(FIELDS)
 
 
 # --- A team with twelve apps and CI -------------------------------------------------------------------------------

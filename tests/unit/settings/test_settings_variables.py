@@ -269,7 +269,11 @@ def without_rights() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("shut", ["inventory/group_vars", "inventory/group_vars/web", "inventory/group_vars/web/x.yml"])
-def test_what_may_not_be_read_is_named(shut: str) -> None:
+def test_what_may_not_be_read_is_named(shut: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing is looked for beside a list of hosts, `-i one,`.
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "web.yml").write_text("\t")
+    monkeypatch.chdir(tmp_path)
     # pytest's own folders are closed to others.
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "inventory/group_vars/web/x.yml")
@@ -278,7 +282,7 @@ def test_what_may_not_be_read_is_named(shut: str) -> None:
         Path(folder).chmod(0o755)
         Path(folder, shut).chmod(0)
         with without_rights():
-            told = list(unreadable([f"{folder}/inventory/hosts.yml"], folder, {"web": ["one"]}, DataLoader()))
+            told = list(unreadable(["one,", f"{folder}/inventory"], folder, {"web": ["one"]}, DataLoader()))
         Path(folder, shut).chmod(0o755)
     assert told == [f"{folder}/{shut}: can't be read; let the user who deploys read it"]
 
