@@ -13,8 +13,8 @@ description:
     as secrets that aren't deployed, is a warning.
   - It never fails. Let the playbook fail once, with the problems of all hosts.
 options:
-  names_only:
-    description: Only look for misspelt names of variables, and return C(problems) alone.
+  each_alone:
+    description: Only check each setting by itself, look into no source, and return C(problems) alone.
     type: bool
     default: false
   app:

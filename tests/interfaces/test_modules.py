@@ -22,7 +22,7 @@ KEPT = {
     "print": {"text"},
     "refuse": {"by_host", "problems", "otherwise"},
     "release": {"templates", "web", "known"},
-    "settings": {"names_only", "app", "restart", "refresh"},
+    "settings": {"each_alone", "app", "restart", "refresh"},
     "wheelhouse": {"host", "app"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.

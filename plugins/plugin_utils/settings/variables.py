@@ -74,12 +74,18 @@ def all_problems(
         settings, problems = parse(request)
         proven = settings.proven_here()
         told = list(settings.new_locks() if problems else settings.notices())
-    except BadSettings as error:
-        values, _unread = rendered(task_vars, render, _read(task_vars))
-        names = names_of(items_of(values.get("web_apps"), []))
-        problems = [*error.problems, *problems_alone(values, _inventory(task_vars))]
+    except BadSettings:
+        return each_problem(task_vars, render), [], []
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
     return without_secrets(problems, task_vars, render, names), proven, without_secrets(told, task_vars, render, names)
+
+
+def each_problem(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> list[str]:
+    """What is wrong with each setting of a host by itself: no source is looked into, and what can't be read is one."""
+    values, unread = rendered(task_vars, render, _read(task_vars))
+    problems = [*unread, *problems_alone(values, _inventory(task_vars))]
+    problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
+    return without_secrets(problems, task_vars, render, names_of(items_of(values.get("web_apps"), [])))
 
 
 def _inventory(task_vars: Mapping[str, Any]) -> Inventory:
