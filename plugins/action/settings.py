@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems, each_problem
 
 
 class ActionModule(ActionBase):
@@ -22,5 +22,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         known = {**(task_vars or {}), **self._task.args}
+        if self._task.args.get("each_alone"):
+            return {"changed": False, "problems": each_problem(known, self._templar.template)}
         problems, proven, notices = all_problems(known, self._templar.template, self._loader)
         return {"changed": False, "problems": problems, "proven_here": proven, "notices": notices}

@@ -13,6 +13,10 @@ description:
     as secrets that aren't deployed, is a warning.
   - It never fails. Let the playbook fail once, with the problems of all hosts.
 options:
+  each_alone:
+    description: Only check each setting by itself, look into no source, and return C(problems) alone.
+    type: bool
+    default: false
   app:
     description:
       - Name of the only app whose source is looked into, or several as a list or with commas between them; empty for

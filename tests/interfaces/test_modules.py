@@ -22,8 +22,9 @@ KEPT = {
     "nginx_config": {"sites", "shared", "web", "terms", "templates"},
     "plan": {"host", "fleet", "app", "restart", "refresh"},
     "print": {"text"},
+    "refuse": {"by_host", "problems", "otherwise"},
     "release": {"templates", "web", "known"},
-    "settings": {"app", "restart", "refresh"},
+    "settings": {"each_alone", "app", "restart", "refresh"},
     "wheelhouse": {"host", "app"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.

@@ -32,6 +32,14 @@ def test_what_is_no_list_of_apps(tmp_path: Path, key: str, value: object, told: 
     assert FIRST_ON_A_HOST not in out
 
 
+@pytest.mark.parametrize("apps", [{"orders": {}}, [{"nmae": "orders", "server_names": ["a.test"]}]], ids=str)
+def test_apps_that_cant_be_read_are_told_as_by_settings_yml(tmp_path: Path, apps: object) -> None:
+    out = said(tmp_path, web_apps=apps)
+    assert out.count("web_apps: ") == 1
+    assert "Refuse what is no list of apps" not in out
+    assert "[ERROR]" not in out
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -4,95 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from clone import Clone
 from index import Index
 from project import PLAYBOOKS, PROJECT, read, tasks
 from repositories import Upstream
 from settings import Workshop, app
-
-# What a person has in a clone, but for settings of their own.
-LINKED = ("ansible.cfg", "collections", "plugins", "roles", "settings.yml", "hosts.yml", "site.yml")
-# Prints what became of the settings, each host's in a line.
-SHOW = """---
-- name: Check the settings
-  ansible.builtin.import_playbook: settings.yml
-
-- name: Show the plan
-  hosts: web
-  gather_facts: false
-  tasks:
-    - name: Settle what is deployed
-      uwsgi_flask.web.plan:
-        app: "{{ chosen | default(app | default('')) }}"
-        restart: "{{ again | default('') }}"
-      register: settled
-      no_log: true
-
-    - name: Show it
-      uwsgi_flask.web.print:
-        text: "PLAN {{ settled.plan | combine({'secrets': {}}) | to_json }}"
-"""
-
-
-class Clone:
-    """The project as a person has it, with settings and an inventory of their own in a folder of the tests'."""
-
-    def __init__(self, workshop: Workshop) -> None:
-        self.workshop = workshop
-        self.folder = workshop.folder / "clone"
-        self.inventory = self.folder / "inventory" / "hosts.yml"
-        self.inventory.parent.mkdir(parents=True)
-        for name in LINKED:
-            (self.folder / name).symlink_to(PROJECT / name)
-        self.write("show.yml", SHOW)
-        self.hosts({"one": {}})
-
-    def write(self, path: str, content: Any) -> Path:
-        text = content if isinstance(content, str) else yaml.safe_dump(content)
-        return self.workshop.write(f"clone/{path}", text)
-
-    def hosts(self, hosts: dict[str, Any], **more: Any) -> None:
-        """Write the inventory. The hosts' address is of a network that exists in documentation only."""
-        nowhere = {"ansible_host": "192.0.2.1", "ansible_ssh_common_args": "-o ConnectTimeout=1"}
-        hosts = {name: {**nowhere, **variables} for name, variables in hosts.items()}
-        self.inventory.write_text(yaml.safe_dump({"web": {"hosts": hosts, **more}}))
-
-    def run(self, *words: str, inventory: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-i", inventory or str(self.inventory), *words],
-            cwd=self.folder,
-            env={**os.environ, "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    def plan(self, *words: str) -> Any:
-        """The plan of the only host."""
-        ended = self.run("show.yml", *words)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return json.loads(ended.stdout.partition("\nPLAN ")[2].partition("\n")[0])
-
-    def refused(self, *words: str) -> list[str]:
-        """The lines with which settings.yml refuses. It is red, nothing else is run, and there is no traceback."""
-        ended = self.run(*words or ("settings.yml",))
-        said = ended.stdout + ended.stderr
-        assert ended.returncode == 2, said
-        assert "Traceback" not in said, said
-        message = yaml.safe_load(
-            "msg:" + re.split(r"^    msg:", ended.stdout, flags=re.MULTILINE)[1].partition("\n\n")[0]
-        )
-        return str(message["msg"]).splitlines()
 
 
 @pytest.fixture
@@ -127,12 +49,13 @@ def test_all_problems_of_all_hosts_are_reported_once_and_no_host_is_touched(clon
     message = ended.stdout.partition("msg: |-\n")[2].partition("\n\n")[0]
     where = f"there is no folder '{clone.folder}/elsewhere'; give one, relative to the playbook or absolute"
     assert [line.strip() for line in message.splitlines()] == [
-        "web_apps: 'shop' has 'processes': 0, but it must be a whole number from 1 to 512",
-        "web_app_secrets: 'shop' must hold strings; put the value of 'A' in quotes",
-        "nginx_worker_conections: nothing reads this variable; did you mean 'nginx_worker_connections'?",
-        "web_htp_port: nothing reads this variable; did you mean 'web_http_port'?",
-        f"web_apps: 'wiki' has 'source': {where}",
+        "one, two: web_apps: 'shop' has 'processes': 0, but it must be a whole number from 1 to 512",
+        "one: web_app_secrets: 'shop' must hold strings; put the value of 'A' in quotes",
+        "three: nginx_worker_conections: nothing reads this variable; did you mean 'nginx_worker_connections'?",
+        "three: web_htp_port: nothing reads this variable; did you mean 'web_http_port'?",
+        f"two: web_apps: 'wiki' has 'source': {where}",
     ], said
+    assert said.count("[ERROR]") + said.count("Origin:") == 0, said
     assert "of-the-secrets" not in said
     assert "UNREACHABLE" not in said
     assert "Serve the apps" not in said
@@ -275,10 +198,10 @@ def test_what_cant_be_read_is_named_in_a_line(clone: Clone, workshop: Workshop) 
     clone.hosts({"one": settings(workshop), "two": settings(workshop, web_nginx_user="{{ nothing }}")})
     loop = "'loop' is a link that can't be followed (Too many levels of symbolic links)"
     assert sorted(clone.refused()) == [
-        "web_apps: 'shop' has 'source': 'caf\\\\xe9.txt' has a name that isn't UTF-8; rename it",
-        f"web_apps: 'shop' has 'source': {loop}; replace it with what it stands for",
-        "web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
-        "web_nginx_user: can't be read: 'nothing' is undefined",
+        "one: web_apps: 'shop' has 'source': 'caf\\\\xe9.txt' has a name that isn't UTF-8; rename it",
+        f"one: web_apps: 'shop' has 'source': {loop}; replace it with what it stands for",
+        "one: web_apps: 'shop' has 'source': 'pipe' is a pipe, a socket or a device; remove it",
+        "two: web_nginx_user: can't be read: 'nothing' is undefined",
     ]
 
 

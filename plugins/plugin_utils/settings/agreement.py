@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import environment
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.firewall import openings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rules import account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
     absolute_path,
     below_run,
@@ -19,13 +20,12 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rule
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     LETS_ENCRYPT,
     WrongValue,
-    account,
     acme_directory,
     credentials,
     dns_plugin,
     email,
     networks,
-    port,
+    port_of_nginx,
     python_version,
     whole,
     yes_or_no,
@@ -68,10 +68,10 @@ class Agreement:
             carried=False,
         ),
     )
-    http_port: int = field(default=80, metadata=key(port, "nginx listens here for every app", carried=False))
+    http_port: int = field(default=80, metadata=key(port_of_nginx, "nginx listens here for every app", carried=False))
     https_port: int = field(
         default=443,
-        metadata=key(port, "nginx listens here for every app with `tls`", carried=False),
+        metadata=key(port_of_nginx, "nginx listens here for every app with `tls`", carried=False),
     )
     trusted_proxies: list[str] = field(
         default_factory=list,

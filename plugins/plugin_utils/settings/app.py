@@ -13,9 +13,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
     variable_names,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rules import app_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import host_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
-    account,
     cpu_share,
     memory_size,
     one_of,
@@ -65,7 +65,7 @@ class App(Work, Code, Site):
     user: str = field(
         default="",
         metadata=key(
-            account,
+            app_account,
             "the user that the app runs as; it is created where there is none. If not given, one of the app's own, "
             "`web-<name>`: [who may do what](how-it-works.md#who-may-do-what)",
         ),

@@ -15,9 +15,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rule
     start_folder,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
-    dotted_name,
     extras,
     maybe,
+    module_name,
     package,
     python_version,
 )
@@ -79,7 +79,7 @@ class Code:
     )
     module: str = field(
         default="flask_wsgi",
-        metadata=key(dotted_name, "Python module that holds the callable; `shop.web` for a package"),
+        metadata=key(module_name, "Python module that holds the callable; `shop.web` for a package"),
     )
     callable: str = field(
         default="app",

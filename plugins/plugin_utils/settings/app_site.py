@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import field
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rules import app_name, host_meant, host_name
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
     file_path,
     media,
@@ -17,10 +18,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rule
     url_path,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
-    app_name,
     body_size,
     headers,
-    host_name,
     list_of,
     maybe,
     tls_way,
@@ -49,7 +48,7 @@ class Site:
     )
     server_names: list[str] = field(
         metadata=key(
-            list_of(host_name, "host names"),
+            list_of(host_name, "host names", host_meant),
             "host names that nginx answers to for this app; `*.example.com` too",
             carried=False,
         )
@@ -57,7 +56,7 @@ class Site:
     redirect_names: list[str] = field(
         default_factory=list,
         metadata=key(
-            maybe(list_of(host_name, "host names")),
+            maybe(list_of(host_name, "host names", host_meant)),
             "host names whose visitors are sent to the first of `server_names`; certificates are for these too",
             carried=False,
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import parse_agreement
@@ -18,7 +18,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing i
     names_of,
     parse_app,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import Request, Settings, path_from
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.role_variables import role_faults
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import (
     nearest,
     shown_name,
@@ -30,6 +32,7 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
     """The settings, and everything that is wrong with them, a line for each problem."""
     problems: list[str] = []
     agreement, refused = parse_agreement(request.variables, problems)
+    problems += role_faults(request.variables)
     given = request.variables.get("web_apps")
     if given is None or given == []:
         state = "is empty" if "web_apps" in request.variables else "is not set"
@@ -78,6 +81,19 @@ def parse(request: Request) -> tuple[Settings, list[str]]:
     )
     problems += faults(settings, wrong_keys)
     return settings, [without_credentials(problem) for problem in problems]
+
+
+def problems_alone(variables: Mapping[str, Any], inventory: Inventory) -> list[str]:
+    """What is wrong with each of these by itself, where others can't be read, on which the rest may depend."""
+    problems: list[str] = []
+    parse_agreement(variables, problems)
+    problems += role_faults(variables)
+    defaults = parse_defaults(variables.get(DEFAULTS, {}), problems)
+    items = [defaults.with_own(item) for item in items_of(variables.get("web_apps", []), problems)]
+    for number, item in enumerate(items, start=1):
+        parse_app(item, number, problems)
+    problems += clashes(items, inventory)
+    return [without_credentials(problem) for problem in problems]
 
 
 def _chosen(option: str, given: Any, names: Sequence[str], problems: list[str]) -> list[str]:

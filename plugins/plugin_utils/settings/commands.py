@@ -6,9 +6,9 @@ import re
 import shlex
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rules import spelt_name
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     WrongValue,
-    spelt_name,
     text,
     whole,
     yes_or_no,
@@ -47,11 +47,22 @@ def workers(value: Any) -> dict[str, dict[str, Any]]:
     return {_named(name): _worker(name, given) for name, given in value.items()}
 
 
-calendar = text(
+_written_as_one = text(
     # What systemd.time(7) knows; systemd itself says on the host whether it means something.
     r"[A-Za-z0-9*][A-Za-z0-9*:,./~+-]*( [A-Za-z0-9*:,./~+_-]+){0,3}",
     "a calendar of systemd's (*-*-* 03:00:00, Mon..Fri 08:30, hourly)",
 )
+_EVERY = "minutely hourly daily weekly monthly quarterly semiannually yearly annually"
+_DAYS = "mon tue wed thu fri sat sun"
+
+
+def calendar(value: Any) -> str:
+    """When a timer is due. One without any number begins with a word that systemd knows."""
+    when: str = _written_as_one(value)
+    first = re.split("[ ,.]", when.lower())[0]
+    if not re.search("[0-9*]", when) and first not in _EVERY.split() and first[:3] not in _DAYS.split():
+        raise WrongValue("must be a calendar of systemd's (*-*-* 03:00:00, Mon..Fri 08:30, hourly)")
+    return when
 
 
 def timers(value: Any) -> dict[str, dict[str, Any]]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import (
     FIELDS,
     LEADS_TO_SOURCE,
+    instead_of,
+    meant_by,
     quoted,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown_name
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown_name
 
 DEFAULTS = "web_app_defaults"
 # What every app has for itself.
@@ -53,9 +54,9 @@ def parse_defaults(given: Any, problems: list[str]) -> Defaults:
     for name, value in given.items():
         if name not in shareable:
             own = f"has {name!r}, which belongs to each app itself; write it there"
-            unknown = f"has an unknown key {shown_name(name)}{nearest(name, shareable, 'keys')}"
+            unknown = f"has an unknown key {shown_name(name)}{instead_of(name, shareable)}"
             problems.append(f"{DEFAULTS}: {own if name in FIELDS else unknown}")
-            wrong |= set(difflib.get_close_matches(str(name), shareable, n=1))
+            wrong |= {meant_by(name, shareable)} - {""}
             continue
         try:
             FIELDS[name].metadata["rule"](value)

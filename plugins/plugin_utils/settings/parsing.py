@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
@@ -12,6 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import is_required
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory, named_by
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.tried_keys import tried
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown, shown_name
 
 # Keys without which nothing can be said of the source.
@@ -55,12 +56,10 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tup
         f"web_apps: {called} has {name!r}, which is gone: {why}" for name, why in GONE.items() if name in given
     ]
     unknown = [name for name in given if name not in FIELDS and name not in GONE]
-    problems += [
-        f"web_apps: {called} has an unknown key {shown_name(it)}{nearest(it, FIELDS, 'keys')}" for it in unknown
-    ]
-    problems += [f"web_apps: {called} {fault}" for fault in _missing(given)]
-    # What a misspelt key was meant for is wrong too.
-    wrong = {near for it in unknown for near in difflib.get_close_matches(str(it), FIELDS, n=1)}
+    problems += [f"web_apps: {called} has an unknown key {shown_name(it)}{instead_of(it)}" for it in unknown]
+    # What a misspelt key was meant for is wrong too, but told already.
+    wrong = {meant for it in unknown if (meant := meant_by(it))}
+    problems += [f"web_apps: {called} {fault}" for fault in _missing({**dict.fromkeys(wrong), **given})]
     values: dict[str, Any] = {"server_names": []}
     for name, value in given.items():
         if name in FIELDS:
@@ -76,6 +75,18 @@ def parse_app(given: Mapping[str, Any], number: int, problems: list[str]) -> tup
         problems.append(f"web_apps: {called} {lacking}")
     is_known = "name" in values and not wrong & LEADS_TO_SOURCE
     return App(**values) if is_known else None, frozenset(wrong)
+
+
+def meant_by(key: Any, known: Collection[str] = FIELDS) -> str:
+    """The key that is meant by an unknown one; "" if it resembles none."""
+    remedy, meant = tried(key)
+    return meant if remedy else next(iter(difflib.get_close_matches(str(key), known, n=1)), "")
+
+
+def instead_of(key: Any, known: Collection[str] = FIELDS) -> str:
+    """What follows an unknown key: what to write, or all there are."""
+    remedy, _meant = tried(key)
+    return f"; {remedy}" if remedy else nearest(key, known, "keys")
 
 
 def _missing(given: Mapping[str, Any]) -> Iterator[str]:

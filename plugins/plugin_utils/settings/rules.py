@@ -12,16 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words imp
 
 Rule = Callable[[Any], Any]
 
-# What Debian, and what often runs beside an app, has below /run and /var/lib or among units, logs and tmpfiles: an app
-# of that name would take it over, and `purge` would delete it. The second part is our own.
-SYSTEM_NAMES = """
-    access adduser apt autovt blockdev capsule containers credentials cron dbus debian docker dpkg error getty git
-    grafana home initctl legacy letsencrypt libpod lock log man-db memcached misc modprobe mount mysql netns nginx pam
-    passwd podman postgresql private prometheus provision python quotaon rabbitmq redis runc serial-getty shm ssh sshd
-    sudo systemd tmp ucf user uwsgi uwsgi-app var vim www x11
-
-    candidate web-acme web-apps web-build web-logs web-probe
-"""
+SSH = 22
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 # What people write for a way to get a certificate, besides what resembles the right word.
@@ -62,6 +53,14 @@ def port(value: Any) -> int:
     """A TCP port, also as text: `-e web_http_port=8080` knows nothing else."""
     is_digits = isinstance(value, str) and re.fullmatch("[0-9]{1,5}", value)
     number: int = whole(1, 65535)(int(value) if is_digits else value)
+    return number
+
+
+def port_of_nginx(value: Any) -> int:
+    """A port that SSH has left free."""
+    number = port(value)
+    if number == SSH:
+        raise WrongValue(f"must not be {SSH}, where SSH listens")
     return number
 
 
@@ -120,8 +119,8 @@ def headers(value: Any) -> dict[str, str]:
     return {str(name): str(content) for name, content in value.items()}
 
 
-def list_of(rule: Rule, what: str) -> Rule:
-    """A list with at least one item, each passing `rule`, none twice."""
+def list_of(rule: Rule, what: str, meant: Callable[[Any], str] = lambda _item: "") -> Rule:
+    """A list with at least one item, each passing `rule`, none twice. `meant` says what a wrong one should be."""
 
     def check(value: Any) -> list[Any]:
         if not isinstance(value, list) or not value:
@@ -131,7 +130,8 @@ def list_of(rule: Rule, what: str) -> Rule:
             try:
                 items.append(rule(item))
             except WrongValue as error:
-                raise WrongValue(f"{error}; {shown(item)} isn't") from None
+                remedy = meant(item)
+                raise WrongValue(f"{error}; {shown(item)} isn't{remedy and f'; {remedy}'}") from None
         for item in items:
             if items.count(item) > 1:
                 raise WrongValue(f"must list each of its {what} once; {item!r} appears twice")
@@ -186,20 +186,6 @@ def shell_lines(value: Any) -> list[str]:
     return [str(line) for line in value]
 
 
-spelt_name = text(
-    r"[a-z][a-z0-9]*(-[a-z0-9]+)*",
-    "lower-case letters, digits and single hyphens, a letter first (shop-2)",
-)
-
-
-def app_name(value: Any) -> str:
-    """A name that fits directories, units and nginx, and that the system doesn't use itself."""
-    name: str = spelt_name(value)
-    if name in SYSTEM_NAMES.split() or name.startswith("systemd-"):
-        raise WrongValue("must not be a name that the system uses itself; add a word (shop-nginx)")
-    return name
-
-
 def extras(value: Any) -> list[str]:
     """Names of extras; there may be none."""
     if not isinstance(value, list) or not all(isinstance(one, str) and _EXTRA.fullmatch(one) for one in value):
@@ -218,12 +204,25 @@ package = text(
 )
 python_version = text(r"3\.(1[1-9]|2[0-9])", 'a version of Python in quotes, 3.11 or newer ("3.13")')
 
-host_name = text(
-    # The lengths are the DNS's (RFC 1035, 2.3.4).
-    r"(?=.{1,253}$)(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:]+\]",
-    "a lower-case host name or address (shop.example.com, *.example.com, 192.0.2.7)",
-)
 dotted_name = text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted Python name (flask_wsgi, shop.web)")
+
+
+def module_name(value: Any) -> str:
+    """A module as Python imports it, without what other servers write beside it."""
+    try:
+        name: str = dotted_name(value)
+    except WrongValue as error:
+        given = value if isinstance(value, str) else ""
+        if both := re.fullmatch(r"([\w.]+):(.+)", given):
+            raise WrongValue(
+                f"names a callable too; write 'module: {both[1]}' and 'callable: {shown(both[2])[1:-1]}'"
+            ) from None
+        meant = given.removesuffix(".py").strip("./").replace("/", ".")
+        hint = f"; write {meant!r}" if given and re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", meant) else ""
+        raise WrongValue(f"{error}{hint}") from None
+    return name
+
+
 https_url = text(
     r"https://[\w.:\[\]-]+(/[\w.~/-]*)?", "a URL that begins with https:// (https://ca.example.com/directory)"
 )
@@ -265,4 +264,3 @@ def credentials(value: Any) -> str:
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
 memory_size = text(r"([1-9][0-9]*[KMGT])?", "a whole number of K, M, G or T (512M)")
 cpu_share = text(r"([1-9][0-9]{0,4}%)?", "a share of one processor in percent (150%)")
-account = text(r"(?!root$)[a-z_][a-z0-9_-]{0,31}", "the name of a user or group other than root (www)")

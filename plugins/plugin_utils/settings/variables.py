@@ -1,61 +1,31 @@
-"""Ansible's variables of a host: ours, rendered to plain values; misspelt ones; and the files where they may be set."""
+"""Ansible's variables of a host: ours, rendered to plain values, and everything that is wrong with them."""
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
 from ansible.module_utils._internal._datatag import AnsibleTagHelper
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import agreement
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.defaults import DEFAULTS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse, problems_alone
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
-    SECRETS,
     secrets_variables,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt, own_variables
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import STAGING
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.role_variables import RULES
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import LOCKED, looked_at
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown_name
 
-OURS = re.compile(r"(flask_app|nginx|uwsgi|web)_")
-# What people try, and what there is instead. Only what nobody would call a variable of their own.
-_CERTBOT = "web_(acme|certbot|lets_?encrypt)"
-_IN_AN_APP = "is a key of each app in web_apps"
-TRIED = {
-    f"{_CERTBOT}_(staging|test|use_staging)": f"set web_acme_directory to {STAGING}",
-    f"{_CERTBOT}_(e?mail|contact|account|account_email)": "did you mean 'web_acme_email'?",
-    f"{_CERTBOT}_(directory|directory_url|server|url|ca)": "did you mean 'web_acme_directory'?",
-    f"({_CERTBOT}|web)_dns_plugin": "did you mean 'web_acme_dns_plugin'?",
-    f"({_CERTBOT}|web)_dns_credentials": "did you mean 'web_acme_dns_credentials'?",
-    f"{_CERTBOT}|web_(tls|ssl|https)": f"'tls' {_IN_AN_APP}",
-    "web_(tls|ssl)_cert(ificate)?": f"'tls_certificate' {_IN_AN_APP}",
-    "web_(tls|ssl)_(private_)?key": f"'tls_key' {_IN_AN_APP}",
-    "web_hsts": f"'hsts' {_IN_AN_APP}",
-    "web_(user|group)": f"'user' {_IN_AN_APP}",
-}
-# Without its s, or with more than an underscore behind it.
-MISSPELT_SECRETS = re.compile(r"web_app_secret(?!s(_|$))")
 # What a person chooses for one run: -e app=shop -e restart=shop -e refresh=shop; wheelhouse.yml chooses `fill`.
 CHOICES = ("app", "restart", "refresh", "fill")
-LOCKED = "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
-# As Ansible takes them for files of variables.
-EXTENSIONS = ("", ".yml", ".yaml", ".json")
-
-
-def own_variables() -> list[str]:
-    """Names of all variables that the settings are read from."""
-    return ["web_apps", DEFAULTS, SECRETS, *agreement.variables()]
-
-
-# --- Their values ---------------------------------------------------------------------------------------------------
 
 
 def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader) -> Request:
@@ -73,20 +43,14 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
             reason = LOCKED if os.access(path, os.R_OK) else os.strerror(errno.EACCES)
             raise OSError(errno.EACCES, reason, str(path)) from error
 
-    values, problems = {}, []
-    for name in dict.fromkeys([*own_variables(), *secrets_variables(task_vars), *CHOICES]):
-        if name in task_vars:
-            try:
-                values[name] = plain(render(task_vars[name]))
-            except AnsibleError as error:
-                problems.append(f"{name}: can't be read: {_reason(error)}")
+    values, problems = rendered(task_vars, render, _read(task_vars))
     if problems:
         raise BadSettings(problems)
     chosen = {name: values.pop(name, "") for name in CHOICES}
     return Request(
         variables=values,
         base=str(task_vars["playbook_dir"]),
-        inventory=Inventory(str(task_vars.get("inventory_hostname", "")), plain(task_vars.get("groups") or {})),
+        inventory=_inventory(task_vars),
         is_check=bool(task_vars.get("ansible_check_mode")),
         looked_at=looked_at(task_vars),
         read=read,
@@ -110,10 +74,58 @@ def all_problems(
         settings, problems = parse(request)
         proven = settings.proven_here()
         told = list(settings.new_locks() if problems else settings.notices())
-    except BadSettings as error:
-        problems = error.problems
+    except BadSettings:
+        return each_problem(task_vars, render), [], []
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
     return without_secrets(problems, task_vars, render, names), proven, without_secrets(told, task_vars, render, names)
+
+
+def each_problem(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> list[str]:
+    """What is wrong with each setting of a host by itself: no source is looked into, and what can't be read is one."""
+    values, unread = rendered(task_vars, render, _read(task_vars))
+    problems = [*unread, *problems_alone(values, _inventory(task_vars))]
+    problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
+    return without_secrets(problems, task_vars, render, names_of(items_of(values.get("web_apps"), [])))
+
+
+def _inventory(task_vars: Mapping[str, Any]) -> Inventory:
+    return Inventory(str(task_vars.get("inventory_hostname", "")), plain(task_vars.get("groups") or {}))
+
+
+def _read(task_vars: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys([*own_variables(), *secrets_variables(task_vars), *RULES, *CHOICES]))
+
+
+def rendered(
+    task_vars: Mapping[str, Any], render: Callable[[Any], Any], names: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Those of the variables that can be read, of web_apps the items that can, and a line for each of the others."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in names:
+        if name not in task_vars:
+            continue
+        try:
+            values[name] = plain(render(task_vars[name]))
+        except AnsibleError as error:
+            apps = task_vars[name]
+            if name == "web_apps" and isinstance(apps, list) and all(isinstance(app, Mapping) for app in apps):
+                read = [list(_unread(number, app, render)) for number, app in enumerate(apps, start=1)]
+                problems += [f"web_apps: {line}" for lines in read for line in lines]
+                values[name] = [plain(render(app)) for app, lines in zip(apps, read, strict=True) if not lines]
+            else:
+                problems.append(f"{name}: can't be read: {_reason(error)}")
+    return values, problems
+
+
+def _unread(number: int, app: Mapping[Any, Any], render: Callable[[Any], Any]) -> Iterator[str]:
+    called = f"item {number}"
+    for name, value in app.items():
+        try:
+            read = render(value)
+            called = shown_name(read) if name == "name" and isinstance(read, str) else called
+        except AnsibleError as error:
+            yield f"{called} has {shown_name(name)}, which can't be read: {_reason(error)}"
 
 
 def _reason(error: BaseException) -> str:
@@ -122,6 +134,8 @@ def _reason(error: BaseException) -> str:
         return " ".join(str(error).split())
     if "vault" in type(error).__name__.lower():
         return LOCKED
+    if isinstance(error, RecursionError):
+        return "its template leads back to itself; look at what each {{ … }} of it stands for"
     if error.__cause__ is not None:
         return _reason(error.__cause__)
     return f"its template fails ({type(error).__name__}); look at each {{{{ … }}}} of it"
@@ -134,74 +148,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return AnsibleTagHelper.as_native_type(value)
-
-
-# --- Misspelt ones --------------------------------------------------------------------------------------------------
-
-
-def misspelt(names: Iterable[str], project: str) -> list[str]:
-    """Which of a host's variables are misspelt ones of ours, a line for each: Ansible takes them without a word.
-
-    `project` is the playbook's folder. One that resembles none of ours is taken for somebody else's.
-    """
-    homes = Path(project, "roles").glob("*/defaults/main.yml")
-    known = [
-        *own_variables(),
-        *(name for home in homes for name in re.findall(r"^(\w+):", home.read_text(encoding="utf-8"), re.MULTILINE)),
-    ]
-    unknown = sorted({*names} - {*known, *secrets_variables(names)})
-    instead = {name: _instead(name, known) for name in unknown if OURS.match(name)}
-    return [f"{name}: nothing reads this variable; {remedy}" for name, remedy in instead.items() if remedy]
-
-
-def _instead(name: str, known: Sequence[str]) -> str:
-    """What there is in place of a variable that isn't ours; "" if it resembles none."""
-    for tried, remedy in TRIED.items():
-        if re.fullmatch(tried, name):
-            return remedy
-    # Names begin alike, so only those count that are very near.
-    if MISSPELT_SECRETS.match(name):
-        words = re.sub("^web_app_secrets?_?", f"{SECRETS}_", name).rstrip("_")
-        return f"did you mean {words!r}?"
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.84)
-    return f"did you mean {near[0]!r}?" if near else ""
-
-
-# --- Where they may be set ------------------------------------------------------------------------------------------
-
-
-def looked_at(task_vars: Mapping[str, Any]) -> str:
-    """Where the apps of this host can be listed, which files were looked at, and where there was none.
-
-    Hosts in the same groups get the same words.
-    """
-    groups = ["all", *task_vars.get("group_names", [])]
-    sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or []]
-    inventories = [source for source in sources if os.path.exists(source)]
-    project = str(task_vars["playbook_dir"])
-    folders = [source if os.path.isdir(source) else os.path.dirname(source) for source in inventories]
-    folders = list(dict.fromkeys([*folders, project]))
-    hosts = [f"{folder}/host_vars/{task_vars.get('inventory_hostname')}" for folder in folders]
-    places = [f"{folder}/group_vars/{group}" for folder in folders for group in groups]
-    files = [source for source in inventories if os.path.isfile(source)]
-    files += [path for place in [*places, *hosts] for path in _files(place)]
-    missing = [f"{folder}/group_vars/{{{','.join(empty)}}}" for folder in folders if (empty := _empty(folder, groups))]
-    best = next((group for group in groups if group not in ("all", "web")), "web")
-    return (
-        f"list the apps in {project}/group_vars/{best}/web_apps.yml. "
-        f"Looked at {', '.join(files) or 'no file'}; there is nothing at {', '.join(missing) or 'no other place'}"
-    )
-
-
-def _empty(folder: str, groups: Iterable[str]) -> list[str]:
-    return [group for group in groups if not any(_files(f"{folder}/group_vars/{group}"))]
-
-
-def _files(place: str) -> Iterator[str]:
-    """The files of variables that Ansible finds under a name: a file, or everything in a folder."""
-    for extension in EXTENSIONS:
-        path = Path(place + extension)
-        if path.is_file():
-            yield str(path)
-        elif path.is_dir() and not extension:
-            yield from sorted(str(file) for file in path.rglob("*") if file.is_file() and file.suffix in EXTENSIONS)

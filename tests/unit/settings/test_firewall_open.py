@@ -19,7 +19,14 @@ LIST = f"must be a list of {FORM}"
         (9100, LIST),
         (["9100"], f"{LIST}; its item 1 isn't one"),
         ([{"port": 1}, {"from": ["10.0.0.0/8"]}], f"{LIST}; its item 2 isn't one"),
-        ([{"port": 1, "form": []}], f"{LIST}; its item 1 isn't one"),
+        (
+            [{"port": 1, "form": []}],
+            f"{LIST}; its item 1 has an unknown key 'form'; did you mean 'from'? Known keys: port, protocol, from",
+        ),
+        (
+            [{"port": 1}, {"prot": 9100}],
+            f"{LIST}; its item 2 has an unknown key 'prot'; did you mean 'port'? Known keys: port, protocol, from",
+        ),
         ([{"port": 1, "protocol": "sctp"}], "must have a 'protocol' of tcp or udp; its item 1 has another"),
         ([{"port": 0}], f"{LIST}; in its item 1 'port' must be a whole number from 1 to 65535"),
         ([{"port": 1, "from": []}], "must not have an empty 'from', which would let in nobody: leave it out in item 1"),

@@ -13,7 +13,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils import layout
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import is_required, meanings
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import SYSTEM_NAMES
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rules import SYSTEM_NAMES
 
 from settings import Workshop, app
 
@@ -63,6 +63,8 @@ LINES = "must be a list of shell lines (- flask db upgrade)"
 THREADS = PROCESSES = whole(1, 512)
 SECONDS = whole(1, 3600, " of seconds")
 
+PORT = ": nginx listens on web_http_port for every app"
+
 # The key, what is written, what it must be.
 PYTHON = 'must be a version of Python in quotes, 3.11 or newer ("3.13")'
 WRONG_VALUES: list[tuple[str, Any, str]] = [
@@ -88,8 +90,22 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("server_names", [""], f'{HOST}; "" isn\'t'),
     ("server_names", [7], f"{HOST}; 7 isn't"),
     ("server_names", ["ok.test", "a b"], f'{HOST}; "a b" isn\'t'),
-    ("server_names", ["SHOP.test"], f'{HOST}; "SHOP.test" isn\'t'),
-    ("server_names", ["shop.test:8080"], f'{HOST}; "shop.test:8080" isn\'t'),
+    *(
+        ("server_names", [written], f"{HOST}; {json.dumps(written, ensure_ascii=False)} isn't; write {meant!r}{why}")
+        for written, meant, why in (
+            ("SHOP.test", "shop.test", ""),
+            ("shop.test.", "shop.test", ""),
+            ("https://shop.test/", "shop.test", ""),
+            ("shop.test/admin", "shop.test", ""),
+            ("shop.test:8080", "shop.test", PORT),
+            ("http://shop.test:8080", "shop.test", PORT),
+            ("[2001:db8::7]:443", "[2001:db8::7]", PORT),
+            ("2001:db8::7", "[2001:db8::7]", ""),
+            ("::1", "[::1]", ""),
+            ("bücher.test", "xn--bcher-kva.test", ""),
+        )
+    ),
+    ("server_names", ["größe.test"], f'{HOST}; "größe.test" isn\'t'),
     ("server_names", ["-shop.test"], f'{HOST}; "-shop.test" isn\'t'),
     ("server_names", ["shop..test"], f'{HOST}; "shop..test" isn\'t'),
     ("server_names", ["shop.*"], f'{HOST}; "shop.*" isn\'t'),
@@ -130,7 +146,8 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("exclude", ["a\nb"], f'{PATTERNS}; "a\\nb" isn\'t one'),
     ("exclude", ["!"], 'must be a list of patterns; "!" is no pattern, as .gitignore has them'),
     ("module", "flask-wsgi", MODULE),
-    ("module", "flask_wsgi:app", MODULE),
+    ("module", "flask_wsgi:app", "names a callable too; write 'module: flask_wsgi' and 'callable: app'"),
+    ("module", "shop/web.py", f"{MODULE}; write 'shop.web'"),
     ("module", "shop..web", MODULE),
     ("module", ["flask_wsgi"], MODULE),
     ("module", True, MODULE),
@@ -221,6 +238,14 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("threads", -1, THREADS),
     ("threads", [4], THREADS),
     *(("user", value, "must be the name of a user or group other than root (www)") for value in ("root", "A", "", 7)),
+    *(
+        (
+            "user",
+            value,
+            "must not be an account of the system, whose files it could read; leave it out, or name another",
+        )
+        for value in ("postgres", "nobody", "systemd-network")
+    ),
     *(("memory_max", value, "must be a whole number of K, M, G or T (512M)") for value in ("512", "1.5G", "0M", 512)),
     *(
         ("cpu_quota", value, "must be a share of one processor in percent (150%)")
@@ -461,6 +486,11 @@ WRONG_AGREEMENTS: list[tuple[str, Any, str]] = [
         (variable, value, whole(1, 65535))
         for variable in ("web_http_port", "web_https_port")
         for value in ("http", "0", "", True, 0, 65536, "99999", 80.0)
+    ),
+    *(
+        (variable, value, "must not be 22, where SSH listens")
+        for variable in ("web_http_port", "web_https_port")
+        for value in (22, "22")
     ),
     *(
         (variable, value, told)

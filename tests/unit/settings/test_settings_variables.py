@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +15,16 @@ from ansible.parsing.vault import VaultLib, VaultSecret, VaultSecretsContext
 from ansible.template import Templar, trust_as_template
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt, own_variables
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import (
-    all_problems,
-    looked_at,
-    misspelt,
-    own_variables,
-    request_of,
-)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import looked_at, unreadable
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems, request_of
 
 from settings import Workshop, app
 
 PROJECT = Path(__file__).parents[3]
+NOBODY = 65534
+NAME = "must be lower-case letters, digits and single hyphens, a letter first (shop-2)"
 
 
 def render(known: dict[str, Any]) -> Any:
@@ -100,6 +102,8 @@ def test_what_people_try_is_answered_with_what_there_is(name: str, instead: str)
         "web_hosts",
         "shop_web_apps",
         "nginx_extra",
+        # Of the role that people most often have beside ours.
+        *("nginx_vhosts", "nginx_user", "nginx_worker_processes", "nginx_remove_default_vhost", "nginx_http_params"),
         "apps",
         "web",
         "uwsgi_flask_path",
@@ -129,7 +133,7 @@ def test_none_of_ours_is_taken_for_a_misspelt_one() -> None:
         ("{{ 1 / }}", "Syntax error in template: unexpected 'end of print statement'"),
         ("{{ 'hunter2' | to_datetime }}", "its template fails (ValueError); look at each {{ … }} of it"),
         ("{{ {'hunter2': 1}['x'] + 1 }}", "object of type 'dict' has no attribute 'x'"),
-        ("{{ again }}", "its template fails ("),
+        ("{{ again }}", "its template leads back to itself; look at what each {{ … }} of it stands for"),
         ("{{ 'hunter2' | int // 0 }}", "its template fails (ZeroDivisionError); look at each {{ … }} of it"),
     ],
 )
@@ -140,9 +144,28 @@ def test_a_variable_that_cant_be_rendered(workshop: Workshop, variable: str, tem
     value: Any = trust_as_template(template)
     known = {"web_apps": [app()], variable: [{"name": value}] if variable == "web_apps" else value}
     (line,) = told(workshop, {**known, "again": trust_as_template("{{ again }}")})
-    assert line.startswith(f"{variable}: can't be read: {reason}")
+    of_an_item = "web_apps: item 1 has 'name', which"
+    assert line.startswith(f"{of_an_item if variable == 'web_apps' else f'{variable}:'} can't be read: {reason}")
     assert len(line.splitlines()) == 1
     assert "hunter2" not in line
+
+
+def test_what_cant_be_read_hides_nothing_that_can(workshop: Workshop) -> None:
+    broken = trust_as_template("{{ nothing }}")
+    known = {
+        "web_apps": [app(health_path=broken), app(name="wiki", server_names=["b.test"], procceses=1), app(name="api/")],
+        "web_app_secrets": {"shop": {"TOKEN": broken}},
+        "web_http_port": 0,
+        "nginx_backlog": "many",
+    }
+    assert [line.partition("; ")[0] for line in told(workshop, known)] == [
+        "web_apps: 'shop' has 'health_path', which can't be read: 'nothing' is undefined",
+        "web_app_secrets: can't be read: 'nothing' is undefined",
+        "web_http_port: is 0, but it must be a whole number from 1 to 65535",
+        'nginx_backlog: is "many", but it must be a whole number of connections from 16 to 65535',
+        "web_apps: 'wiki' has an unknown key 'procceses'",
+        f"web_apps: 'api/' has 'name': \"api/\", but it {NAME}",
+    ]
 
 
 def test_a_folder_isnt_called_missing(workshop: Workshop) -> None:
@@ -230,6 +253,38 @@ def test_there_may_be_nothing(places: tuple[Path, dict[str, Any]]) -> None:
         f"list the apps in {folder}/project/group_vars/web/web_apps.yml. "
         f"Looked at no file; there is nothing at {folder}/project/group_vars/{{all,web}}"
     )
+
+
+@contextlib.contextmanager
+def without_rights() -> Iterator[None]:
+    """As somebody whom a mode keeps out; root is nobody meanwhile."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize("shut", ["inventory/group_vars", "inventory/group_vars/web", "inventory/group_vars/web/x.yml"])
+def test_what_may_not_be_read_is_named(shut: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing is looked for beside a list of hosts, `-i one,`.
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "web.yml").write_text("\t")
+    monkeypatch.chdir(tmp_path)
+    # pytest's own folders are closed to others.
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "inventory/group_vars/web/x.yml")
+        file.parent.mkdir(parents=True)
+        file.touch()
+        Path(folder).chmod(0o755)
+        Path(folder, shut).chmod(0)
+        with without_rights():
+            told = list(unreadable(["one,", f"{folder}/inventory"], folder, {"web": ["one"]}, DataLoader()))
+        Path(folder, shut).chmod(0o755)
+    assert told == [f"{folder}/{shut}: can't be read; let the user who deploys read it"]
 
 
 # --- What stays hidden --------------------------------------------------------------------------------------------

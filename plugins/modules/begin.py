@@ -1,0 +1,20 @@
+"""Documentation of the action plugin of the same name; nothing runs on a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: begin
+short_description: Check how a run was started
+description:
+  - Fails where a run would end elsewhere than was meant, with a line for each reason. Without a host in the group
+    C(web); with a configuration of Ansible's that doesn't fit; with a misspelt C(-e).
+  - Runs on the controller.
+options: {}
+author: ["The authors of uwsgi-flask"]
+"""
+
+EXAMPLES = r"""
+- name: Check how the run was started
+  uwsgi_flask.web.begin:
+"""

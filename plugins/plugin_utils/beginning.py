@@ -1,0 +1,53 @@
+"""How a run was started: by which configuration of Ansible, from where, for whom, and with which `-e`."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt_with_e
+
+CONFIGURATION = "ansible.cfg"
+# What takes a task on all hosts before the next: a hook waits for every host of its app.
+IN_STEP = ("linear", "ansible.builtin.linear", "debug", "ansible.builtin.debug")
+
+
+def faults(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with it, a line each. `known` are localhost's variables, `given` those of `-e`."""
+    project = str(known["playbook_dir"])
+    hosts = known.get("groups", {}).get("web", [])
+    of_hosts = [known["hostvars"].raw_get(host) for host in hosts]
+    if wrong := list(_configuration_faults(of_hosts)):
+        yield f"{CONFIGURATION}: {'; '.join(wrong)}. {_way_out(project, known.get('ansible_config_file'))}"
+    elif not hosts:
+        looked = ", ".join(map(str, known.get("ansible_inventory_sources") or [])) or "no inventory at all"
+        groups = ", ".join(group for group in known.get("groups", {}) if group not in ("all", "ungrouped"))
+        yield (
+            f"There is no host in the group 'web'. Looked in {looked}: does it exist, and is the group name spelled "
+            f"correctly?{groups and f' Known groups: {groups}'}"
+        )
+    yield from misspelt_with_e(given, project, [*of_hosts, given])
+
+
+def _configuration_faults(hosts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What Ansible was told otherwise than a deploy needs, whoever told it."""
+    interpreter = str(constants.config.get_config_value("INTERPRETER_PYTHON"))
+    if interpreter.startswith("auto") and not (hosts and all("ansible_python_interpreter" in host for host in hosts)):
+        yield f"'interpreter_python' is {interpreter}, so each server's newest Python would be taken, not Debian's"
+    strategy = str(constants.config.get_config_value("DEFAULT_STRATEGY"))
+    if strategy not in IN_STEP:
+        yield f"'strategy' is {strategy}, so servers wouldn't wait for each other"
+
+
+def _way_out(project: str, read: Any) -> str:
+    own = f"{project}/{CONFIGURATION}"
+    if read:
+        return f"Ansible has read {read}: set it there as {own} does, or export ANSIBLE_CONFIG={own}"
+    here = Path.cwd()
+    if (here / CONFIGURATION).is_file() and here.stat().st_mode & stat.S_IWOTH:
+        why = f"Ansible takes no {CONFIGURATION} from {here}, where everybody may write"
+        return f"{why}: chmod o-w {here}, or export ANSIBLE_CONFIG={own}"
+    return f"Ansible has read none: run this in {project}, or export ANSIBLE_CONFIG={own}"
