@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import check
 
 
 class ActionModule(ActionBase):
     """Returns `problems`, a line for each, and never fails: the playbook fails once, with those of all hosts.
 
-    Beside them `proven_here`, the names for which a CA asks this host, and `notices`, what a person should know though
-    nothing is wrong.
+    Beside them `proven_here`, the names for which a CA asks this host, `notices`, what a person should know though
+    nothing is wrong, and `preview`, what would be served.
     """
 
     _requires_connection = False
@@ -22,5 +22,4 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
         known = {**(task_vars or {}), **self._task.args}
-        problems, proven, notices = all_problems(known, self._templar.template, self._loader)
-        return {"changed": False, "problems": problems, "proven_here": proven, "notices": notices}
+        return {"changed": False, **check(known, self._templar.template, self._loader)._asdict()}

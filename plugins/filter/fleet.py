@@ -1,4 +1,4 @@
-"""The door for playbooks to fleet.py, libraries.py, report.py, and accounts.py and debian.py of settings/."""
+"""The door for playbooks to fleet.py, libraries.py, report.py, and of settings/ accounts.py, debian.py, preview.py."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, report
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import preview
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import not_installed
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import terminal_width
 
 
 class FilterModule:
@@ -27,9 +29,10 @@ class FilterModule:
             "app_fault": fleet.app_fault,
             "not_installed": not_installed,
             "own_account": own_account,
-            "deploy_table": report.deploy_table,
+            "misplaced": report.misplaced,
             "faults": report.faults,
             "certificate_faults": report.certificate_faults,
+            "preview_table": lambda hosts: preview.preview_table(hosts, terminal_width()),
             "proven_twice": fleet.proven_twice,
             "to_restart": libraries.to_restart,
             "libraries_report": libraries.libraries_report,

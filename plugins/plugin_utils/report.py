@@ -1,9 +1,9 @@
-"""What a run says at its end, and what `status.yml` says: tables for people, JSON for programs."""
+"""What `status.yml` says, tables for people and JSON for programs, and why a run fails."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import called
@@ -14,8 +14,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement
     named_by,
     placed_elsewhere,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import size, table
 
-DEPLOY = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "CAUSE")
 STATUS = (
     "HOST", "APP", "LIVE", "REF", "SINCE", "BY", "ANSWER", "TIME", "WORKERS", "REQUESTS", "MEMORY", "QUEUE", "RESTARTS",
     "DISK",
@@ -27,27 +27,8 @@ Misplaced = Sequence[Mapping[str, Any]]
 BAD_RESULTS = ("refused", "failed", "would be refused")
 
 
-def deploy_table(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], elsewhere: Mapping[str, Misplaced] | None = None
-) -> str:
-    """What became of each app on each host; `results` are lists of the module `release` by host.
-
-    `elsewhere` are, by host, apps that are still there though they are placed elsewhere.
-    """
-    rows = [
-        (
-            host, one["app"], one["before"] or "none", one["now"] or "none", one["result"],
-            f"{one.get('seconds', 0):.1f}", one.get("cause", "").partition("\n")[0],
-        )
-        for host, every in results.items()
-        for one in every
-    ]  # fmt: skip
-    table = _table(DEPLOY, rows) if rows else ["There are no apps to serve."]
-    return "\n".join([*table, *_misplaced(elsewhere or {})])
-
-
-def _misplaced(elsewhere: Mapping[str, Misplaced]) -> list[str]:
-    """A line for each app that is on hosts where it isn't placed."""
+def misplaced(elsewhere: Mapping[str, Misplaced]) -> list[str]:
+    """A line for each app that is on hosts where it isn't placed; `elsewhere` has those of each host."""
     hosts: dict[str, list[str]] = {}
     apps = {one["name"]: one for every in elsewhere.values() for one in every}
     for host, every in elsewhere.items():
@@ -139,13 +120,7 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
             for host, said in hosts.items()
         ]
         return json.dumps({"apps": rows, "hosts": extra}, sort_keys=True)
-    return "\n".join([*_table(STATUS, map(_cells, rows)), *_remarks(rows, hosts)])
-
-
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    cells = [headings, *rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join([*table(STATUS, map(_cells, rows)), *_remarks(rows, hosts)])
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -160,10 +135,10 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['answer_ms']} ms",
         f"{row['busy']} busy, {row['idle']} idle",
         str(row["requests"]),
-        _size(row["memory"]),
+        size(row["memory"]),
         str(row["queue"]),
         str(row["restarts"]),
-        _size(row["disk"]),
+        size(row["disk"]),
     )
 
 
@@ -195,7 +170,7 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         lines += [
             f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]
         ]
-    return [*lines, *_misplaced({host: said["elsewhere"] for host, said in hosts.items()})]
+    return [*lines, *misplaced({host: said["elsewhere"] for host, said in hosts.items()})]
 
 
 def _certificate(one: Mapping[str, Any]) -> str:
@@ -222,11 +197,3 @@ def _worker(one: Mapping[str, Any]) -> str:
 def _job(result: str) -> str:
     """How what a timer starts ended when it last ran; a job that has never run counts as one that ended well."""
     return "its job is well" if result == "success" else f"its last job FAILED ({result})"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"

@@ -136,11 +136,13 @@ class Deploy:
 
 def outcome(golive: GoLive, before: str, result: str, changed: bool) -> Result:
     """What became of one app."""
+    now = golive.records.live()
     return {
         "app": golive.app.name,
         "release": golive.wanted.id,
         "before": before,
-        "now": golive.records.live(),
+        "now": now,
+        "address": golive.wanted.front.url(golive.records.described(now or golive.wanted.id)),
         "result": result,
         "changed": changed,
         "seconds": round(golive.seconds(), 1),
@@ -170,6 +172,7 @@ def refusal(golive: GoLive, before: str, refused: Refused, is_served: bool = Tru
         fates,
     ]
     more = {"step": refused.step, "cause": refused.cause, "message": "\n".join(lines)}
+    more["evidence"] = str(layout.failure) if kept else ""
     return {**outcome(golive, before, result, True), **more}
 
 

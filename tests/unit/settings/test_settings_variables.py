@@ -13,7 +13,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import (
-    all_problems,
+    check,
     looked_at,
     misspelt,
     own_variables,
@@ -32,8 +32,7 @@ def render(known: dict[str, Any]) -> Any:
 def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
     """What the action plugin would return for a host with these variables."""
     known = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"], **known}
-    problems, _proven, _notices = all_problems(known, render(known), DataLoader())
-    return problems
+    return check(known, render(known), DataLoader()).problems
 
 
 # --- Misspelt ones ------------------------------------------------------------------------------------------------
