@@ -60,7 +60,9 @@ class CallbackModule(CallbackBase):
         self.touches_hosts |= bool(play.become)
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        self.alive.began(host.get_name(), task.get_name(), str(task._uuid))
+        # It tells itself, at which app and step it is.
+        if task.action != f"{COLLECTION}release":
+            self.alive.began(host.get_name(), task.get_name(), str(task._uuid))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._ended(result)

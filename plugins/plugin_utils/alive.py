@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # Seconds until the first line, and between the next ones.
 FIRST = 10
@@ -52,3 +53,25 @@ class Alive:
         for (host, _task), (name, began, _due) in late.items():
             hosts.setdefault((name, round(now - began)), []).append(host)
         return [f"{', '.join(on)}: still at work after {seconds} s: {name}" for (name, seconds), on in hosts.items()]
+
+
+@contextlib.contextmanager
+def telling(
+    say: Callable[[str], object], ask: Callable[[], str], first: float = FIRST, after: float = NEXT
+) -> Iterator[None]:
+    """While this lasts, says now and then what `ask` answers, which is asked for nothing else."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        pause = first
+        while not ended.wait(pause):
+            pause = after
+            if doing := ask():
+                say(f"{doing} after {time.monotonic() - began:.0f} s")
+
+    # Nobody waits for an answer that doesn't come.
+    threading.Thread(target=tell, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()

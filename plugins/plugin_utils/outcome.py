@@ -57,6 +57,7 @@ class Outcome:
             yield from self._causes()
         elif self.hosts:
             yield from self._table(HOSTS, {(host,): (host, it, it) for host, it in self.hosts.items()}, width)
+        yield from ((f"Read: {words}", PLAIN) for words in self._evidence())
         yield from ((f"Next: {words}", PLAIN) for words in self._next())
         yield self._verdict()
 
@@ -89,15 +90,20 @@ class Outcome:
             if cause:
                 step = f"at the step '{one['step']}': " if one.get("step") else ""
                 hosts.setdefault((app, f"{step}{cause}"), []).append(host)
-        yield from ((f"{app} on {some_of(on)}: {cause}", PLAIN) for (app, cause), on in hosts.items())
+        yield from ((f"{app} on {some_of(sorted(on))}: {cause}", PLAIN) for (app, cause), on in hosts.items())
 
     # --- What to type next ------------------------------------------------------------------------------------------
 
+    def _evidence(self) -> Iterator[str]:
+        """Where more is said of what was refused: of each app once."""
+        told: set[str] = set()
+        for (host, app), one in sorted(self.apps.items(), key=lambda item: item[0]):
+            if one.get("evidence") and app not in told:
+                told.add(app)
+                yield f"sudo cat {one['evidence']}    (on {host})"
+
     def _next(self) -> Iterator[str]:
-        refused = {app: one for (_host, app), one in self.apps.items() if one["result"] in BAD_RESULTS}
-        for app, one in refused.items():
-            if one.get("evidence"):
-                yield f"sudo cat {one['evidence']}    (there, why {app} was refused)"
+        refused = sorted({app for (_host, app), one in self.apps.items() if one["result"] in BAD_RESULTS})
         if refused and self.playbook == "site.yml":
             yield f"{self.command.again(app=','.join(refused))}    (when that is mended)"
         elif self.has_failed:

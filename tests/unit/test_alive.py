@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.alive import Alive
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.alive import Alive, telling
 
 
 def test_a_long_task_tells_once_for_all_hosts_and_again_later() -> None:
@@ -33,3 +33,20 @@ def test_a_quick_task_tells_nothing() -> None:
     time.sleep(0.5)
     alive.stop()
     assert said == []
+
+
+def test_what_a_long_call_is_at_is_asked_for_and_a_quick_ones_isnt() -> None:
+    said: list[str] = []
+    asked = threading.Event()
+
+    def ask() -> str:
+        asked.set()
+        return "web1 shop: still at the step 'probe'"
+
+    with telling(said.append, ask, first=5):
+        pass
+    assert not asked.is_set()
+    with telling(said.append, ask, first=0.05):
+        assert asked.wait(5)
+        time.sleep(0.1)
+    assert said == ["web1 shop: still at the step 'probe' after 0 s"]

@@ -74,7 +74,7 @@ def test_a_release_that_was_refused_says_where_to_read_why_and_how_to_try_again(
     made = outcome(one(), one("refused", app="wiki", **cause), hosts={"web1": "failed"})
     assert lines(made)[3:-1] == [
         "wiki on web1: at the step 'check': ModuleNotFoundError: no x",
-        "Next: sudo cat /opt/w/failure.log    (there, why wiki was refused)",
+        "Read: sudo cat /opt/w/failure.log    (on web1)",
         "Next: ansible-playbook site.yml -e app=wiki    (when that is mended)",
     ]
     assert [tone for _text, tone in made.lines()][2] == BAD
@@ -133,7 +133,10 @@ def test_what_the_modules_return_can_be_told(tmp_path: Any) -> None:
     world = World(tmp_path, hosts=["one"], apps=["shop"])
     deploy(world)
     change(world, "sick")
+    world.hosts["one"].done.clear()
     (refused,) = world.site()["one"].values()
+    # What it is at can be told meanwhile.
+    assert world.hosts["one"].done[:4] == ["shop place", "shop check", "shop start", "shop probe"]
     made = outcome(refused, hosts={"web1": "failed"})
     assert refused["address"].startswith("http://")
     assert any(refused["evidence"] in text for text in lines(made))

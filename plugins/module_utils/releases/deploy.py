@@ -56,6 +56,7 @@ class Deploy:
         """Place the release and prove it, up to the hooks or until it is live."""
         # Now it is this app's turn.
         self.golive.began = self.placing.system.clock()
+        self.placing.system.doing(self.app.name, "place")
         try:
             changed = self.placing.run()
             self.golive.check()
