@@ -1,11 +1,11 @@
-"""The door for playbooks to fleet.py, libraries.py, report.py, and of settings/ accounts.py, debian.py, preview.py."""
+"""The door for playbooks to fleet.py, libraries.py, report.py, status_page.py, and three files of settings/."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, report
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, report, status_page
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import preview
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import not_installed
@@ -38,4 +38,5 @@ class FilterModule:
             "libraries_report": libraries.libraries_report,
             "status_of_hosts": report.status_of_hosts,
             "status_report": report.status_report,
+            "status_page": status_page.status_page,
         }

@@ -105,6 +105,7 @@ def give_back(path: Path, token: str) -> None:
     with _undisturbed(path):
         found = read(path)
         if found is not None and found.token == token:
+            path.with_suffix(Path(STEP).suffix).unlink(missing_ok=True)
             path.unlink()
 
 

@@ -108,7 +108,7 @@ class Outcome:
             yield f"{self.command.again(app=','.join(refused))}    (when that is mended)"
         elif self.has_failed:
             yield f"{self.command.again()}    (when that is mended)"
-        elif self.is_check:
+        elif self.is_check and self._changed():
             yield self.command.again(check=False)
         elif self.playbook == "settings.yml":
             yield f"{self.command.other('site.yml')} --check --diff"
@@ -123,15 +123,21 @@ class Outcome:
         seconds = f"{time.monotonic() - self.began:.0f} s"
         if self.has_failed:
             return f"FAILED after {seconds}: {self._fault()}", BAD
-        results = [str(one["result"]) for one in self.apps.values()] or [*self.hosts.values()]
+        results = self._results()
         if not results:
             return ("The settings can be used." if self.playbook == "settings.yml" else "Nothing to do."), WELL
-        changed = sum(result != "unchanged" for result in results)
+        changed = self._changed()
         if self.is_check:
             told = f"{changed} of {len(results)} would change" if changed else "there is nothing to do"
             return f"CHECKED in {seconds}: {told}. Nothing was changed.", CHANGED if changed else WELL
         told = f"{changed} of {len(results)} changed" if changed else "there was nothing to do"
         return f"OK in {seconds}: {told}.", WELL
+
+    def _results(self) -> list[str]:
+        return [str(one["result"]) for one in self.apps.values()] or [*self.hosts.values()]
+
+    def _changed(self) -> int:
+        return sum(result != "unchanged" for result in self._results())
 
     def _fault(self) -> str:
         refused = {key for key, one in self.apps.items() if one["result"] in BAD_RESULTS}

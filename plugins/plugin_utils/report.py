@@ -20,6 +20,8 @@ STATUS = (
     "HOST", "APP", "LIVE", "REF", "SINCE", "BY", "ANSWER", "TIME", "WORKERS", "REQUESTS", "MEMORY", "QUEUE", "RESTARTS",
     "DISK",
 )  # fmt: skip
+# Raised where the JSON is changed so that a program that reads it must be; docs/status.schema.json describes it.
+SCHEMA = 1
 # A certificate that is valid for fewer deserves a warning.
 FEW_DAYS = 20
 # Of each app that is on a host where it isn't placed, `name`, its key `elsewhere`, and `hosts`, which shall serve it.
@@ -95,17 +97,22 @@ def _elsewhere(host: Mapping[str, Any]) -> Misplaced:
     ]
 
 
-def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
-    """The whole report. `hosts` holds for each host `apps`, `unmanaged`, `elsewhere` and `nginx` (what differs there).
-
-    `form` is "table" or "json"; the JSON is one line.
-    """
-    rows = [
+def rows_of(hosts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The apps of all hosts, each with its host."""
+    return [
         # The socket was only for asking the workers.
         {"host": host, **{name: value for name, value in app.items() if name != "stats_socket"}}
         for host, said in hosts.items()
         for app in said["apps"]
     ]
+
+
+def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
+    """The whole report. `hosts` holds for each host `apps`, `unmanaged`, `elsewhere` and `nginx` (what differs there).
+
+    `form` is "table" or "json"; the JSON is one line.
+    """
+    rows = rows_of(hosts)
     if form == "json":
         extra = [
             {
@@ -119,7 +126,7 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
             }
             for host, said in hosts.items()
         ]
-        return json.dumps({"apps": rows, "hosts": extra}, sort_keys=True)
+        return json.dumps({"schema": SCHEMA, "apps": rows, "hosts": extra}, sort_keys=True)
     return "\n".join([*table(STATUS, map(_cells, rows)), *_remarks(rows, hosts)])
 
 
@@ -128,8 +135,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["host"],
         row["app"],
         row["live"] or "none",
-        _source(row["ref"], row["commit"]),
-        row["since"].replace("T", " ").replace("+00:00", "Z") or "-",
+        source_called(row["ref"], row["commit"]),
+        when(row["since"]),
         row["by"] or "-",
         row["answer"] or "-",
         f"{row['answer_ms']} ms",
@@ -142,7 +149,12 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _source(ref: str, commit: str) -> str:
+def when(at: str) -> str:
+    """A time as people read it."""
+    return at.replace("T", " ").replace("+00:00", "Z") or "-"
+
+
+def source_called(ref: str, commit: str) -> str:
     """What the source is called, and the commit unless that is its name."""
     if commit and commit.startswith(ref):
         return commit[:12]

@@ -19,7 +19,7 @@ MODULES = sorted(PROJECT.glob("plugins/modules/*.py"))
 KEPT = {
     "nginx_config": {"sites", "shared", "web", "terms", "templates"},
     "plan": {"host", "fleet", "app", "restart", "refresh"},
-    "print": {"text"},
+    "print": {"text", "file"},
     "release": {"templates", "web", "known"},
     "settings": {"app", "restart", "refresh"},
     "wheelhouse": {"host", "app"},

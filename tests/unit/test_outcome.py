@@ -62,6 +62,7 @@ def test_a_deploy_ends_with_a_table_the_address_and_what_to_type() -> None:
 
 def test_a_run_that_finds_nothing_to_do_says_so() -> None:
     assert verdict(outcome(one("unchanged"))) == ("there was nothing to do.", WELL)
+    assert lines(outcome(one("unchanged"), check=True))[-2] == "Next: ansible-playbook status.yml"
     assert verdict(outcome(one("unchanged"), check=True)) == ("there is nothing to do. Nothing was changed.", WELL)
 
 

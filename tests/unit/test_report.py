@@ -16,30 +16,12 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import (
 )
 
 from project import PROJECT
-from world import World, change, deploy
-
-WORKERS = {"busy": 0, "idle": 2, "requests": 4}
+from world import World, deploy
 
 
 @pytest.fixture
-def host(tmp_path: Any) -> dict[str, Any]:
-    """The variables of a host with one app, after status.yml has asked it."""
-    world = World(tmp_path, hosts=["one"], apps=["shop"])
-    world.settings["shop"].workers = ("mail",)
-    deploy(world)
-    deploy(world)
-    change(world, "sick")
-    world.site()
-    world.rollback("one", "shop")
-    machine = world.hosts["one"]
-    layout = machine.app("shop")
-    registration = json.loads(layout.registration.read_text())
-    return {
-        "inventory_hostname": "one",
-        "reported": {"apps": [status_of(layout, registration, machine)]},
-        "workers": {"apps": {"shop": WORKERS}},
-        "nginx_reported": {"drift": [], "certificates": [], "failed_certificates": {}, "failed_renewals": []},
-    }
+def host(status_host: dict[str, Any]) -> dict[str, Any]:
+    return status_host
 
 
 def unmanaged(host: dict[str, Any]) -> list[str]:
