@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
         with contextlib.suppress(AnsibleError, OSError):
             _code, printed, _errors = self._connection.exec_command(f"cat {STEP}", sudoable=False)
             app, _blank, step = printed.decode().strip().partition(" ")
-            return f"{host} {app}: still at the step '{step}'"
+            return f"the step '{step}' of {app} ({host})"
         return ""
 
     def _archives(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, str]:

@@ -52,7 +52,7 @@ class Alive:
         hosts: dict[tuple[str, int], list[str]] = {}
         for (host, _task), (name, began, _due) in late.items():
             hosts.setdefault((name, round(now - began)), []).append(host)
-        return [f"{', '.join(on)}: still at work after {seconds} s: {name}" for (name, seconds), on in hosts.items()]
+        return [f"Still at work after {seconds} s: {name} ({', '.join(on)})" for (name, seconds), on in hosts.items()]
 
 
 @contextlib.contextmanager
@@ -67,7 +67,7 @@ def telling(
         while not ended.wait(pause):
             pause = after
             if doing := ask():
-                say(f"{doing} after {time.monotonic() - began:.0f} s")
+                say(f"Still at work after {time.monotonic() - began:.0f} s: {doing}")
 
     # Nobody waits for an answer that doesn't come.
     threading.Thread(target=tell, daemon=True).start()

@@ -22,7 +22,7 @@ def test_a_long_task_tells_once_for_all_hosts_and_again_later() -> None:
     alive.began("web2", "Install nginx", "1")
     assert both.wait(5)
     alive.stop()
-    assert set(said) == {"web1, web2: still at work after 0 s: Install nginx"}
+    assert set(said) == {"Still at work after 0 s: Install nginx (web1, web2)"}
 
 
 def test_a_quick_task_tells_nothing() -> None:
@@ -41,7 +41,7 @@ def test_what_a_long_call_is_at_is_asked_for_and_a_quick_ones_isnt() -> None:
 
     def ask() -> str:
         asked.set()
-        return "web1 shop: still at the step 'probe'"
+        return "the step 'probe' of shop (web1)"
 
     with telling(said.append, ask, first=5):
         pass
@@ -49,4 +49,4 @@ def test_what_a_long_call_is_at_is_asked_for_and_a_quick_ones_isnt() -> None:
     with telling(said.append, ask, first=0.05):
         assert asked.wait(5)
         time.sleep(0.1)
-    assert said == ["web1 shop: still at the step 'probe' after 0 s"]
+    assert said == ["Still at work after 0 s: the step 'probe' of shop (web1)"]
