@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Front
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.command_line import CommandLine
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.outcome import BAD, CHANGED, NEXT, WELL, Outcome
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import some_of, table
@@ -163,3 +164,20 @@ def test_what_cant_be_cut_is_whole() -> None:
 )
 def test_names_are_as_many_as_there_is_room_for(room: int, told: str) -> None:
     assert some_of(["one", "two", "three"], room) == told
+
+
+# --- Addresses ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("front", "prefix", "url"),
+    [
+        (Front("shop.test", 443, "https"), "", "https://shop.test/"),
+        (Front("shop.test", 80), "/wiki", "http://shop.test/wiki/"),
+        (Front("shop.test", 8443, "https"), None, "https://shop.test:8443/"),
+        (Front("", 0), "", ""),
+    ],
+    ids=str,
+)
+def test_an_address_is_what_a_visitor_types(front: Front, prefix: str | None, url: str) -> None:
+    assert front.url({"prefix": prefix}) == url
