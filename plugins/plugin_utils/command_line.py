@@ -45,7 +45,9 @@ class CommandLine:
             words += [word for path in inventories for word in ("-i", _near(path))]
         words += ["--ask-become-pass"] if self.given.get("become_ask_pass") else []
         words += ["--ask-vault-pass"] if self.given.get("ask_vault_pass") else []
-        return [*words, playbook]
+        # Where the one that was typed is.
+        folder = os.path.dirname(next(iter(self.given.get("args") or ()), ""))
+        return [*words, os.path.join(folder, playbook)]
 
     def _extra(self) -> tuple[dict[str, str], list[str], bool]:
         """Known pairs, files, and whether that was all."""

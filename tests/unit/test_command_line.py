@@ -35,6 +35,12 @@ def test_the_usual_inventory_needs_no_word() -> None:
     assert CommandLine("site.yml", {"inventory": usual}, usual).other("status.yml") == "ansible-playbook status.yml"
 
 
+def test_the_playbook_is_where_it_was() -> None:
+    command = CommandLine("site.yml", {"args": ["../web/site.yml"]})
+    assert command.again() == "ansible-playbook ../web/site.yml"
+    assert command.other("status.yml") == "ansible-playbook ../web/status.yml"
+
+
 def test_check_mode_stays_unless_it_is_taken_away() -> None:
     command = CommandLine("site.yml", {"check": True, "subset": "web1"})
     assert command.again() == "ansible-playbook site.yml --limit web1 --check"

@@ -133,6 +133,10 @@ def test_settings_lead_to_a_rehearsal() -> None:
 
 def test_what_the_modules_return_can_be_told(tmp_path: Any) -> None:
     world = World(tmp_path, hosts=["one"], apps=["shop"])
+    item = world.item("one", "shop", world.look("one"))
+    item["release"]["prefix"] = "/wiki"
+    rehearsed = world.deploy_of("one", item).rehearse()
+    assert rehearsed["address"].endswith("/wiki/")
     deploy(world)
     change(world, "sick")
     world.hosts["one"].done.clear()

@@ -132,7 +132,9 @@ class Deploy:
         return golive.prober.visitors_are_served()
 
     def _result(self, result: str, changed: bool) -> Result:
-        return outcome(self.golive, self.before, result, changed)
+        # In a rehearsal nothing of it is on the host yet.
+        address = self.wanted.front.url(self.placing.content.about)
+        return {**outcome(self.golive, self.before, result, changed), "address": address}
 
 
 def outcome(golive: GoLive, before: str, result: str, changed: bool) -> Result:
