@@ -17,7 +17,8 @@ from rich.text import Text
 
 COLUMNS = 110
 # A page that shows the picture loads nothing from anywhere.
-FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace("Fira Code", "monospace")
+OUTSIDE = re.compile(r"@font-face \{\{.*?\}\}|<!--.*?-->", re.DOTALL)
+FORMAT = OUTSIDE.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code", "monospace")
 
 
 def draw(log: str, first: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +91,13 @@ class CallbackModule(CallbackBase):
         outcome = self.outcome
         outcome.has_failed = bool(stats.failures or stats.dark)
         if self.touches_hosts:
-            changed = "would change" if outcome.is_check else "changed"
-            for host in sorted(stats.processed):
-                told = stats.summarize(host)
-                outcome.hosts[host] = (
-                    "unreachable"
-                    if told["unreachable"]
-                    else "failed"
-                    if told["failures"]
-                    else changed
-                    if told["changed"]
-                    else "unchanged"
-                )
-            outcome.hosts.pop("localhost", None)
+            hosts = [host for host in sorted(stats.processed) if host != "localhost"]
+            outcome.hosts = {host: self._fate(stats.summarize(host)) for host in hosts}
         for text, tone in outcome.lines(terminal_width()):
             self._display.display(text, color=COLOURS.get(tone))
+
+    def _fate(self, counted: Mapping[str, int]) -> str:
+        """What became of a host, from the recap's numbers."""
+        changed = "would change" if context.CLIARGS.get("check") else "changed"
+        fates = {"unreachable": "unreachable", "failures": "failed", "changed": changed}
+        return next((fate for what, fate in fates.items() if counted[what]), "unchanged")

@@ -123,21 +123,26 @@ class Outcome:
         seconds = f"{time.monotonic() - self.began:.0f} s"
         if self.has_failed:
             return f"FAILED after {seconds}: {self._fault()}", BAD
-        results = self._results()
-        if not results:
+        if not self.apps and not self.hosts:
             return ("The settings can be used." if self.playbook == "settings.yml" else "Nothing to do."), WELL
         changed = self._changed()
+        told = f"{'; '.join(changed) or 'there was nothing to do'}."
         if self.is_check:
-            told = f"{changed} of {len(results)} would change" if changed else "there is nothing to do"
-            return f"CHECKED in {seconds}: {told}. Nothing was changed.", CHANGED if changed else WELL
-        told = f"{changed} of {len(results)} changed" if changed else "there was nothing to do"
-        return f"OK in {seconds}: {told}.", WELL
+            return f"CHECKED in {seconds}: {told} Nothing was changed.", CHANGED if changed else WELL
+        return f"OK in {seconds}: {told}", WELL
 
-    def _results(self) -> list[str]:
-        return [str(one["result"]) for one in self.apps.values()] or [*self.hosts.values()]
-
-    def _changed(self) -> int:
-        return sum(result != "unchanged" for result in self._results())
+    def _changed(self) -> list[str]:
+        """What has changed, or would, in words."""
+        word = "would change" if self.is_check else "changed"
+        results = [str(one["result"]) for one in self.apps.values()] or [*self.hosts.values()]
+        count = sum(result != "unchanged" for result in results)
+        hosts = {host for (host, _app), one in self.apps.items() if one["result"] != "unchanged"}
+        # Such as nginx's configuration.
+        others = [host for host, it in self.hosts.items() if self.apps and it == word and host not in hosts]
+        return [
+            *([f"{count} of {len(results)} {word}"] if count else []),
+            *([f"something else {word} on {some_of(others)}"] if others else []),
+        ]
 
     def _fault(self) -> str:
         refused = {key for key, one in self.apps.items() if one["result"] in BAD_RESULTS}
@@ -151,7 +156,7 @@ class Outcome:
             *([f"{some_of(failed)} failed"] if failed else []),
             *([f"{some_of(lost)} can't be reached"] if lost else []),
         ]
-        return f"{'; '.join(words) or 'no host was touched'}. Why stands above the recap."
+        return f"{'; '.join(words) or 'no host was touched'}; the reason is above the recap."
 
 
 def _tone(result: str) -> str:

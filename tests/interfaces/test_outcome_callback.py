@@ -24,7 +24,7 @@ def test_a_run_ends_with_what_became_of_each_host_and_what_to_type(tmp_path: Pat
         "192.0.2.2  unreachable",
         f"Next: ansible-playbook -i {inventory} maintenance.yml -e state=on -e app=shop -e …    (when that is mended)",
     ]
-    told = r"FAILED after \d+ s: 192\.0\.2\.1, 192\.0\.2\.2 can't be reached\. Why stands above the recap\."
+    told = r"FAILED after \d+ s: 192\.0\.2\.1, 192\.0\.2\.2 can't be reached; the reason is above the recap\."
     assert re.fullmatch(told, lines[-1])
     assert "hunter2" not in ended.stdout + ended.stderr
     assert COLOUR not in ended.stdout

@@ -64,7 +64,15 @@ def test_a_deploy_ends_with_a_table_the_address_and_what_to_type() -> None:
 def test_a_run_that_finds_nothing_to_do_says_so() -> None:
     assert verdict(outcome(one("unchanged"))) == ("there was nothing to do.", WELL)
     assert lines(outcome(one("unchanged"), check=True))[-2] == "Next: ansible-playbook status.yml"
-    assert verdict(outcome(one("unchanged"), check=True)) == ("there is nothing to do. Nothing was changed.", WELL)
+    assert verdict(outcome(one("unchanged"), check=True)) == ("there was nothing to do. Nothing was changed.", WELL)
+
+
+def test_what_changed_beside_the_apps_is_no_secret() -> None:
+    made = outcome(one("unchanged"), hosts={"web1": "changed"})
+    assert verdict(made) == ("something else changed on web1.", WELL)
+    made = outcome(one("unchanged"), hosts={"web1": "would change"}, check=True)
+    assert lines(made)[-2] == "Next: ansible-playbook site.yml"
+    assert verdict(made) == ("something else would change on web1. Nothing was changed.", CHANGED)
 
 
 def test_a_release_that_was_refused_says_where_to_read_why_and_how_to_try_again() -> None:
@@ -80,7 +88,7 @@ def test_a_release_that_was_refused_says_where_to_read_why_and_how_to_try_again(
         "Next: ansible-playbook site.yml -e app=wiki    (when that is mended)",
     ]
     assert [tone for _text, tone in made.lines()][2] == BAD
-    assert verdict(made) == ("wiki was not taken. Why stands above the recap.", BAD)
+    assert verdict(made) == ("wiki was not taken; the reason is above the recap.", BAD)
 
 
 def test_the_same_cause_on_several_hosts_is_told_once() -> None:
@@ -95,11 +103,11 @@ def test_hosts_that_said_nothing_are_in_the_table_too() -> None:
         "web2  -     -             -             unreachable  -",
         "web3  -     -             -             failed       -",
     ]
-    assert verdict(made) == ("web3 failed; web2 can't be reached. Why stands above the recap.", BAD)
+    assert verdict(made) == ("web3 failed; web2 can't be reached; the reason is above the recap.", BAD)
 
 
 def test_a_host_may_fail_though_its_apps_were_taken() -> None:
-    assert verdict(outcome(one(), hosts={"web1": "failed"})) == ("web1 failed. Why stands above the recap.", BAD)
+    assert verdict(outcome(one(), hosts={"web1": "failed"})) == ("web1 failed; the reason is above the recap.", BAD)
 
 
 def test_a_rehearsal_is_followed_by_the_command_itself() -> None:
@@ -128,7 +136,7 @@ def test_settings_lead_to_a_rehearsal() -> None:
     made = outcome(playbook="settings.yml")
     assert lines(made) == ["Next: ansible-playbook site.yml --check --diff", "The settings can be used."]
     made.has_failed = True
-    assert verdict(made) == ("no host was touched. Why stands above the recap.", BAD)
+    assert verdict(made) == ("no host was touched; the reason is above the recap.", BAD)
 
 
 def test_what_the_modules_return_can_be_told(tmp_path: Any) -> None:
