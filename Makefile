@@ -14,6 +14,7 @@ DEMO_PORT ?= 8080
 DEMO_HTTPS_PORT ?= 8443
 DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
+INVENTORY ?= inventory/production.yml
 # What only `make test-full` runs, because it needs a browser or an emulator, or takes minutes; `make test` runs the rest of molecule/.
 BROWSER := https_judged
 EMULATED := whole_server
@@ -148,6 +149,13 @@ molecule: setup $(call with_what,$(SCENARIO)) ## One scenario, with all its outp
 screenshot: ## Take docs/home-page.png anew
 	@$(MAKE) scenarios SCENARIOS=https_judged
 	@cp .cache/home-page.png docs/
+
+.PHONY: status-picture
+status-picture: setup ## Take docs/status-page.png anew, of the servers of INVENTORY
+	@tools/packages.sh browser
+	@mkdir -p .cache
+	@ansible-playbook -i $(INVENTORY) status.yml -e format=html -e file=.cache/status.html
+	@python tools/picture.py .cache/status.html docs/status-page.png 1100 1150
 
 .PHONY: clean
 clean: ## Remove what the above made: servers, base images, key, .venv, caches

@@ -49,6 +49,7 @@ class Machine(System):
         self.hooks_run: list[str] = []
         self.queue: list[int] = []
         self.calls: list[str] = []
+        self.done: list[str] = []
         self.builds = 0
         self.cut_at: int | None = None
         self.is_full = False
@@ -64,6 +65,9 @@ class Machine(System):
         return AppLayout(name, user=pwd.getpwuid(os.geteuid()).pw_name, group="root", prefix=str(self.prefix))
 
     # --- What a test does ---------------------------------------------------------------------------------------
+
+    def doing(self, app: str, step: str) -> None:
+        self.done.append(f"{app} {step}")
 
     def changing(self, what: str) -> None:
         if self.cut_at is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tarfile
@@ -9,9 +10,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import STEP
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import STEPS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.alive import telling
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
 
 MODULE = "uwsgi_flask.web.release"
@@ -55,7 +59,17 @@ class ActionModule(ActionBase):
             self._remove_tmp_path(self._connection._shell.tmpdir)
 
     def _send(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+        host = (task_vars or {}).get("inventory_hostname", "")
+        with telling(self._display.display, lambda: self._doing(host)):
+            return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+
+    def _doing(self, host: str) -> str:
+        """What the module is at, by its own word; the module itself can't be asked before it has ended."""
+        with contextlib.suppress(AnsibleError, OSError):
+            _code, printed, _errors = self._connection.exec_command(f"cat {STEP}", sudoable=False)
+            app, _blank, step = printed.decode().strip().partition(" ")
+            return f"the step '{step}' of {app} ({host})"
+        return ""
 
     def _archives(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, str]:
         """Send the packed code of these apps; {app: path on the host}."""

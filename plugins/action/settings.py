@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems, each_problem
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import check, each_problem
 
 
 class ActionModule(ActionBase):
     """Returns `problems`, a line for each, and never fails: the playbook fails once, with those of all hosts.
 
-    Beside them `proven_here`, the names for which a CA asks this host, and `notices`, what a person should know though
-    nothing is wrong.
+    Beside them `proven_here`, the names for which a CA asks this host, `notices`, what a person should know though
+    nothing is wrong, and `preview`, what would be served.
     """
 
     _requires_connection = False
@@ -24,5 +24,4 @@ class ActionModule(ActionBase):
         known = {**(task_vars or {}), **self._task.args}
         if self._task.args.get("each_alone"):
             return {"changed": False, "problems": each_problem(known, self._templar.template)}
-        problems, proven, notices = all_problems(known, self._templar.template, self._loader)
-        return {"changed": False, "problems": problems, "proven_here": proven, "notices": notices}
+        return {"changed": False, **check(known, self._templar.template, self._loader)._asdict()}

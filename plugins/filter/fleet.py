@@ -1,13 +1,15 @@
-"""The door for playbooks to fleet.py, libraries.py, logs.py, report.py, and accounts.py and debian.py of settings/."""
+"""The door for playbooks to fleet.py, libraries.py, logs.py, report.py, status_page.py and parts of settings/."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, logs, report
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import fleet, libraries, logs, report, status_page
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import preview
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts import own_account
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import not_installed
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import terminal_width
 
 
 class FilterModule:
@@ -27,13 +29,15 @@ class FilterModule:
             "app_fault": fleet.app_fault,
             "not_installed": not_installed,
             "own_account": own_account,
-            "deploy_table": report.deploy_table,
+            "misplaced": report.misplaced,
             "faults": report.faults,
             "certificate_faults": report.certificate_faults,
+            "preview_table": lambda hosts: preview.preview_table(hosts, terminal_width()),
             "proven_twice": fleet.proven_twice,
             "to_restart": libraries.to_restart,
             "libraries_report": libraries.libraries_report,
             "merged_logs": logs.merged_logs,
             "status_of_hosts": report.status_of_hosts,
             "status_report": report.status_report,
+            "status_page": status_page.status_page,
         }

@@ -20,6 +20,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK
 
 # Gone after a boot, as the host's flock is: nothing of a run survives one.
 PATH = "/run/web-deploy.lease"
+# What is being done now, "<app> <step>", for a run that waits. Everybody may read it.
+STEP = "/run/web-deploy.step"
 # Seconds without a renewal after which another run may take a lease.
 TTL = 90
 # Taking, renewing and giving back a lease takes milliseconds.
@@ -103,6 +105,7 @@ def give_back(path: Path, token: str) -> None:
     with _undisturbed(path):
         found = read(path)
         if found is not None and found.token == token:
+            path.with_suffix(Path(STEP).suffix).unlink(missing_ok=True)
             path.unlink()
 
 

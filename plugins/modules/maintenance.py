@@ -14,9 +14,11 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places impor
     site_file,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.maintenance import Maintenance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Front
 
 DOCUMENTATION = r"""
 module: maintenance
@@ -33,7 +35,11 @@ options:
 """
 
 RETURN = r"""
-app: {description: The app's name., type: str, returned: success}
+apps:
+  description: "The result, as the module release returns it; C(before) and C(now) are open or closed."
+  type: list
+  elements: dict
+  returned: success
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -50,7 +56,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     given = module.params
     try:
-        layout, _registration = find(given["app"])
+        layout, registration = find(given["app"])
         # As nginx writes it, whose files are called so.
         let_pass = sorted({str(ipaddress.ip_address(address)) for address in given["let_pass"]})
     except (Impossible, ValueError) as fault:
@@ -72,7 +78,17 @@ def main() -> None:
                 module.fail_json(msg=f"{layout.name}: {error}")
     words = [f"visitors get {'the app' if to_all else '503'}\n" for to_all in (is_open, not is_on)]
     diff = {"before_header": layout.name, "after_header": layout.name, "before": words[0], "after": words[1]}
-    module.exit_json(changed=changed, app=layout.name, diff=diff)
+    before, now = ("open" if to_all else "closed" for to_all in (is_open, not is_on))
+    records = Records(layout, maintenance.system)
+    result = {
+        "app": layout.name,
+        "before": before,
+        "now": now,
+        "address": Front(**registration["front"]).url(records.described(records.live())),
+        "result": "unchanged" if not changed else f"would be {now}" if module.check_mode else now,
+        "changed": changed,
+    }
+    module.exit_json(changed=changed, apps=[result], diff=diff)
 
 
 if __name__ == "__main__":

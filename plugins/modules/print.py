@@ -10,4 +10,5 @@ description:
   - Prints on the controller, without the indentation and quoting of a task's result.
 options:
   text: {description: What is printed., type: str, required: true}
+  file: {description: "Where it is written instead, on the controller.", type: path}
 """

@@ -11,6 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.prune imp
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible, Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Front
 
 DOCUMENTATION = r"""
 module: prune
@@ -39,13 +40,14 @@ def main() -> None:
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     name = module.params["app"] or "prune"
     try:
-        layout, _registration = find(module.params["app"])
+        layout, registration = find(module.params["app"])
         name = layout.name
         with held(module):
             system = System()
             began = system.clock()
             pruning = Pruning(layout, system)
             releases, busy = pruning.releases(), pruning.busy()
+            address = Front(**registration["front"]).url(pruning.records.described(pruning.live))
             gone = [str(path) for path in (pruning.what() if module.check_mode else pruning.run())]
     except Impossible as fault:
         module.fail_json(msg=f"{name}: {fault}. Nothing was changed.")
@@ -59,6 +61,7 @@ def main() -> None:
         "release": pruning.live,
         "before": pruning.live,
         "now": pruning.live,
+        "address": address,
         "result": "unchanged" if not gone else "would be pruned" if module.check_mode else "pruned",
         "changed": bool(gone),
         "seconds": round(system.clock() - began, 1),

@@ -7,7 +7,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import removals, spare_accounts
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.remove import Removal, removals, spare_accounts
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
 DOCUMENTATION = r"""
@@ -26,7 +27,11 @@ options:
 
 RETURN = r"""
 removed: {description: What was there and was removed., type: list, elements: str, returned: always}
-apps: {description: Names of the apps that were looked for., type: list, elements: str, returned: always}
+apps:
+  description: "For each app that was there C(app), C(before), the release that was live, C(result), C(seconds)."
+  type: list
+  elements: dict
+  returned: always
 accounts:
   description: C(users) and C(groups) that nothing on the host needs any more. They aren't removed here.
   type: dict
@@ -48,10 +53,25 @@ def main() -> None:
     with held(module):
         asked = removals(System(), module.params["apps"], module.params["every"], module.params["purge"])
         accounts = spare_accounts(asked, every)
-        gone = [path for removal in asked for path in (removal.what() if module.check_mode else removal.run())]
+        results = [_result(removal, module.check_mode) for removal in asked]
+        gone = [path for result in results for path in result["removed"]]
     diff = {"before": "".join(f"{path}\n" for path in gone), "after": ""}
-    names = [removal.layout.name for removal in asked]
-    module.exit_json(changed=bool(gone), removed=gone, apps=names, accounts=accounts, diff=diff)
+    module.exit_json(changed=bool(gone), removed=gone, apps=results, accounts=accounts, diff=diff)
+
+
+def _result(removal: Removal, is_check: bool) -> dict[str, Any]:
+    began = removal.system.clock()
+    live = Records(removal.layout, removal.system).live()
+    gone = removal.what() if is_check else removal.run()
+    return {
+        "app": removal.layout.name,
+        "before": live,
+        "now": "",
+        "result": "unchanged" if not gone else "would be removed" if is_check else "removed",
+        "changed": bool(gone),
+        "seconds": round(removal.system.clock() - began, 1),
+        "removed": gone,
+    }
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused i
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback import Rollback
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Front
 
 DOCUMENTATION = r"""
 module: rollback
@@ -58,6 +59,7 @@ def main() -> None:
             if module.check_mode:
                 result: dict[str, Any] = {"app": layout.name, "before": before, "now": target, "release": target}
                 result |= {"result": "would go live", "changed": True}
+                result["address"] = Front(**registration["front"]).url(rollback.records.described(target))
             else:
                 result = roll_back(rollback, given["release"], given["keep_environment"])
     except Impossible as fault:

@@ -50,6 +50,13 @@ notices:
   returned: always
   type: list
   elements: str
+preview:
+  description:
+    - Of each app that the host would serve C(app), C(source), C(files), C(bytes), C(version), C(names) and how many
+      C(secrets) it gets; empty where something is wrong.
+  returned: always
+  type: list
+  elements: dict
 problems:
   description: A line for each problem, with the key, what is wrong and the remedy. No value of a secret is in it.
   returned: always

@@ -1,9 +1,9 @@
-"""What a run says at its end, and what `status.yml` says: tables for people, JSON for programs."""
+"""What `status.yml` says, tables for people and JSON for programs, and why a run fails."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import called
@@ -14,12 +14,14 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement
     named_by,
     placed_elsewhere,
 )
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import size, table
 
-DEPLOY = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "CAUSE")
 STATUS = (
     "HOST", "APP", "LIVE", "REF", "SINCE", "BY", "ANSWER", "TIME", "WORKERS", "REQUESTS", "MEMORY", "QUEUE", "RESTARTS",
     "DISK",
 )  # fmt: skip
+# Raised where the JSON is changed so that a program that reads it must be; docs/status.schema.json describes it.
+SCHEMA = 1
 # A certificate that is valid for fewer deserves a warning.
 FEW_DAYS = 20
 # Of each app that is on a host where it isn't placed, `name`, its key `elsewhere`, and `hosts`, which shall serve it.
@@ -27,27 +29,8 @@ Misplaced = Sequence[Mapping[str, Any]]
 BAD_RESULTS = ("refused", "failed", "would be refused")
 
 
-def deploy_table(
-    results: Mapping[str, Sequence[Mapping[str, Any]]], elsewhere: Mapping[str, Misplaced] | None = None
-) -> str:
-    """What became of each app on each host; `results` are lists of the module `release` by host.
-
-    `elsewhere` are, by host, apps that are still there though they are placed elsewhere.
-    """
-    rows = [
-        (
-            host, one["app"], one["before"] or "none", one["now"] or "none", one["result"],
-            f"{one.get('seconds', 0):.1f}", one.get("cause", "").partition("\n")[0],
-        )
-        for host, every in results.items()
-        for one in every
-    ]  # fmt: skip
-    table = _table(DEPLOY, rows) if rows else ["There are no apps to serve."]
-    return "\n".join([*table, *_misplaced(elsewhere or {})])
-
-
-def _misplaced(elsewhere: Mapping[str, Misplaced]) -> list[str]:
-    """A line for each app that is on hosts where it isn't placed."""
+def misplaced(elsewhere: Mapping[str, Misplaced]) -> list[str]:
+    """A line for each app that is on hosts where it isn't placed; `elsewhere` has those of each host."""
     hosts: dict[str, list[str]] = {}
     apps = {one["name"]: one for every in elsewhere.values() for one in every}
     for host, every in elsewhere.items():
@@ -114,17 +97,22 @@ def _elsewhere(host: Mapping[str, Any]) -> Misplaced:
     ]
 
 
-def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
-    """The whole report. `hosts` holds for each host `apps`, `unmanaged`, `elsewhere` and `nginx` (what differs there).
-
-    `form` is "table" or "json"; the JSON is one line.
-    """
-    rows = [
+def rows_of(hosts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The apps of all hosts, each with its host."""
+    return [
         # The socket was only for asking the workers.
         {"host": host, **{name: value for name, value in app.items() if name != "stats_socket"}}
         for host, said in hosts.items()
         for app in said["apps"]
     ]
+
+
+def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -> str:
+    """The whole report. `hosts` holds for each host `apps`, `unmanaged`, `elsewhere` and `nginx` (what differs there).
+
+    `form` is "table" or "json"; the JSON is one line.
+    """
+    rows = rows_of(hosts)
     if form == "json":
         extra = [
             {
@@ -138,14 +126,8 @@ def status_report(hosts: Mapping[str, Mapping[str, Any]], form: str = "table") -
             }
             for host, said in hosts.items()
         ]
-        return json.dumps({"apps": rows, "hosts": extra}, sort_keys=True)
-    return "\n".join([*_table(STATUS, map(_cells, rows)), *_remarks(rows, hosts)])
-
-
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    cells = [headings, *rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+        return json.dumps({"schema": SCHEMA, "apps": rows, "hosts": extra}, sort_keys=True)
+    return "\n".join([*table(STATUS, map(_cells, rows)), *_remarks(rows, hosts)])
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -153,21 +135,26 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["host"],
         row["app"],
         row["live"] or "none",
-        _source(row["ref"], row["commit"]),
-        row["since"].replace("T", " ").replace("+00:00", "Z") or "-",
+        source_called(row["ref"], row["commit"]),
+        when(row["since"]),
         row["by"] or "-",
         row["answer"] or "-",
         f"{row['answer_ms']} ms",
         f"{row['busy']} busy, {row['idle']} idle",
         str(row["requests"]),
-        _size(row["memory"]),
+        size(row["memory"]),
         str(row["queue"]),
         str(row["restarts"]),
-        _size(row["disk"]),
+        size(row["disk"]),
     )
 
 
-def _source(ref: str, commit: str) -> str:
+def when(at: str) -> str:
+    """A time as people read it."""
+    return at.replace("T", " ").replace("+00:00", "Z") or "-"
+
+
+def source_called(ref: str, commit: str) -> str:
     """What the source is called, and the commit unless that is its name."""
     if commit and commit.startswith(ref):
         return commit[:12]
@@ -195,7 +182,7 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         lines += [
             f"{host}: {name} is unmanaged: it is there, and web_apps doesn't name it" for name in said["unmanaged"]
         ]
-    return [*lines, *_misplaced({host: said["elsewhere"] for host, said in hosts.items()})]
+    return [*lines, *misplaced({host: said["elsewhere"] for host, said in hosts.items()})]
 
 
 def _certificate(one: Mapping[str, Any]) -> str:
@@ -222,11 +209,3 @@ def _worker(one: Mapping[str, Any]) -> str:
 def _job(result: str) -> str:
     """How what a timer starts ended when it last ran; a job that has never run counts as one that ended well."""
     return "its job is well" if result == "success" else f"its last job FAILED ({result})"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"

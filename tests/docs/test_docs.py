@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import DEPLOY, STATUS
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.outcome import OUTCOME
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import STATUS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import SECRETS_NAME
@@ -161,7 +162,7 @@ def test_the_status_page_shows_the_reports_columns() -> None:
 def test_the_table_at_the_end_of_a_run_has_the_reports_columns(page: str) -> None:
     shown = [it.text.splitlines()[0] for it in blocks(PROJECT / "docs" / page, "") if it.text.startswith("HOST")]
     assert shown
-    assert {tuple(line.split()) for line in shown} == {DEPLOY}
+    assert {tuple(line.split()) for line in shown} == {OUTCOME}
 
 
 @by_page

@@ -21,7 +21,7 @@ KEPT = {
     "logs_follow": {"app", "grep", "cursor"},
     "nginx_config": {"sites", "shared", "web", "terms", "templates"},
     "plan": {"host", "fleet", "app", "restart", "refresh"},
-    "print": {"text"},
+    "print": {"text", "file"},
     "refuse": {"by_host", "problems", "otherwise"},
     "release": {"templates", "web", "known"},
     "settings": {"each_alone", "app", "restart", "refresh"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,30 @@ def test_a_run_that_reaches_nobody_is_red(clone: Clone, inventory: str | None, l
     words = " ".join(ended.stdout.split())
     assert "There is no host in the group" in words
     assert str(clone.inventory.with_name(looked)) in words
+
+
+# --- What would be served -----------------------------------------------------------------------------------------
+
+
+def test_what_would_be_served_is_told_once_for_all_hosts(clone: Clone, workshop: Workshop) -> None:
+    wiki = app(name="wiki", server_names=["shop.test"], prefix="/wiki")
+    given = settings(workshop, app(), wiki, web_app_secrets={"shop": {"KEY": "hunter2", "TOKEN": "hunter3"}})
+    clone.hosts({"one": given, "two": given, "three": {**given, "web_apps": given["web_apps"][:1]}})
+    told = clone.run("settings.yml", "-e", "app=shop")
+    assert told.returncode == 0, told.stdout
+    (shop,) = (it for it in clone.plan("--limit", "one")["apps"] if it["app"]["name"] == "shop")
+    size = sum(path.stat().st_size for path in workshop.source.rglob("*") if path.is_file())
+    heading, line, after = told.stdout.partition("\nAPP ")[2].splitlines()[:3]
+    assert heading.split() == ["HOSTS", "SOURCE", "FILES", "SIZE", "VERSION", "SECRETS", "NAMES"]
+    where = f"shop one, three, two {workshop.source}"
+    # What a deploy would call the same.
+    assert line.split() == f"{where} 3 {size} B {shop['release']['version']} 2 shop.test".split()
+    assert after == "ok: [one]"
+    every = clone.run("settings.yml").stdout
+    assert re.search(r"^wiki +one, two .* 0 +shop\.test/wiki$", every, re.MULTILINE)
+    assert every.count("\nshop ") == 1
+    assert "hunter" not in told.stdout + every
+    assert told.stdout.rstrip().endswith("\nThe settings can be used.")
 
 
 # --- What is never shown, and what never ends in a traceback ------------------------------------------------------

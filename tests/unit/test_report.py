@@ -10,36 +10,18 @@ import pytest
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.status import status_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import (
     certificate_faults,
-    deploy_table,
+    misplaced,
     status_of_hosts,
     status_report,
 )
 
 from project import PROJECT
-from world import World, change, deploy
-
-WORKERS = {"busy": 0, "idle": 2, "requests": 4}
+from world import World, deploy
 
 
 @pytest.fixture
-def host(tmp_path: Any) -> dict[str, Any]:
-    """The variables of a host with one app, after status.yml has asked it."""
-    world = World(tmp_path, hosts=["one"], apps=["shop"])
-    world.settings["shop"].workers = ("mail",)
-    deploy(world)
-    deploy(world)
-    change(world, "sick")
-    world.site()
-    world.rollback("one", "shop")
-    machine = world.hosts["one"]
-    layout = machine.app("shop")
-    registration = json.loads(layout.registration.read_text())
-    return {
-        "inventory_hostname": "one",
-        "reported": {"apps": [status_of(layout, registration, machine)]},
-        "workers": {"apps": {"shop": WORKERS}},
-        "nginx_reported": {"drift": [], "certificates": [], "failed_certificates": {}, "failed_renewals": []},
-    }
+def host(status_host: dict[str, Any]) -> dict[str, Any]:
+    return status_host
 
 
 def unmanaged(host: dict[str, Any]) -> list[str]:
@@ -169,17 +151,15 @@ def test_status_tells_what_is_placed_elsewhere(
 
 
 def test_a_run_ends_with_a_line_for_each_app_wherever_it_is() -> None:
-    result = {"app": "shop", "before": "", "now": "0" * 12, "result": "live"}
     wiki = {"name": "wiki", "elsewhere": "report", "hosts": ["four"]}
     blog = {"name": "blog", "elsewhere": "remove", "hosts": ["four", "five"]}
-    table = deploy_table({"one": [result], "two": []}, {"one": [wiki], "two": [wiki, blog], "three": []})
     remedy = "give it 'elsewhere: remove', or run teardown.yml -e app=wiki --limit one,two"
     later = "the next run in which it is live on four or five removes it"
-    assert table.splitlines()[2:] == [
+    assert misplaced({"one": [wiki], "two": [wiki, blog], "three": []}) == [
         f"wiki is still on one, two, where its 'hosts' doesn't place it: it serves on there; to remove it, {remedy}",
         f"blog is still on two, where its 'hosts' doesn't place it: {later}",
     ]
-    assert deploy_table({"one": []}, {"one": []}) == "There are no apps to serve."
+    assert misplaced({"one": []}) == []
 
 
 def test_workers_are_told(host: dict[str, Any]) -> None:

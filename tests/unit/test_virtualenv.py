@@ -56,6 +56,9 @@ class Builder(System):
     seen: dict[str, tuple[int, str]] = dataclasses.field(default_factory=dict)
     seconds: float = 0
 
+    def doing(self, app: str, step: str) -> None:
+        """Nobody waits for it."""
+
     def changing(self, what: str) -> None:
         if self.cut_at and what.startswith(str(self.cut_at)):
             self.cut_at = len(self.done)

@@ -92,7 +92,7 @@ def test_all_is_well_again(server: Server) -> None:
 def test_an_unknown_form_is_refused(server: Server) -> None:
     run = server.run("status.yml", "-eformat=xml")
     assert run.code != 0
-    assert "format must be 'table' or 'json'" in run.output
+    assert "format must be 'table', 'json' or 'html'" in run.output
 
 
 def test_an_app_that_nobody_names_is_told(server: Server) -> None:

@@ -56,6 +56,7 @@ class Deploy:
         """Place the release and prove it, up to the hooks or until it is live."""
         # Now it is this app's turn.
         self.golive.began = self.placing.system.clock()
+        self.placing.system.doing(self.app.name, "place")
         try:
             changed = self.placing.run()
             self.golive.check()
@@ -131,16 +132,20 @@ class Deploy:
         return golive.prober.visitors_are_served()
 
     def _result(self, result: str, changed: bool) -> Result:
-        return outcome(self.golive, self.before, result, changed)
+        # In a rehearsal nothing of it is on the host yet.
+        address = self.wanted.front.url(self.placing.content.about)
+        return {**outcome(self.golive, self.before, result, changed), "address": address}
 
 
 def outcome(golive: GoLive, before: str, result: str, changed: bool) -> Result:
     """What became of one app."""
+    now = golive.records.live()
     return {
         "app": golive.app.name,
         "release": golive.wanted.id,
         "before": before,
-        "now": golive.records.live(),
+        "now": now,
+        "address": golive.wanted.front.url(golive.records.described(now or golive.wanted.id)),
         "result": result,
         "changed": changed,
         "seconds": round(golive.seconds(), 1),
@@ -170,6 +175,7 @@ def refusal(golive: GoLive, before: str, refused: Refused, is_served: bool = Tru
         fates,
     ]
     more = {"step": refused.step, "cause": refused.cause, "message": "\n".join(lines)}
+    more["evidence"] = str(layout.failure) if kept else ""
     return {**outcome(golive, before, result, True), **more}
 
 

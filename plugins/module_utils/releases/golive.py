@@ -291,8 +291,8 @@ class GoLive:
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
         began = self.system.clock()
-        step: dict[str, Any] = {"step": name}
-        self.steps.append(step)
+        self.system.doing(self.app.name, name)
+        self.steps.append(step := dict[str, Any](step=name))
         try:
             yield
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import os
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import STEP
 
 # Lines of the journal that are kept for a release that was refused.
 JOURNAL_LINES = 40
@@ -46,6 +48,11 @@ class System:
 
     def changing(self, what: str) -> None:
         """Called before each change."""
+
+    def doing(self, app: str, step: str) -> None:
+        """Leave word of what is done now, for whoever waits for it."""
+        with contextlib.suppress(OSError):
+            Path(STEP).write_text(f"{app} {step}\n")
 
     # --- Files --------------------------------------------------------------------------------------------------
 

@@ -125,6 +125,7 @@ def build(
     `python` is the interpreter. `wheels` are files that pip finds beside the index, or instead of it unless it
     `asks_index`. Raises Refused with what pip said, OSError, and ValueError.
     """
+    system.doing(app.name, STEP)
     names = itertools.chain([key], (f"{key}-{number}" for number in itertools.count(2)))
     final = next(path for name in names if not os.path.lexists(path := app.virtualenvs / name))
     # What a run that was cut off has left at work.

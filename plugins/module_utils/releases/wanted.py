@@ -14,6 +14,9 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout imp
     ReleaseLayout,
 )
 
+# Those that a browser adds by itself.
+USUAL_PORTS = {"http": 80, "https": 443}
+
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
@@ -40,6 +43,11 @@ class Front:
     def address(self) -> str:
         """As `System.ask` takes it."""
         return f"{'proxy+' if self.proxy_protocol else ''}{self.scheme}://127.0.0.1:{self.port}"
+
+    def url(self, described: Mapping[str, Any]) -> str:
+        """What visitors type to see the release that is `described`; "" where nobody can ask for it."""
+        port = "" if self.port == USUAL_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{described.get('prefix') or ''}/" if self.host else ""
 
 
 @dataclasses.dataclass(frozen=True)

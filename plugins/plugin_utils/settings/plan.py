@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
@@ -15,11 +13,9 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.accounts 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.content import content_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.debian import lacking_packages
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import (
-    version_in,
-    wheel_of,
-)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.package import version_in
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.unsettled import Unsettled
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.dependencies.wheelhouse import (
     Target,
@@ -42,7 +38,6 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.fo
     Unreadable,
     code_files,
 )
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import Origin
 
 # Seconds. nginx gives up first, so that the visitor gets 504: a worker that ends while nginx waits for it makes a 502.
 # Then uWSGI ends the worker, and after all of them systemd the instance.
@@ -223,12 +218,11 @@ def _release(
     settings: Settings, app: App, known: Mapping[str, Any], host: Mapping[str, Any], templates: Sequence[CodeFile]
 ) -> dict[str, Any]:
     """The release that these settings make. `known` is what the host has of the app."""
-    origin, files = _code(settings, app)
-    installed = settings.dependencies(app)
+    made_of = content_of(settings, app)
+    origin, files, installed, version = made_of.origin, made_of.files, made_of.installed, made_of.version
     secrets = settings.secrets.get(app.name, {})
     minor = app.python or identity.minor(host.get("python", ""))
     sent = settings.sent_wheels(app, installed, target_of(host))
-    version = identity.version_of(files, installed.text)
     serial = int(known.get("serial", 0)) + bool(known.get("renew") or app.name in settings.restarted)
     made = identity.release_id(version, app, secrets, settings.agreement, templates, minor, serial)
     # What was changed by hand may be the very note of its serial.
@@ -283,14 +277,3 @@ def _release(
 def target_of(host: Mapping[str, Any]) -> Target | None:
     """What wheels a host takes; None if it hasn't told yet."""
     return Target(host["python"], host["machine"], host["glibc"]) if "machine" in host else None
-
-
-def _code(settings: Settings, app: App) -> tuple[Origin, list[CodeFile]]:
-    """Where the code is, and its files; of a package that is a wheel the wheel, of others nothing."""
-    if not app.package:
-        origin = settings.origins[app.name]
-        return origin, code_files(str(origin.folder), app.exclude, by_gitignore=origin.is_worked_in)
-    if wheel_of(app.package) is None:
-        return Origin(Path()), []
-    wheel = settings.source(app)
-    return Origin(wheel.parent), [CodeFile(wheel.name, hashlib.sha256(wheel.read_bytes()).hexdigest(), False)]

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
 from ansible.module_utils._internal._datatag import AnsibleTagHelper
@@ -19,6 +19,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden im
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt, own_variables
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.preview import preview
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.role_variables import RULES
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import LOCKED, looked_at
@@ -58,26 +59,42 @@ def request_of(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loade
     )
 
 
-def all_problems(
-    task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader
-) -> tuple[list[str], list[str], list[str]]:
-    """Everything that is wrong with the settings of a host, a line for each problem, without any secret.
+class Checked(NamedTuple):
+    """What became of the settings of a host, without any secret.
 
-    Beside that the names for which a CA asks the host, and what a person should know though nothing is wrong.
+    `problems` is everything that is wrong, a line each; `proven_here` are the names for which a CA asks the host,
+    `notices` what a person should know though nothing is wrong, and `preview` what would be served, if nothing is.
     """
+
+    problems: list[str]
+    proven_here: list[str]
+    notices: list[str]
+    preview: list[dict[str, Any]]
+
+
+def check(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: DataLoader) -> Checked:
+    """The settings of a host, checked."""
     names: list[str] = []
     proven: list[str] = []
     told: list[str] = []
+    seen: list[dict[str, Any]] = []
+
+    def masked(lines: list[str]) -> list[str]:
+        return without_secrets(lines, task_vars, render, names)
+
     try:
         request = request_of(task_vars, render, loader)
         names = request.names()
         settings, problems = parse(request)
         proven = settings.proven_here()
         told = list(settings.new_locks() if problems else settings.notices())
+        # While wheels are missing, nothing is deployed.
+        seen = [] if problems or request.fill else list(preview(settings))
     except BadSettings:
-        return each_problem(task_vars, render), [], []
+        return Checked(each_problem(task_vars, render), [], [], [])
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
-    return without_secrets(problems, task_vars, render, names), proven, without_secrets(told, task_vars, render, names)
+    shown = [{**one, "source": masked([one["source"]])[0], "names": masked(one["names"])} for one in seen]
+    return Checked(masked(problems), proven, masked(told), shown)
 
 
 def each_problem(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> list[str]:

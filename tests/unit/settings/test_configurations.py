@@ -14,7 +14,6 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import FIELDS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.tried_keys import MEANT, OTHERWISE
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems
 
 from project import PROJECT
 from settings import Workshop
@@ -215,10 +214,7 @@ def told(workshop: Workshop, text: str) -> list[str]:
         "groups": {"all": ["one", "two"], "web": ["one", "two"], "ungrouped": []},
         **(given or {}),
     }
-    problems, _proven, _notices = all_problems(
-        known, Templar(loader=DataLoader(), variables=known).template, DataLoader()
-    )
-    return problems
+    return check(known, Templar(loader=DataLoader(), variables=known).template, DataLoader()).problems
 
 
 def compare(lines: Sequence[str], parts: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys impo
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt, own_variables
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import looked_at, unreadable
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import all_problems, request_of
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import check, request_of
 
 from settings import Workshop, app
 
@@ -34,8 +34,7 @@ def render(known: dict[str, Any]) -> Any:
 def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
     """What the action plugin would return for a host with these variables."""
     known = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"], **known}
-    problems, _proven, _notices = all_problems(known, render(known), DataLoader())
-    return problems
+    return check(known, render(known), DataLoader()).problems
 
 
 # --- Misspelt ones ------------------------------------------------------------------------------------------------
