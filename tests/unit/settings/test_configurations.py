@@ -14,6 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import FIELDS
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.tried_keys import MEANT, OTHERWISE
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import check
 
 from project import PROJECT
 from settings import Workshop
