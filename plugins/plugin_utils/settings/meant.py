@@ -24,7 +24,8 @@ SERVICES = ("services_postgresql", "services_redis")
 # What `-e` says to a playbook, and to no other place.
 ASKED = (
     *("app", "restart", "refresh", "hooks", "release", "keep_environment", "state", "let_pass", "page", "command"),
-    *("format", "confirm", "purge", "remove_packages", "remove_users", "undo_after"),
+    *("format", "file", "confirm", "purge", "remove_packages", "remove_users", "undo_after", "wait"),
+    *("login", "fingerprint", "public_key", "since", "grep", "lines", "follow"),
 )
 OURS = re.compile(r"(flask_app|nginx|services|uwsgi|web)_")
 # What people try, and what there is instead. Only what nobody would call a variable of their own.
