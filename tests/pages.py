@@ -14,6 +14,10 @@ PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")])
 FENCED = re.compile(r"^(?: *<!-- not tried: (.+?) -->\n)?( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
+# Begins a line that was typed, in a block of what is shown.
+PROMPT = "$ "
+
+
 @dataclass(frozen=True)
 class Block:
     """A fenced block without its indentation; `not_tried` is the reason, or ""."""
@@ -26,12 +30,20 @@ class Block:
     def commands(self) -> list[str]:
         """What is typed, one command each; a quote may go on over several lines."""
         found: list[str] = []
-        for line in self.text.splitlines():
+        lines = self.text.splitlines()
+        if self.language != "sh":
+            lines = [line.removeprefix(PROMPT) for line in lines if line.startswith(PROMPT)]
+        for line in lines:
             if found and found[-1].count("'") % 2:
                 found[-1] += "\n" + line
             elif line.strip():
                 found.append(line)
         return found
+
+    @property
+    def shown(self) -> str:
+        """What is printed."""
+        return "".join(line for line in self.text.splitlines(keepends=True) if not line.startswith(PROMPT))
 
 
 def prose(page: Path) -> str:

@@ -19,7 +19,7 @@ CERTIFICATES = "/etc/ssl/certs/test-server-ca.pem"
 # Time enough for `make setup` without a cache.
 PATIENCE = 600
 # A command that goes on until Ctrl-C is ended after a few seconds.
-ENDLESS = re.compile(r"journalctl .*-f$")
+ENDLESS = re.compile(r"(?:journalctl|/web logs) .*-f$|follow=yes$")
 # What is typed on a server.
 OF_A_SERVER = ("sudo ", "journalctl ", "systemctl ")
 # What differs from run to run, and the word that stands for it, in this order.
@@ -108,11 +108,10 @@ class Reader:
         """The exit code of what the page says, in the project's folder or on the first server."""
         for named, real in self.ids.items():
             command = command.replace(named, real)
-        if command.startswith(OF_A_SERVER):
-            if ENDLESS.search(command.partition(" #")[0].strip()):
-                command = f"timeout --preserve-status --signal=INT 5 {command}"
-                # What SIGINT ends.
-                command += "; [ $? -eq 130 ] || [ $? -eq 0 ]"
+        if ENDLESS.search(command.partition(" #")[0].strip()):
+            # What Ctrl-C ends says so by its exit code, Ansible by another one.
+            command = f"timeout --foreground --preserve-status --signal=INT 15 {command}\n[[ $? =~ ^(0|99|130)$ ]]"
+        if command.startswith(OF_A_SERVER) or "journalctl" in command:
             done = inside(SERVERS[0], "deploy", command)
         else:
             # What she exports stays until she logs out.

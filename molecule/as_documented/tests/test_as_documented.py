@@ -34,7 +34,7 @@ def test_a_page_tells_the_truth(reader: Reader, page: Path) -> None:
     reader.shown.clear()
     scene.before(reader)
     faults = []
-    for block in (it for it in blocks(page, "sh", "yaml") if not it.not_tried):
+    for block in (it for it in blocks(page, "sh", "yaml", "") if not it.not_tried):
         if block.language == "yaml":
             if scene.writes and scene.writes in block.text:
                 reader.writes(block.text.split()[1], block.text)
@@ -44,5 +44,5 @@ def test_a_page_tells_the_truth(reader: Reader, page: Path) -> None:
             if code != 0:
                 faults.append(f"{command}\nended with {code}:\n{reader.shown[-1][-1500:]}")
     scene.after(reader)
-    faults += [f"never shown:\n{it.text}" for it in blocks(page, "") if not it.not_tried and not reader.saw(it.text)]
+    faults += [f"never shown:\n{it.text}" for it in blocks(page, "") if not it.not_tried and not reader.saw(it.shown)]
     assert faults == [], "\n\n".join(faults)
