@@ -18,7 +18,7 @@ INVENTORY ?= inventory/production.yml
 # What only `make test-full` runs, because it needs a browser or an emulator, or takes minutes; `make test` runs the rest of molecule/.
 BROWSER := https_judged
 EMULATED := whole_server
-FULL_ONLY := $(BROWSER) $(EMULATED) debian_upgraded host_security
+FULL_ONLY := $(BROWSER) $(EMULATED) as_documented debian_upgraded host_security
 SCENARIOS ?= $(filter-out $(FULL_ONLY),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What a run of these scenarios needs beforehand.
 with_what = $(if $(filter $(BROWSER),$(1)),browser) $(if $(filter $(EMULATED),$(1)),emulator)
@@ -95,7 +95,7 @@ test: ## Lint, unit tests, and the scenarios that are quick and need no browser
 	$(say) "All passed: lint, unit tests and scenarios, in $$((SECONDS - start)) s"
 
 .PHONY: test-full
-test-full: ## Everything there is: test, an upgrade of Debian, a whole server, and what a browser and testssl.sh find
+test-full: ## Everything there is: test, each command of the pages, an upgrade of Debian, a whole server, a browser and testssl.sh
 	@$(MAKE) test
 	@$(MAKE) scenarios SCENARIOS="$(FULL_ONLY)"
 

@@ -13,7 +13,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.alive import Alive
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.command_line import CommandLine
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.outcome import BAD, CHANGED, NEXT, WELL, Outcome
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import terminal_width
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import WIDTH, terminal_width
 
 DOCUMENTATION = r"""
 name: outcome
@@ -48,7 +48,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         if width := terminal_width():
-            os.environ["COLUMNS"] = str(width)
+            os.environ[WIDTH] = str(width)
         path, given = Path(playbook._file_name), context.CLIARGS
         # What is meant for a program stays so; other playbooks are somebody else's.
         self.disabled = "json" in C.DEFAULT_STDOUT_CALLBACK or path.resolve().parent != PROJECT

@@ -19,6 +19,7 @@ HOSTS = ("HOST", "RESULT")
 FLEXIBLE = ("HOST", "APP", "ADDRESS")
 # What is typed after each playbook that changes something, when all went well.
 NEXT = {
+    "bootstrap.yml": "site.yml",
     "site.yml": "status.yml",
     "rollback.yml": "status.yml",
     "maintenance.yml": "status.yml",

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 GAP = "  "
+# Not COLUMNS, which a shell or a CI may export though nobody looks at the output.
+WIDTH = "UWSGI_FLASK_TERMINAL_WIDTH"
 # Narrower than that, a heading isn't read any more.
 NARROWEST = 8
 
@@ -19,7 +21,7 @@ def terminal_width() -> int:
     """
     if sys.stdout.isatty():
         return shutil.get_terminal_size().columns
-    columns = os.environ.get("COLUMNS", "")
+    columns = os.environ.get(WIDTH, "")
     return int(columns) if columns.isdigit() else 0
 
 

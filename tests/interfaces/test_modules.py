@@ -19,6 +19,7 @@ MODULES = sorted(PROJECT.glob("plugins/modules/*.py"))
 KEPT = {
     "host_key": {"fingerprint"},
     "logs_follow": {"app", "grep", "cursor"},
+    "lease": {"wait"},
     "nginx_config": {"sites", "shared", "web", "terms", "templates"},
     "plan": {"host", "fleet", "app", "restart", "refresh"},
     "print": {"text", "file"},
