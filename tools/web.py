@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -85,6 +85,15 @@ def web() -> None:
     """
 
 
+def refuse_empty(given: Mapping[str, Any]) -> None:
+    """What is left out means all: `./web teardown "$APP" --yes` must not, where APP isn't set."""
+    for name, value in given.items():
+        if any(
+            isinstance(word, str) and not word.strip(" ,") for word in (value if isinstance(value, tuple) else [value])
+        ):
+            raise click.UsageError(f"{name.upper()} is empty: write it, or leave it out altogether.")
+
+
 def playbook(
     name: str, *shown: str, rehearses: bool = True, quiet: bool = False
 ) -> Callable[[Callable[..., Variables]], click.Command]:
@@ -95,6 +104,7 @@ def playbook(
         def run(
             environment: str, limit: str, dry_run: bool, check: bool = False, diff: bool = False, **given: Any
         ) -> None:
+            refuse_empty({**given, "limit": limit})
             wanted = variables(**given)
             words = [f"--limit={limit}"] if limit else []
             words += ["--check"] * check + ["--diff"] * diff + click.get_current_context().find_root().obj

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible import constants
+from ansible import constants, context
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt_with_e
 
 CONFIGURATION = "ansible.cfg"
@@ -29,7 +29,16 @@ def faults(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
             f"There is no host in the group 'web'. Looked in {looked}: does it exist, and is the group name spelled "
             f"correctly?{groups and f' Known groups: {groups}'}"
         )
+    yield from _empty(given)
     yield from misspelt_with_e(given, project, [*of_hosts, given])
+
+
+def _empty(given: Mapping[str, Any]) -> Iterator[str]:
+    """What would mean all, as `-e app=$APP` where APP isn't set."""
+    if "app" in given and not str(given["app"]).strip(" ,"):
+        yield "-e app: names no app; write its name, or leave `-e app` out if all are meant"
+    if context.CLIARGS.get("subset") == "":
+        yield "--limit: names no host; write one, or leave --limit out if all are meant"
 
 
 def _configuration_faults(hosts: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -46,6 +46,15 @@ def test_every_playbook_says_what_is_wrong_with_its_start(clone: Clone, tmp_path
     assert told.count(f"run this in {clone.folder}, or export ANSIBLE_CONFIG={clone.folder}/ansible.cfg") == 1
 
 
+@pytest.mark.parametrize("name", [path.name for path in PLAYBOOKS])
+@pytest.mark.parametrize("empty", ["", " , "])
+def test_what_is_empty_doesn_t_mean_all(clone: Clone, name: str, empty: str) -> None:
+    """As in `-e app=$APP --limit "$HOST"` where neither is set."""
+    told = said(clone.run(name, "-e", f"app='{empty}'", "--limit", ""))
+    assert told.count("-e app: names no app; write its name, or leave `-e app` out if all are meant") == 1
+    assert told.count("--limit: names no host; write one, or leave --limit out if all are meant") == 1
+
+
 def test_a_folder_that_everybody_may_write_to_is_named(clone: Clone) -> None:
     clone.folder.chmod(0o777)
     told = said(clone.run("site.yml", configuration=""))

@@ -138,6 +138,24 @@ def test_a_teardown_is_asked_about() -> None:
     assert "PLAY" not in ended.stdout
 
 
+@pytest.mark.parametrize(
+    ("asked", "empty"),
+    [
+        ("teardown '' --yes", "APP"),
+        ("teardown ''", "APP"),
+        ("deploy shop ' , '", "APP"),
+        ("deploy --restart ''", "RESTART"),
+        ("rollback shop --to ''", "TO"),
+        ("prune --limit ''", "LIMIT"),
+    ],
+)
+def test_what_is_empty_doesn_t_mean_all(asked: str, empty: str) -> None:
+    """As in `./web teardown "$APP"` where APP isn't set."""
+    ended = web(*shlex.split(asked), "--dry-run")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"{empty} is empty: write it, or leave it out altogether." in ended.stderr
+
+
 def test_an_environment_that_isn_t_there() -> None:
     ended = web("status", "-e", "prodution")
     assert ended.returncode == 2
