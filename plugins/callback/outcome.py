@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.alive import Alive
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.command_line import CommandLine
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.command_line import CommandLine, called
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.outcome import BAD, CHANGED, NEXT, WELL, Outcome
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import WIDTH, terminal_width
 
@@ -53,7 +54,7 @@ class CallbackModule(CallbackBase):
         # What is meant for a program stays so; other playbooks are somebody else's.
         self.disabled = "json" in C.DEFAULT_STDOUT_CALLBACK or path.resolve().parent != PROJECT
         if path.name in NEXT:
-            command = CommandLine(path.name, given, C.DEFAULT_HOST_LIST)
+            command = CommandLine(path.name, given, C.DEFAULT_HOST_LIST, called(sys.argv[0], os.environ, Path.cwd()))
             self.outcome = Outcome(path.name, command, bool(given.get("check")))
 
     def v2_playbook_on_play_start(self, play: Any) -> None:

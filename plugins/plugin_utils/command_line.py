@@ -6,45 +6,79 @@ import dataclasses
 import os
 import re
 import shlex
+import shutil
+import stat
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import ASKED
+
 # What the playbooks take by -e. Of anything else there, nobody knows what it is.
-KNOWN = (
-    "app", "restart", "refresh", "hooks", "state", "let_pass", "page", "release", "keep_environment", "confirm",
-    "purge", "remove_packages", "remove_users", "undo_after",
-)  # fmt: skip
-_PAIR = re.compile(r"(\w+)=([\w.,:/~-]+)")
+KNOWN = tuple(name for name in ASKED if name != "command")
+_PAIR = re.compile(r"(\w+)=([\w.,:/~+-]+)")
+# Without these, whoever typed them isn't let in: by Ansible's name for it, the option.
+_ACCESS = {
+    "remote_user": "--user",
+    "private_key_file": "--private-key",
+    "ask_pass": "--ask-pass",
+    "connection_password_file": "--connection-password-file",
+    "become_ask_pass": "--ask-become-pass",
+    "become_password_file": "--become-password-file",
+    "ask_vault_pass": "--ask-vault-pass",
+    "vault_ids": "--vault-id",
+    "vault_password_files": "--vault-password-file",
+}
+PROGRAM = "ansible-playbook"
+
+
+def called(own: str, environment: Mapping[str, str], folder: Path) -> str:
+    """How a shell in `folder` calls Ansible as it was called now: `own` is the program's path.
+
+    `./web` needs nothing activated and works from any folder, so what it runs may not be found by its name alone.
+    """
+    found = shutil.which(PROGRAM, path=environment.get("PATH"))
+    is_found = found is not None and os.path.exists(own) and os.path.samefile(found, own)
+    words = PROGRAM if is_found or os.path.basename(own) != PROGRAM else shlex.quote(_near(own))
+    chosen = environment.get("ANSIBLE_CONFIG")
+    # Ansible reads none from a folder that everybody may write to.
+    by_itself = chosen and Path(chosen) == folder / "ansible.cfg" and not folder.stat().st_mode & stat.S_IWOTH
+    return words if not chosen or by_itself else f"ANSIBLE_CONFIG={shlex.quote(chosen)} {words}"
 
 
 @dataclasses.dataclass(frozen=True)
 class CommandLine:
-    """`given` is what Ansible made of the command line, `usual` the inventory that is used if none is given."""
+    """`given` is what Ansible made of the command line, `usual` the inventory that is used if none is given, `called`
+    how the shell calls Ansible.
+    """
 
     playbook: str
     given: Mapping[str, Any]
     usual: Sequence[str] = ()
+    called: str = PROGRAM
 
-    def again(self, check: bool | None = None, **extra: str) -> str:
-        """The same command, with other values of -e; without --check if `check` is false."""
+    def again(self, check: bool | None = None, limit: str = "", **extra: str) -> str:
+        """The same command, with other values of -e; without --check if `check` is false; for the hosts of `limit`."""
         pairs, files, is_whole = self._extra()
         pairs |= extra
         words = [*self._start(self.playbook), *(word for file in files for word in ("-e", file))]
         words += [word for name, value in pairs.items() for word in ("-e", f"{name}={value}")]
-        words += ["--limit", str(self.given["subset"])] if self.given.get("subset") else []
+        words += ["--limit", hosts] if (hosts := limit or str(self.given.get("subset") or "")) else []
         words += ["--check"] if self.given.get("check") and check is None else []
-        return shlex.join(words) + ("" if is_whole else " -e …")
+        return f"{self.called} {shlex.join(words)}" + ("" if is_whole else " -e …")
 
     def other(self, playbook: str) -> str:
         """Another playbook, for the same servers."""
-        return shlex.join(self._start(playbook))
+        return f"{self.called} {shlex.join(self._start(playbook))}"
 
     def _start(self, playbook: str) -> list[str]:
-        words = ["ansible-playbook"]
+        words: list[str] = []
         if (inventories := list(self.given.get("inventory") or [])) != list(self.usual):
             words += [word for path in inventories for word in ("-i", _near(path))]
-        words += ["--ask-become-pass"] if self.given.get("become_ask_pass") else []
-        words += ["--ask-vault-pass"] if self.given.get("ask_vault_pass") else []
+        for name, option in _ACCESS.items():
+            value = self.given.get(name) or ()
+            values = [value] if isinstance(value, str) else [] if value is True else value
+            words += [option] if value is True else [word for one in values for word in (option, _near(one))]
         # Where the one that was typed is.
         folder = os.path.dirname(next(iter(self.given.get("args") or ()), ""))
         return [*words, os.path.join(folder, playbook)]

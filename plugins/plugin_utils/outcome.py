@@ -108,7 +108,7 @@ class Outcome:
         if refused and self.playbook == "site.yml":
             yield f"{self.command.again(app=','.join(refused))}    (when that is mended)"
         elif self.has_failed:
-            yield f"{self.command.again()}    (when that is mended)"
+            yield f"{self.command.again(**self._gone_back())}    (when that is mended)"
         elif self.is_check and self._changed():
             yield self.command.again(check=False)
         elif self.playbook == "settings.yml":
@@ -117,6 +117,15 @@ class Outcome:
             yield f"{self.command.again(state='off', app=closed[0])}    (to open it)"
         else:
             yield self.command.other(NEXT[self.playbook])
+
+    def _gone_back(self) -> dict[str, Any]:
+        """What keeps hosts that have gone back from going one release further when the command is repeated."""
+        done = {key: one["now"] for key, one in self.apps.items() if one["result"] == "live"}
+        if self.playbook != "rollback.yml" or not done:
+            return {}
+        ((app, release), *others) = {(app, now) for (_host, app), now in done.items()}
+        left = [host for host in self.hosts if not any(host == on for on, _app in done)]
+        return {"limit": ",".join(left)} if others else {"app": app, "release": str(release)}
 
     # --- How it ended -----------------------------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.command_line import KNOWN, CommandLine
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.command_line import KNOWN, CommandLine, called
 
 from project import PROJECT
 
@@ -50,3 +51,41 @@ def test_check_mode_stays_unless_it_is_taken_away() -> None:
 def test_what_may_be_repeated_is_what_the_playbooks_take() -> None:
     texts = "".join(path.read_text() for path in PROJECT.glob("*.yml"))
     assert [name for name in KNOWN if not re.search(rf"\b{name}\b", texts)] == []
+
+
+def test_what_lets_one_in_is_repeated() -> None:
+    given = {
+        "remote_user": "ops",
+        "private_key_file": "/k",
+        "vault_password_files": ("/v", "/w"),
+        "vault_ids": ("a@prompt",),
+    }
+    words = "--user ops --private-key /k --vault-id a@prompt --vault-password-file /v --vault-password-file /w"
+    assert CommandLine("site.yml", given).other("status.yml") == f"ansible-playbook {words} status.yml"
+
+
+def test_it_is_called_as_this_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`./web` needs nothing activated, and sets the configuration where Ansible wouldn't find it."""
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / ".venv/bin/ansible-playbook"
+    own.parent.mkdir(parents=True)
+    own.touch(0o755)
+    bare, active = {"PATH": "/nowhere"}, {"PATH": str(own.parent)}
+    assert called(str(own), active, tmp_path) == "ansible-playbook"
+    assert called(str(own), bare, tmp_path) == ".venv/bin/ansible-playbook"
+    assert called("/usr/bin/pytest", bare, tmp_path) == "ansible-playbook"
+    here = active | {"ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
+    assert called(str(own), here, tmp_path) == "ansible-playbook"
+    there = active | {"ANSIBLE_CONFIG": "/a b/ansible.cfg"}
+    assert called(str(own), there, tmp_path) == "ANSIBLE_CONFIG='/a b/ansible.cfg' ansible-playbook"
+    tmp_path.chmod(0o777)
+    assert called(str(own), here, tmp_path) == f"ANSIBLE_CONFIG={tmp_path}/ansible.cfg ansible-playbook"
+    command = CommandLine("site.yml", {}, called="x/ansible-playbook")
+    assert (command.again(), command.other("status.yml")) == (
+        "x/ansible-playbook site.yml",
+        "x/ansible-playbook status.yml",
+    )
+
+
+def test_to_wait_is_no_secret() -> None:
+    assert again(extra_vars=["wait=300"]) == "ansible-playbook site.yml -e wait=300"

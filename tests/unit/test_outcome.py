@@ -193,3 +193,18 @@ def test_names_are_as_many_as_there_is_room_for(room: int, told: str) -> None:
 )
 def test_an_address_is_what_a_visitor_types(front: Front, prefix: str | None, url: str) -> None:
     assert front.url({"prefix": prefix}) == url
+
+
+def test_a_rollback_that_some_hosts_missed_takes_no_host_back_twice() -> None:
+    """Repeated as it was, it would take a host that has gone back to a still older release."""
+    hosts = {"web1": "changed", "web2": "unreachable", "web3": "failed"}
+    made = outcome(one(), playbook="rollback.yml", hosts=hosts)
+    again = f"Next: ansible-playbook rollback.yml -e app=shop -e release={NEW}    (when that is mended)"
+    assert lines(made)[-2] == again
+    made.apps["web3", "shop"] = one("refused")
+    assert lines(made)[-2] == again
+    # They had different releases before.
+    made.apps["web3", "shop"] = one("live", now=OLD)
+    assert lines(made)[-2] == "Next: ansible-playbook rollback.yml --limit web2    (when that is mended)"
+    del made.apps["web1", "shop"], made.apps["web3", "shop"]
+    assert lines(made)[-2] == "Next: ansible-playbook rollback.yml    (when that is mended)"
