@@ -120,12 +120,12 @@ class Outcome:
 
     def _gone_back(self) -> dict[str, Any]:
         """What keeps hosts that have gone back from going one release further when the command is repeated."""
-        done = {key: one["now"] for key, one in self.apps.items() if one["result"] == "live"}
+        done = {key: str(one["now"]) for key, one in self.apps.items() if one["result"] == "live"}
         if self.playbook != "rollback.yml" or not done:
             return {}
-        ((app, release), *others) = {(app, now) for (_host, app), now in done.items()}
         left = [host for host in self.hosts if not any(host == on for on, _app in done)]
-        return {"limit": ",".join(left)} if others else {"app": app, "release": str(release)}
+        ((app, release), *others) = {(app, now) for (_host, app), now in done.items()}
+        return {"limit": ",".join(left), **({} if others else {"app": app, "release": release})}
 
     # --- How it ended -----------------------------------------------------------------------------------------------
 
