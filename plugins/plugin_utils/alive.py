@@ -60,18 +60,21 @@ def telling(
     say: Callable[[str], object], ask: Callable[[], str], first: float = FIRST, after: float = NEXT
 ) -> Iterator[None]:
     """While this lasts, says now and then what `ask` answers, which is asked for nothing else."""
-    ended, began = threading.Event(), time.monotonic()
+    ended, speaking, began = threading.Event(), threading.Lock(), time.monotonic()
 
     def tell() -> None:
         pause = first
         while not ended.wait(pause):
-            pause = after
-            if doing := ask():
-                say(f"Still at work after {time.monotonic() - began:.0f} s: {doing}")
+            pause, doing = after, ask()
+            with speaking:
+                if doing and not ended.is_set():
+                    say(f"Still at work after {time.monotonic() - began:.0f} s: {doing}")
 
     # Nobody waits for an answer that doesn't come.
     threading.Thread(target=tell, daemon=True).start()
     try:
         yield
     finally:
-        ended.set()
+        # Not amid a line: it goes by a queue of all workers, and one that ends with its lock would stop the run.
+        with speaking:
+            ended.set()
