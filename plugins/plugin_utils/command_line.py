@@ -12,9 +12,22 @@ from typing import Any
 # What the playbooks take by -e. Of anything else there, nobody knows what it is.
 KNOWN = (
     "app", "restart", "refresh", "hooks", "state", "let_pass", "page", "release", "keep_environment", "confirm",
-    "purge", "remove_packages", "remove_users", "undo_after",
+    "purge", "remove_packages", "remove_users", "undo_after", "wait",
 )  # fmt: skip
 _PAIR = re.compile(r"(\w+)=([\w.,:/~-]+)")
+# How one is let in, by Ansible's names of what was given; without it the next command wouldn't get there. No option of
+# these holds a secret itself.
+LET_IN = {
+    "remote_user": "--user",
+    "private_key_file": "--private-key",
+    "ask_pass": "--ask-pass",
+    "connection_password_file": "--connection-password-file",
+    "become_ask_pass": "--ask-become-pass",
+    "become_password_file": "--become-password-file",
+    "ask_vault_pass": "--ask-vault-pass",
+    "vault_ids": "--vault-id",
+    "vault_password_files": "--vault-password-file",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +56,7 @@ class CommandLine:
         words = ["ansible-playbook"]
         if (inventories := list(self.given.get("inventory") or [])) != list(self.usual):
             words += [word for path in inventories for word in ("-i", _near(path))]
-        words += ["--ask-become-pass"] if self.given.get("become_ask_pass") else []
-        words += ["--ask-vault-pass"] if self.given.get("ask_vault_pass") else []
+        words += [word for name, option in LET_IN.items() for word in _given(option, self.given.get(name))]
         # Where the one that was typed is.
         folder = os.path.dirname(next(iter(self.given.get("args") or ()), ""))
         return [*words, os.path.join(folder, playbook)]
@@ -65,6 +77,12 @@ class CommandLine:
                 else:
                     is_whole = False
         return pairs, files, is_whole
+
+
+def _given(option: str, value: Any) -> list[str]:
+    if isinstance(value, bool) or not value:
+        return [option] if value else []
+    return [word for one in ([value] if isinstance(value, str) else value) for word in (option, _near(str(one)))]
 
 
 def _near(path: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from ansible.playbook.play_context import PlayContext
@@ -77,7 +76,8 @@ def test_what_a_long_call_is_at_is_asked_for_and_a_quick_ones_isnt() -> None:
 
 def test_the_step_is_what_the_host_has_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "STEP", tmp_path / "step")
-    action = SimpleNamespace(_connection=connection_loader.get("local", PlayContext()))
-    assert release.ActionModule._doing(action, "web1") == ""
+    action = release.ActionModule.__new__(release.ActionModule)
+    action._connection = connection_loader.get("local", PlayContext())
+    assert action._doing("web1") == ""
     (tmp_path / "step").write_text("shop probe\n")
-    assert release.ActionModule._doing(action, "web1") == "the step 'probe' of shop (web1)"
+    assert action._doing("web1") == "the step 'probe' of shop (web1)"

@@ -30,6 +30,14 @@ def test_what_was_given_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == f"ansible-playbook {words}"
 
 
+def test_what_lets_one_in_is_repeated() -> None:
+    given = {"remote_user": "me", "private_key_file": "/k", "ask_pass": True, "become_password_file": "/b"}
+    given |= {"vault_ids": ["dev@/v"], "vault_password_files": ["/v a"]}
+    words = "--user me --private-key /k --ask-pass --become-password-file /b --vault-id dev@/v"
+    assert again(**given) == f"ansible-playbook {words} --vault-password-file '/v a' site.yml"
+    assert CommandLine("site.yml", given).other("status.yml").endswith("'/v a' status.yml")
+
+
 def test_the_usual_inventory_needs_no_word() -> None:
     usual = ["/srv/inventory/production.yml"]
     assert CommandLine("site.yml", {"inventory": usual}, usual).other("status.yml") == "ansible-playbook status.yml"
