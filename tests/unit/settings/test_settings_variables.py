@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,10 +14,12 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret, VaultSecretsContext
 from ansible.template import Templar, trust_as_template
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings import preview
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import Agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt, own_variables
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.folder import Unreadable
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import looked_at, unreadable
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import check, request_of
 
@@ -35,6 +38,18 @@ def told(workshop: Workshop, known: dict[str, Any]) -> list[str]:
     """What the action plugin would return for a host with these variables."""
     known = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"], **known}
     return check(known, render(known), DataLoader()).problems
+
+
+def test_a_source_that_cant_be_read_any_more_is_a_fault(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was well when it was checked a moment ago."""
+
+    def fail(*_given: Any) -> None:
+        raise Unreadable(OSError(errno.EIO, "Input/output error", "/shop/a.py"))
+
+    assert told(workshop, {"web_apps": [app()]}) == []
+    monkeypatch.setattr(preview, "content_of", fail)
+    (line,) = told(workshop, {"web_apps": [app()]})
+    assert line.startswith("web_apps: 'shop' has 'source': ")
 
 
 # --- Misspelt ones ------------------------------------------------------------------------------------------------
