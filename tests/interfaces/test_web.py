@@ -131,6 +131,19 @@ def test_a_pasted_line_ends_as_the_command_does(tmp_path: Path, extra: list[str]
     assert own.stdout == ended.stdout
 
 
+def test_a_text_is_no_template(tmp_path: Path) -> None:
+    """It would be rendered here, not on the server."""
+    text = """docker ps --format '{{.Names}}' "{% raw %}" é"""
+    words = shlex.split(line("run", text))
+    (tmp_path / "show.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n"
+        "  tasks: [{ansible.builtin.copy: {content: '{{ command }}', dest: '{{ playbook_dir }}/got'}}]\n"
+    )
+    ansible = [words[2], "-i", "localhost,", "-c", "local", str(tmp_path / "show.yml"), *words[words.index("-e") :]]
+    subprocess.run(ansible, cwd=PROJECT, env=BARE, check=True, capture_output=True)
+    assert (tmp_path / "got").read_text() == text
+
+
 def test_a_teardown_is_asked_about() -> None:
     ended = web("teardown", "shop")
     assert ended.returncode == 1
