@@ -265,6 +265,22 @@ def test_init_says_what_the_settings_lack(clone: Path) -> None:
     assert ended.stdout.endswith("Mend what is said above, in these files; then: ./web check -e staging\n")
 
 
+def test_init_leaves_settings_of_ones_own(clone: Path) -> None:
+    """Whatever stands in them."""
+    inventory = clone / "inventory/production.yml"
+    inventory.write_text("web: {hosts: {web1: {token: !vault x}}}\n")
+    ended = init(clone, "-e", "production", *ANSWERS, "--source", "x", "--server-names", "a.test")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"Error: {inventory} is there already, and stays as it is")
+
+
+def test_init_takes_no_part_of_an_address_for_a_port(clone: Path) -> None:
+    words = ("--hosts", "2001:db8::1,[2001:db8::2]:2222", "--user", "me", "--app", "shop", "--source", "x")
+    init(clone, "-e", "six", *words, "--server-names", "a.test")
+    hosts = yaml.safe_load((clone / "inventory/six.yml").read_text())["six"]["hosts"]
+    assert hosts == {"2001:db8::1": None, "2001:db8::2": {"ansible_port": 2222}}
+
+
 def test_init_names_what_is_missing_where_nobody_can_be_asked(clone: Path) -> None:
     ended = init(clone, "-e", "staging", *ANSWERS, "--source", "../shop")
     assert ended.returncode == 2
