@@ -101,10 +101,14 @@ def ask(option: str, question: str, usual: str | None = None) -> str:
 
 def is_example(path: Path) -> bool:
     """Whether an inventory is the one that the project brings: nobody has servers of these names."""
-    content = yaml.safe_load(path.read_text())
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError:
+        # With something of Ansible's in it, such as !vault.
+        return False
     groups = content.values() if isinstance(content, dict) else []
     hosts = [host for group in groups for host in (group or {}).get("hosts") or {}]
-    return bool(hosts) and all(host.endswith(".example.com") for host in hosts)
+    return bool(hosts) and all(str(host).endswith(".example.com") for host in hosts)
 
 
 def words_of(text: str) -> list[str]:
@@ -112,8 +116,10 @@ def words_of(text: str) -> list[str]:
 
 
 def host_lines(word: str) -> str:
-    name, _colon, port = word.partition(":")
-    return f"    {quoted(name)}:\n" + (f"      ansible_port: {port}\n" if port else "")
+    """The host, and its port where one stands behind its name or behind [its address]."""
+    found = re.fullmatch(r"(?:\[(.+)\]|([^:]+)):(\d+)", word)
+    name = found[1] or found[2] if found else word
+    return f"    {quoted(name)}:\n" + (f"      ansible_port: {found[3]}\n" if found else "")
 
 
 def quoted(text: str) -> str:

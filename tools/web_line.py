@@ -19,6 +19,10 @@ QUIET = {"ANSIBLE_DISPLAY_OK_HOSTS": "false", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "
 # What `-e name=value` takes as it is; Ansible splits anything else at its spaces and quotes.
 PLAIN = re.compile(r"[\w@%+:,./-]+", re.ASCII)
 
+# What Ansible would take for a template, and how it is told that it is none: it would be run here.
+TEMPLATE = re.compile("{[{%#]")
+UNSAFE = "!unsafe "
+
 # What a command gives its playbook; what is empty is left out.
 Variables = Mapping[str, str | bool | Sequence[str]]
 
@@ -35,7 +39,9 @@ def environments() -> list[str]:
 def extra_variable(name: str, value: str | bool | Sequence[str]) -> str:
     """A variable as `-e` takes it: always a text, whatever is in it."""
     text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else ",".join(value)
-    return f"{name}={text}" if PLAIN.fullmatch(text) else json.dumps({name: text}, ensure_ascii=False)
+    if PLAIN.fullmatch(text):
+        return f"{name}={text}"
+    return f'{{"{name}": {UNSAFE if TEMPLATE.search(text) else ""}{json.dumps(text, ensure_ascii=False)}}}'
 
 
 def line_for(

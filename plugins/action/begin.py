@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.beginning import faults
@@ -18,6 +19,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        if problems := list(faults(task_vars or {}, load_extra_vars(self._loader))):
+        playbooks = context.CLIARGS.get("args") or ()
+        if problems := list(faults(task_vars or {}, load_extra_vars(self._loader), playbooks)):
             raise Refused(problems)
         return {"changed": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import tarfile
@@ -66,9 +67,11 @@ class ActionModule(ActionBase):
     def _doing(self, host: str) -> str:
         """What the module is at, by its own word; the module itself can't be asked before it has ended."""
         with contextlib.suppress(AnsibleError, OSError):
-            _code, printed, _errors = self._connection.exec_command(f"cat {STEP}", sudoable=False)
+            # A copy, because a connection keeps what it is at in itself, and the module's call is under way.
+            line = copy.copy(self._connection)
+            _code, printed, _errors = line.exec_command(f"cat {STEP}", sudoable=False)
             app, _blank, step = printed.decode().strip().partition(" ")
-            return f"the step '{step}' of {app} ({host})"
+            return f"the step '{step}' of {app} ({host})" if step else ""
         return ""
 
     def _archives(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, str]:

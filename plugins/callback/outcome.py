@@ -29,6 +29,8 @@ description:
 COLLECTION = "uwsgi_flask.web."
 # These say what became of apps, in their result C(apps).
 TELLING = ("release", "rollback", "prune", "remove", "maintenance")
+# At work for as long as they are wanted, or tell it themselves: at which step, what comes into a log, what is asked.
+SPEAKING = ("release", "logs_follow", "host_key")
 COLOURS = {WELL: C.COLOR_OK, CHANGED: C.COLOR_CHANGED, BAD: C.COLOR_ERROR}
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -48,6 +50,8 @@ class CallbackModule(CallbackBase):
         self.touches_hosts = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
+        # Several may be named in one command, and each ends with its own recap.
+        self.outcome, self.touches_hosts, self.alive = None, False, Alive(self._display.display)
         if width := terminal_width():
             os.environ[WIDTH] = str(width)
         path, given = Path(playbook._file_name), context.CLIARGS
@@ -62,8 +66,7 @@ class CallbackModule(CallbackBase):
         self.touches_hosts |= bool(play.become)
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
-        # It tells itself, at which app and step it is.
-        if task.action != f"{COLLECTION}release":
+        if task.action.removeprefix(COLLECTION) not in SPEAKING:
             self.alive.began(host.get_name(), task.get_name(), str(task._uuid))
 
     def v2_runner_on_ok(self, result: Any) -> None:

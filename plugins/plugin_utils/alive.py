@@ -17,6 +17,7 @@ class Alive:
 
     def __init__(self, say: Callable[[str], object], first: float = FIRST, after: float = NEXT) -> None:
         self._say, self._first, self._after = say, first, after
+        self._pause = min(1.0, first / 4)
         # By host and task: what the task is called, when it began, and when it is told of next.
         self._tasks: dict[tuple[str, str], tuple[str, float, float]] = {}
         self._lock = threading.Lock()
@@ -39,20 +40,22 @@ class Alive:
         self._stopped.set()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(min(1.0, self._first / 4)):
+        while not self._stopped.wait(self._pause):
             for line in self._due(time.monotonic()):
                 self._say(line)
 
     def _due(self, now: float) -> list[str]:
-        """A line for each task, with the hosts that are at it."""
+        """A line for each task, with the hosts that are at it; those that began a moment later are told of too."""
         with self._lock:
-            late = {key: it for key, it in self._tasks.items() if it[2] <= now}
+            names = {name for name, _began, due in self._tasks.values() if due <= now}
+            late = {key: it for key, it in self._tasks.items() if it[0] in names and it[2] <= now + self._pause}
             for key, (name, began, _due) in late.items():
                 self._tasks[key] = (name, began, now + self._after)
-        hosts: dict[tuple[str, int], list[str]] = {}
-        for (host, _task), (name, began, _due) in late.items():
-            hosts.setdefault((name, round(now - began)), []).append(host)
-        return [f"Still at work after {seconds} s: {name} ({', '.join(on)})" for (name, seconds), on in hosts.items()]
+        lines = []
+        for name in dict.fromkeys(name for name, _began, _due in late.values()):
+            hosts = {host: began for (host, _task), (called, began, _due) in late.items() if called == name}
+            lines.append(f"Still at work after {now - min(hosts.values()):.0f} s: {name} ({', '.join(hosts)})")
+        return lines
 
 
 @contextlib.contextmanager
@@ -60,18 +63,21 @@ def telling(
     say: Callable[[str], object], ask: Callable[[], str], first: float = FIRST, after: float = NEXT
 ) -> Iterator[None]:
     """While this lasts, says now and then what `ask` answers, which is asked for nothing else."""
-    ended, began = threading.Event(), time.monotonic()
+    ended, speaking, began = threading.Event(), threading.Lock(), time.monotonic()
 
     def tell() -> None:
         pause = first
         while not ended.wait(pause):
-            pause = after
-            if doing := ask():
-                say(f"Still at work after {time.monotonic() - began:.0f} s: {doing}")
+            pause, doing = after, ask()
+            with speaking:
+                if doing and not ended.is_set():
+                    say(f"Still at work after {time.monotonic() - began:.0f} s: {doing}")
 
     # Nobody waits for an answer that doesn't come.
     threading.Thread(target=tell, daemon=True).start()
     try:
         yield
     finally:
-        ended.set()
+        # Not amid a line: it goes by a queue of all workers, and one that ends with its lock would stop the run.
+        with speaking:
+            ended.set()

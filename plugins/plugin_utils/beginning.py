@@ -11,12 +11,16 @@ from ansible import constants, context
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt_with_e
 
 CONFIGURATION = "ansible.cfg"
+COLLECTION = "uwsgi_flask.web"
 # What takes a task on all hosts before the next: a hook waits for every host of its app.
 IN_STEP = ("linear", "ansible.builtin.linear", "debug", "ansible.builtin.debug")
 
 
-def faults(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with it, a line each. `known` are localhost's variables, `given` those of `-e`."""
+def faults(known: Mapping[str, Any], given: Mapping[str, Any], playbooks: Sequence[str] = ()) -> Iterator[str]:
+    """What is wrong with it, a line each. `known` are localhost's variables, `given` those of `-e`.
+
+    `playbooks` are the files that were named: one of somebody's own may import ours, and read more.
+    """
     project = str(known["playbook_dir"])
     hosts = known.get("groups", {}).get("web", [])
     of_hosts = [known["hostvars"].raw_get(host) for host in hosts]
@@ -30,7 +34,13 @@ def faults(known: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
             f"correctly?{groups and f' Known groups: {groups}'}"
         )
     yield from _empty(given)
-    yield from misspelt_with_e(given, project, [*of_hosts, given])
+    yield from misspelt_with_e(given, project, [*of_hosts, given, _of_others(playbooks)])
+
+
+def _of_others(playbooks: Sequence[str]) -> dict[str, str]:
+    """The texts of those playbooks that aren't the project's, by path: these use what the collection holds."""
+    texts = {path: Path(path).read_text(encoding="utf-8") for path in playbooks if Path(path).is_file()}
+    return {path: text for path, text in texts.items() if f"{COLLECTION}." not in text}
 
 
 def _empty(given: Mapping[str, Any]) -> Iterator[str]:

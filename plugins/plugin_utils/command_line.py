@@ -75,10 +75,7 @@ class CommandLine:
         words: list[str] = []
         if (inventories := list(self.given.get("inventory") or [])) != list(self.usual):
             words += [word for path in inventories for word in ("-i", _near(path))]
-        for name, option in _ACCESS.items():
-            value = self.given.get(name) or ()
-            values = [value] if isinstance(value, str) else [] if value is True else value
-            words += [option] if value is True else [word for one in values for word in (option, _near(one))]
+        words += [word for name, option in _ACCESS.items() for word in _given(option, self.given.get(name))]
         # Where the one that was typed is.
         folder = os.path.dirname(next(iter(self.given.get("args") or ()), ""))
         return [*words, os.path.join(folder, playbook)]
@@ -99,6 +96,12 @@ class CommandLine:
                 else:
                     is_whole = False
         return pairs, files, is_whole
+
+
+def _given(option: str, value: Any) -> list[str]:
+    if isinstance(value, bool) or not value:
+        return [option] if value else []
+    return [word for one in ([value] if isinstance(value, str) else value) for word in (option, _near(str(one)))]
 
 
 def _near(path: str) -> str:

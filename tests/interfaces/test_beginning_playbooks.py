@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.beginning import COLLECTION
 
 from clone import Clone
 from project import PLAYBOOKS
@@ -129,6 +130,14 @@ def test_files_of_others_are_left_alone(clone: Clone) -> None:
     assert clone.run("settings.yml").returncode == 0
 
 
+def test_what_ansible_leaves_out_is_left_out(clone: Clone) -> None:
+    """What an editor or a file manager leaves in a folder, and a file behind a folder of the same name."""
+    clone.write("group_vars/all/.DS_Store", "\x00\x01Bud1\n")
+    clone.write("group_vars/all/.git/HEAD", "\t\n")
+    clone.write("group_vars/all.yml", "\t\n")
+    assert clone.run("settings.yml").returncode == 0
+
+
 def said_before_a_play(ended: subprocess.CompletedProcess[str]) -> str:
     output = ended.stdout + ended.stderr
     assert ended.returncode != 0, output
@@ -145,6 +154,24 @@ def test_so_is_a_misspelt_variable_where_settings_are_read(clone: Clone, name: s
     clone.hosts({"one": {"web_firewal_open": [9100]}, "two": {}})
     told = said(clone.run(name))
     assert told.count("one: web_firewal_open: nothing reads this variable; did you mean 'web_firewall_open'?") == 1
+
+
+def test_what_a_template_of_a_host_reads_is_its_owners(clone: Clone) -> None:
+    clone.write("group_vars/all.yml", 'acme_email: a@example.com\nweb_acme_email: "{{ acme_email }}"\n')
+    assert clone.run("settings.yml").returncode == 0
+    clone.write("group_vars/all.yml", "acme_email: a@example.com\n")
+    assert "acme_email: nothing reads this variable; did you mean 'web_acme_email'?" in said(clone.run("settings.yml"))
+
+
+def test_what_ones_own_playbook_reads_may_be_given_with_e(clone: Clone) -> None:
+    begun = '- {name: Begin, hosts: "{{ target }}", gather_facts: false, tasks: []}\n'
+    clone.write("own.yml", f"{begun}- ansible.builtin.import_playbook: settings.yml\n")
+    assert clone.run("own.yml", "-e", "target=web").returncode == 0
+    assert "-e 'host': nothing reads this variable" in said(clone.run("site.yml", "-e", "host=web"))
+
+
+def test_the_projects_own_playbooks_are_told_from_others() -> None:
+    assert [path.name for path in PLAYBOOKS if f"{COLLECTION}." not in path.read_text()] == []
 
 
 def test_a_wrong_port_is_told_once_for_all_hosts(clone: Clone) -> None:

@@ -42,6 +42,14 @@ def test_without_it_a_run_is_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "unreachable" in ended.stdout.lower()
 
 
+def test_each_playbook_of_a_command_tells_of_itself(tmp_path: Path) -> None:
+    words = ("hosts.yml", "-e", '{"web_apps": [{"name": "shop", "state": "absent"}]}')
+    ended = run_on_nobody(tmp_path, "settings.yml", *words)
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout.count("PLAY RECAP") == 2
+    assert ended.stdout.count("The settings can be used.") == 1
+
+
 def test_playbooks_of_others_are_left_alone(tmp_path: Path) -> None:
     other = tmp_path / "site.yml"
     other.write_text("- name: Another\n  hosts: localhost\n  gather_facts: false\n  tasks: []\n")

@@ -131,6 +131,19 @@ def test_a_pasted_line_ends_as_the_command_does(tmp_path: Path, extra: list[str]
     assert own.stdout == ended.stdout
 
 
+def test_a_text_is_no_template(tmp_path: Path) -> None:
+    """It would be rendered here, not on the server."""
+    text = """docker ps --format '{{.Names}}' "{% raw %}" é"""
+    words = shlex.split(line("run", text))
+    (tmp_path / "show.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n"
+        "  tasks: [{ansible.builtin.copy: {content: '{{ command }}', dest: '{{ playbook_dir }}/got'}}]\n"
+    )
+    ansible = [words[2], "-i", "localhost,", "-c", "local", str(tmp_path / "show.yml"), *words[words.index("-e") :]]
+    subprocess.run(ansible, cwd=PROJECT, env=BARE, check=True, capture_output=True)
+    assert (tmp_path / "got").read_text() == text
+
+
 def test_a_teardown_is_asked_about() -> None:
     ended = web("teardown", "shop")
     assert ended.returncode == 1
@@ -268,6 +281,22 @@ def test_init_says_what_the_settings_lack(clone: Path) -> None:
     assert ended.returncode == 2
     assert "there is no folder" in ended.stdout
     assert ended.stdout.endswith("Mend what is said above, in these files; then: ./web check -e staging\n")
+
+
+def test_init_leaves_settings_of_ones_own(clone: Path) -> None:
+    """Whatever stands in them."""
+    inventory = clone / "inventory/production.yml"
+    inventory.write_text("web: {hosts: {web1: {token: !vault x}}}\n")
+    ended = init(clone, "-e", "production", *ANSWERS, "--source", "x", "--server-names", "a.test")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"Error: {inventory} is there already, and stays as it is")
+
+
+def test_init_takes_no_part_of_an_address_for_a_port(clone: Path) -> None:
+    words = ("--hosts", "2001:db8::1,[2001:db8::2]:2222", "--user", "me", "--app", "shop", "--source", "x")
+    init(clone, "-e", "six", *words, "--server-names", "a.test")
+    hosts = yaml.safe_load((clone / "inventory/six.yml").read_text())["six"]["hosts"]
+    assert hosts == {"2001:db8::1": None, "2001:db8::2": {"ansible_port": 2222}}
 
 
 def test_init_names_what_is_missing_where_nobody_can_be_asked(clone: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import cause_in
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, cause_in, last_lines
 
 WRITE = "the app may write only to the folder that STATE_DIRECTORY names"
 BUILD = "name what the build needs in 'build_packages', such as gcc and python3-dev"
@@ -34,3 +34,9 @@ SAID = [
 @pytest.mark.parametrize(("evidence", "cause"), SAID)
 def test_the_cause_is_one_line_with_what_helps(evidence: str, cause: str) -> None:
     assert cause_in(evidence) == cause
+
+
+def test_what_an_app_says_does_nothing_to_a_terminal() -> None:
+    said = "\x1b]0;title\x07ValueError: \x1b[31mno\x1b[0m\r"
+    assert Refused("probe", said).cause == r"\x1b]0;title\x07ValueError: no"
+    assert last_lines(said) == [r"\x1b]0;title\x07ValueError: no"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,33 +60,34 @@ def after(path: Path, mark: Mark | None, asked: Asked, parse: Parse) -> tuple[li
     """What was written since, the new end, and how many bytes were left out because they came too fast."""
     found: list[Line] = []
     left_out = 0
-    if mark:
-        rotated = _rotated(path)
-        if _inode(path) != mark[0] == _inode(rotated):
-            more, _end_of_it, left_out = _read_on(rotated, mark, asked, parse)
-            found += more
-    inode = _inode(path)
-    if inode is None:
-        return found, mark, left_out
-    begin = mark if mark and mark[0] == inode else (inode, 0)
-    more, end, missed = _read_on(path, begin, asked, parse)
+    # Each is opened once, because it may be rotated at any moment; the new one may not be there yet.
+    with contextlib.ExitStack() as stack:
+        now, before = (_opened(file, stack) for file in (path, _rotated(path)))
+        if mark and before and _inode(before) == mark[0] != (now and _inode(now)):
+            found, mark, left_out = _read_on(before, mark, asked, parse)
+            if mark[1] < _end(before):
+                return found, mark, left_out
+        if now is None:
+            return found, mark, left_out
+        begin = mark if mark and mark[0] == _inode(now) else (_inode(now), 0)
+        more, end, missed = _read_on(now, begin, asked, parse)
     return [*found, *more], end, left_out + missed
 
 
-def _read_on(path: Path, mark: Mark, asked: Asked, parse: Parse) -> tuple[list[Line], Mark, int]:
+def _read_on(opened: IO[bytes], mark: Mark, asked: Asked, parse: Parse) -> tuple[list[Line], Mark, int]:
     inode, offset = mark
     left_out = 0
-    with path.open("rb") as opened:
-        end = _end(opened)
-        # Somebody has emptied it.
-        offset = offset if offset <= end else 0
-        if end - offset > BEHIND:
-            left_out = end - STEP - offset
-            offset += left_out
-        opened.seek(offset)
-        text = opened.read(min(end - offset, STEP))
-    whole = text[: text.rfind(b"\n") + 1]
-    lines = (parse(raw, os.stat(path).st_mtime) for raw in whole.splitlines())
+    end, time = _end(opened), os.fstat(opened.fileno()).st_mtime
+    # Somebody has emptied it.
+    offset = offset if offset <= end else 0
+    if end - offset > BEHIND:
+        left_out = end - STEP - offset
+        offset += left_out
+    opened.seek(offset)
+    text = opened.read(min(end - offset, STEP))
+    # A line that is longer than a step comes in parts.
+    whole = text[: text.rfind(b"\n") + 1] or text
+    lines = (parse(raw, time) for raw in whole.splitlines())
     return [line for line in lines if line and asked.wants(line)], (inode, offset + len(whole)), left_out
 
 
@@ -115,8 +117,12 @@ def _rotated(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
 
 
-def _inode(path: Path) -> int | None:
+def _opened(path: Path, stack: contextlib.ExitStack) -> IO[bytes] | None:
     try:
-        return path.stat().st_ino
+        return stack.enter_context(path.open("rb"))
     except FileNotFoundError:
         return None
+
+
+def _inode(opened: IO[bytes]) -> int:
+    return os.fstat(opened.fileno()).st_ino

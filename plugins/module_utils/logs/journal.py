@@ -15,8 +15,10 @@ SCAN = 100_000
 STEP = 2000
 # What journalctl says where no unit ever matched.
 NO_UNIT = "No data available"
-# Priorities of syslog, 0 to 7: `err` and worse, and `warning`.
-ERROR, WARNING = 3, 4
+# The unit of systemd itself.
+MANAGER = "init.scope"
+# By syslog's priorities, 0 to 7: `err` and worse, and `warning`.
+LEVELS = {**dict.fromkeys("0123", "error"), "4": "warning"}
 
 
 def last(pattern: str, asked: Asked, source: Callable[[str], str]) -> tuple[list[Line], str]:
@@ -65,12 +67,19 @@ def _entries(pattern: str, *words: str) -> Iterator[dict[str, Any]]:
 
 
 def _lines(entry: dict[str, Any], source: Callable[[str], str]) -> Iterator[Line]:
-    message = entry.get("MESSAGE")
-    # What isn't UTF-8 comes as numbers.
-    text = bytes(message).decode(errors="replace") if isinstance(message, list) else str(message or "")
-    priority = int(entry.get("PRIORITY") or 6)
-    level = "error" if priority <= ERROR else "warning" if priority == WARNING else ""
+    level = LEVELS.get(_text(entry.get("PRIORITY"))[:1], "")
     time = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
-    unit = str(entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or "")
-    for line in clean(text):
+    unit = _text(entry.get("_SYSTEMD_UNIT"))
+    # What systemd itself says of a unit. An app could say that it is another one.
+    unit = _text(entry.get("UNIT")) if unit in ("", MANAGER) else unit
+    for line in clean(_text(entry.get("MESSAGE"))):
         yield Line(time, source(unit), level, line)
+
+
+def _text(field: Any) -> str:
+    """A field, all of it if it was written more than once. What isn't UTF-8 comes as numbers."""
+    if not isinstance(field, list):
+        return str(field or "")
+    if all(isinstance(item, int) for item in field):
+        return bytes(field).decode(errors="replace")
+    return " ".join(map(_text, field))

@@ -33,11 +33,11 @@ def request(raw: bytes, source: str, later: float) -> Line:
 def complaint(raw: bytes, source: str, later: float) -> Line:
     """A line of the error log; one that begins in another way belongs to the one after it."""
     text = raw.decode(errors="replace")
-    found = COMPLAINT.fullmatch(text)
-    if not found:
-        return Line(later, source, "", _one(text))
-    moment = time.mktime(time.strptime(found["time"], "%Y/%m/%d %H:%M:%S"))
-    return Line(moment, source, LEVELS.get(found["level"], ""), _one(f"[{found['level']}] {found['text']}"))
+    if found := COMPLAINT.fullmatch(text):
+        with contextlib.suppress(ValueError, OverflowError):
+            moment = time.mktime(time.strptime(found["time"], "%Y/%m/%d %H:%M:%S"))
+            return Line(moment, source, LEVELS.get(found["level"], ""), _one(f"[{found['level']}] {found['text']}"))
+    return Line(later, source, "", _one(text))
 
 
 def concerns(line: Line, names: Collection[str], places: Collection[str]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.logs.line import clean
+
 # Lines of evidence in a message; all of them are in failure.log.
 SHOWN_LINES = 8
 # How a line that names the cause begins, for Python and pip.
@@ -29,7 +31,8 @@ class Refused(Exception):
     def __init__(self, step: str, cause: str, evidence: str = "") -> None:
         super().__init__(cause)
         self.step = step
-        self.cause = cause
+        # Programs say it, and a terminal shows it.
+        self.cause = "\n".join(clean(cause))
         self.evidence = evidence
 
 
@@ -54,7 +57,7 @@ def cause_in(evidence: str) -> str:
 
 def last_lines(evidence: str) -> list[str]:
     """As much of the evidence as a message holds."""
-    return [line for line in evidence.splitlines() if line.strip()][-SHOWN_LINES:]
+    return [line for line in clean(evidence) if line.strip()][-SHOWN_LINES:]
 
 
 def as_refusal(step: str, fault: Exception) -> Refused:

@@ -53,6 +53,8 @@ class System:
         """Leave word of what is done now, for whoever waits for it."""
         with contextlib.suppress(OSError):
             Path(STEP).write_text(f"{app} {step}\n")
+            # Whatever umask root has.
+            Path(STEP).chmod(0o644)
 
     # --- Files --------------------------------------------------------------------------------------------------
 

@@ -41,7 +41,6 @@ TRIED = {
     "web_(tls|ssl)_cert(ificate)?": f"'tls_certificate' {_IN_AN_APP}",
     "web_(tls|ssl)_(private_)?key": f"'tls_key' {_IN_AN_APP}",
     "web_hsts": f"'hsts' {_IN_AN_APP}",
-    "web_(user|group)": f"'user' {_IN_AN_APP}",
     "web_services_postgres(ql)?|web_postgres(ql)?": "did you mean 'services_postgresql'?",
     "web_services_redis|web_redis": "did you mean 'services_redis'?",
     "services_(mysql|mariadb|mongodb?|rabbitmq|memcached)": f"there are {' and '.join(SERVICES)}",
@@ -59,6 +58,8 @@ TRIED_WITH_E = {
 MISSPELT_SECRETS = re.compile(r"web_app_secret(?!s(_|$))")
 # Others' roles call variables of theirs so, too.
 ANYBODYS = {"apps", "nginx_group", "nginx_user", "app_root", "run_root", "http_port", "https_port", "locks"}
+# What holds other variables, rendered where one looks into it.
+OF_EVERY_HOST = ("hostvars", "vars")
 # The last letters of so short a word may be the only ones that are right.
 SHORT = 4
 
@@ -68,15 +69,18 @@ def own_variables() -> list[str]:
     return ["web_apps", DEFAULTS, SECRETS, *agreement.variables()]
 
 
-def misspelt(names: Iterable[str], project: str) -> list[str]:
-    """Which of a host's variables are misspelt ones of ours, a line for each.
+def misspelt(variables: Mapping[str, Any], project: str) -> list[str]:
+    """Which of a host's variables, unrendered, are misspelt ones of ours, a line for each.
 
-    `project` is the playbook's folder. One that resembles none of ours is taken for somebody else's.
+    `project` is the playbook's folder. One that resembles none of ours is taken for somebody else's, as is one that a
+    template among the variables reads.
     """
-    listed = [name for name in names if isinstance(name, str)]
+    listed = [name for name in variables if isinstance(name, str)]
     known = _known(project)
     instead = {name: _instead(name) for name in sorted({*listed} - {*known, *secrets_variables(listed)})}
-    return [f"{name}: nothing reads this variable; {remedy}" for name, remedy in instead.items() if remedy]
+    instead = {name: remedy for name, remedy in instead.items() if remedy}
+    own = _read_by_templates([*instead], [{name: it for name, it in variables.items() if name not in OF_EVERY_HOST}])
+    return [f"{name}: nothing reads this variable; {remedy}" for name, remedy in instead.items() if name not in own]
 
 
 def misspelt_with_e(given: Iterable[str], project: str, variables: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -109,7 +113,9 @@ def _known(project: str) -> list[str]:
 
 def _instead(name: str) -> str:
     """What there is in place of a variable that isn't ours; "" if it resembles none."""
-    if f"web_{name}" in own_variables() and name not in ANYBODYS:
+    if name in ANYBODYS:
+        return ""
+    if f"web_{name}" in own_variables():
         return f"did you mean 'web_{name}'?"
     if not OURS.match(name):
         return ""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible._internal._datatag._tags import Origin
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 
-# As Ansible takes them for files of variables.
-EXTENSIONS = ("", ".yml", ".yaml", ".json")
 SHUT = ": can't be read; let the user who deploys read it"
 LOCKED = "it is encrypted, and can't be decrypted; give the right --vault-password-file or --ask-vault-pass"
 
@@ -48,14 +45,9 @@ def _empty(folder: str, groups: Iterable[str]) -> list[str]:
     return [group for group in groups if not any(_files(f"{folder}/group_vars/{group}"))]
 
 
-def _files(place: str) -> Iterator[str]:
-    """The files of variables that Ansible finds under a name: a file, or everything in a folder."""
-    for extension in EXTENSIONS:
-        path = Path(place + extension)
-        if path.is_file():
-            yield str(path)
-        elif path.is_dir() and not extension:
-            yield from sorted(str(file) for file in path.rglob("*") if file.is_file() and file.suffix in EXTENSIONS)
+def _files(place: str) -> list[str]:
+    """The files of variables that Ansible takes of this name: a file, or what is in a folder. Raises OSError."""
+    return [str(path) for path in DataLoader().find_vars_files(os.path.dirname(place), os.path.basename(place))]
 
 
 # --- Those that can't be read -----------------------------------------------------------------------------------------
@@ -73,15 +65,15 @@ def unreadable(
     places += [f"host_vars/{host}" for host in sorted(web)]
     folders = _folders(sources)
     paths = [os.path.join(folder, place) for folder in dict.fromkeys([*folders, project]) for place in places]
-    shut = {path for path in paths for path in (os.path.dirname(path), path) if _is_shut(path)}
-    yield from (f"{path}{SHUT}" for path in sorted(shut))
+    shut = {path for path in map(os.path.dirname, paths) if os.path.isdir(path) and not os.access(path, os.X_OK)}
     for path in paths:
-        if shut.isdisjoint((os.path.dirname(path), path)):
-            yield from (fault for file in _files(path) if (fault := _fault(file, loader)))
-
-
-def _is_shut(folder: str) -> bool:
-    return os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK)
+        try:
+            files = [] if os.path.dirname(path) in shut else _files(path)
+        except OSError as error:
+            shut.add(str(error.filename))
+            continue
+        yield from (fault for file in files if (fault := _fault(file, loader)))
+    yield from (f"{path}{SHUT}" for path in sorted(shut))
 
 
 def _fault(path: str, loader: DataLoader) -> str:

@@ -20,7 +20,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant imp
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.preview import preview
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.request import BadSettings, Request, Settings
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.role_variables import RULES
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variable_files import LOCKED, looked_at
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown_name
@@ -89,12 +89,21 @@ def check(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: Da
         proven = settings.proven_here()
         told = list(settings.new_locks() if problems else settings.notices())
         # While wheels are missing, nothing is deployed.
-        seen = [] if problems or request.fill else list(preview(settings))
+        seen = [] if problems or request.fill else _previewed(settings, problems)
     except BadSettings:
         return Checked(each_problem(task_vars, render), [], [], [])
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
     shown = [{**one, "source": masked([one["source"]])[0], "names": masked(one["names"])} for one in seen]
     return Checked(masked(problems), proven, masked(told), shown)
+
+
+def _previewed(settings: Settings, problems: list[str]) -> list[dict[str, Any]]:
+    """What would be served; none where a source has become unreadable meanwhile, which is one of the problems then."""
+    try:
+        return list(preview(settings))
+    except BadSettings as error:
+        problems += error.problems
+        return []
 
 
 def each_problem(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> list[str]:

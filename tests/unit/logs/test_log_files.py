@@ -67,11 +67,32 @@ def test_what_comes_is_read_on_over_a_rotation(log: Path) -> None:
     with log.open("a") as opened:
         opened.write("2 b\n")
     log.rename(log.with_name("shop.log.1"))
-    assert texts(files.after(log, end, Asked(9), parse)[0]) == ["b"]
+    found, end, _left_out = files.after(log, end, Asked(9), parse)
+    assert texts(found) == ["b"]
     log.write_text("3 c\n")
     found, end, left_out = files.after(log, end, Asked(9), parse)
-    assert (texts(found), left_out) == (["b", "c"], 0)
+    assert (texts(found), left_out) == (["c"], 0)
     assert files.after(log, end, Asked(9), parse)[0] == []
+
+
+def test_nothing_is_lost_of_much_before_a_rotation(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "STEP", 8)
+    log.write_text("0 a\n")
+    _found, end = files.last(log, Asked(9), parse)
+    with log.open("a") as opened:
+        opened.write("1 b\n2 c\n3 d\n")
+    log.rename(log.with_name("shop.log.1"))
+    log.write_text("4 e\n")
+    seen = []
+    for _turn in range(3):
+        found, end, _left_out = files.after(log, end, Asked(9), parse)
+        seen += texts(found)
+    assert seen == ["b", "c", "d", "e"]
+    with log.open("a") as opened:
+        opened.write("5 long, long, long\n")
+    found, after_it, _left_out = files.after(log, end, Asked(9), parse)
+    assert texts(found) == ["long, "]
+    assert after_it != end
 
 
 def test_a_log_that_was_emptied_or_comes_later_is_read_from_its_beginning(log: Path) -> None:

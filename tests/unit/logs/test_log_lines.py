@@ -51,6 +51,7 @@ def test_a_complaint_has_the_hosts_time(monkeypatch: pytest.MonkeyPatch) -> None
     assert (line.time, line.level) == (1795511702, "error")
     assert line.text.startswith('[error] *4 open() "/opt/shop/x" failed, client')
     assert nginx.complaint(b"more of it", "nginx error", 9).time == 9
+    assert nginx.complaint(b"2026/99/99 10:15:02 [error] 1#1: no", "nginx error", 9).time == 9
 
 
 def test_whom_a_complaint_concerns() -> None:
@@ -113,11 +114,21 @@ def test_the_last_lines_of_the_journal_and_the_cursor_of_the_newest(journalctl: 
 
 
 def test_what_the_journal_gets_after_a_cursor(journalctl: Path) -> None:
-    entries(journalctl, "a", "b", PRIORITY="3", UNIT="shop@1-worker-mail.service")
+    entries(journalctl, "a", "b", PRIORITY="3", _SYSTEMD_UNIT="init.scope", UNIT="shop@1-worker-mail.service")
     found, cursor = journal.after("c9", "shop@*", Asked(9, pattern=re.compile("a")), lambda unit: unit)
     assert [(line.text, line.level, line.source) for line in found] == [("a", "error", "shop@1-worker-mail.service")]
     assert cursor == "c1"
     assert "--after-cursor=c9" in (journalctl / "words").read_text()
+
+
+def test_an_app_names_neither_another_unit_nor_anything_but_one_text(journalctl: Path) -> None:
+    """Whoever writes to the journal by its own protocol chooses the fields, and may write one twice."""
+    entries(journalctl, ["a", "b"], UNIT="wiki@1-\x1b]0;title\x07.service", PRIORITY=["3", "4"])
+    found, _cursor = journal.last("shop@*", Asked(9), lambda unit: unit)
+    assert [(line.text, line.source, line.level) for line in found] == [("a b", "shop@1.service", "error")]
+    entries(journalctl, "Started", UNIT="shop@1.timer", _SYSTEMD_UNIT="init.scope")
+    found, _cursor = journal.last("shop@*", Asked(9), lambda unit: unit)
+    assert [line.source for line in found] == ["shop@1.timer"]
 
 
 def test_a_large_journal_is_not_read_to_its_beginning(journalctl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
