@@ -78,9 +78,27 @@ def misspelt(variables: Mapping[str, Any], project: str) -> list[str]:
     listed = [name for name in variables if isinstance(name, str)]
     known = _known(project)
     instead = {name: _instead(name) for name in sorted({*listed} - {*known, *secrets_variables(listed)})}
+    return [f"{name}: nothing reads this variable; {it}" for name, it in _unread(instead, variables).items()]
+
+
+def without_prefix(variables: Mapping[str, Any]) -> list[str]:
+    """Which of a host's variables would be ours with `web_` before them, a line for each.
+
+    Another role in the same inventory may read one, so that it is told and not refused.
+    """
+    ours = {f"web_{name}": name for name in sorted(variables, key=str) if name not in ANYBODYS}
+    meant = {ours[name]: name for name in own_variables() if name in ours}
+    return [
+        f"{name}: nothing here reads this variable; did you mean {it!r}?"
+        for name, it in _unread(meant, variables).items()
+    ]
+
+
+def _unread(instead: Mapping[str, str], variables: Mapping[str, Any]) -> dict[str, str]:
+    """Those to which there is something instead, and which no template reads."""
     instead = {name: remedy for name, remedy in instead.items() if remedy}
     own = _read_by_templates([*instead], [{name: it for name, it in variables.items() if name not in OF_EVERY_HOST}])
-    return [f"{name}: nothing reads this variable; {remedy}" for name, remedy in instead.items() if name not in own]
+    return {name: remedy for name, remedy in instead.items() if name not in own}
 
 
 def misspelt_with_e(given: Iterable[str], project: str, variables: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -113,11 +131,7 @@ def _known(project: str) -> list[str]:
 
 def _instead(name: str) -> str:
     """What there is in place of a variable that isn't ours; "" if it resembles none."""
-    if name in ANYBODYS:
-        return ""
-    if f"web_{name}" in own_variables():
-        return f"did you mean 'web_{name}'?"
-    if not OURS.match(name):
+    if name in ANYBODYS or not OURS.match(name):
         return ""
     if tried := _tried(name, TRIED):
         return tried

@@ -16,7 +16,11 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environme
     secrets_variables,
 )
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt, own_variables
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import (
+    misspelt,
+    own_variables,
+    without_prefix,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.parsing import items_of, names_of
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import Inventory
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.preview import preview
@@ -87,7 +91,7 @@ def check(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: Da
         names = request.names()
         settings, problems = parse(request)
         proven = settings.proven_here()
-        told = list(settings.new_locks() if problems else settings.notices())
+        told = list(settings.new_locks() if problems else [*settings.notices(), *without_prefix(task_vars)])
         # While wheels are missing, nothing is deployed.
         seen = [] if problems or request.fill else _previewed(settings, problems)
     except BadSettings:

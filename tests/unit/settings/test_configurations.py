@@ -373,17 +373,7 @@ FILES: list[tuple[str, str, tuple[str, ...]]] = [
         f"{APP}web_tls: acme\n",
         ("web_tls: nothing reads this variable; 'tls' is a key of each app in web_apps",),
     ),
-    (
-        "app_secrets",
-        f"{APP}app_secrets: {{}}\n",
-        ("app_secrets: nothing reads this variable; did you mean 'web_app_secrets'?",),
-    ),
-    (
-        "trusted_proxies",
-        f"{APP}trusted_proxies: []\n",
-        ("nothing reads this variable; did you mean 'web_trusted_proxies'?",),
-    ),
-    ("firewall_open", f"{APP}firewall_open: []\n", ("nothing reads this variable; did you mean 'web_firewall_open'?",)),
+    ("what another role may read", f"{APP}app_secrets: {{}}\ntrusted_proxies: []\nfirewall_open: []\n", GOOD),
     ("services_postgres", f"{APP}services_postgres: [shop]\n", ("did you mean 'services_postgresql'?",)),
     ("web_services_redis", f"{APP}web_services_redis: [shop]\n", ("did you mean 'services_redis'?",)),
     ("services_mysql", f"{APP}services_mysql: [shop]\n", ("there are services_postgresql and services_redis",)),

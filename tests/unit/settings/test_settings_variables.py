@@ -55,6 +55,17 @@ def test_a_source_that_cant_be_read_any_more_is_a_fault(workshop: Workshop, monk
 # --- Misspelt ones ------------------------------------------------------------------------------------------------
 
 
+def test_what_lacks_our_prefix_may_be_anothers_and_is_told(workshop: Workshop) -> None:
+    known: dict[str, Any] = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"]}
+    known |= {"web_apps": [app()], "acme_email": "a@b.test", "app_root": "/srv"}
+    checked = check(known, render(known), DataLoader())
+    assert checked.problems == []
+    assert checked.notices == ["acme_email: nothing here reads this variable; did you mean 'web_acme_email'?"]
+    # As in web_acme_email: "{{ acme_email }}".
+    known |= {"web_acme_email": trust_as_template("{{ acme_email }}")}
+    assert check(known, render(known), DataLoader()).notices == []
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
