@@ -47,14 +47,15 @@ class ActionModule(ActionBase):
         known = notes.token()
         asked = {name: value for name, value in self._task.args.items() if name != "wait"}
         arguments = {**asked, "holder": this_run(), "token": known or uuid.uuid4().hex}
-        end = time.monotonic() + seconds(self._task.args.get("wait", 0))
+        wait = seconds(self._task.args.get("wait", 0))
+        end = time.monotonic() + wait
         if not known and not self._task.check_mode:
             # First, because the run may be ended as soon as it has the lease.
             self._post_keeper(arguments, notes, task_vars)
         result, is_told = self._try(arguments, task_vars), False
         while (other := result.get("held_by")) and not is_oneself(other["holder"]) and time.monotonic() < end:
             if not is_told:
-                self._display.display(f"{host}: {other['told']}; waiting for up to {end - time.monotonic():.0f} s")
+                self._display.display(f"{host}: {other['told']}; waiting for up to {wait:.0f} s")
                 is_told = True
             time.sleep(PAUSE_SECONDS)
             result = self._try(arguments, task_vars)

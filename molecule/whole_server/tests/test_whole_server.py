@@ -209,15 +209,15 @@ def test_a_firewall_that_locks_out_is_taken_back(whole: Whole) -> None:
         # As if SSH listened elsewhere.
         whole.sh(f"echo '{WRONG_SSH}' > /usr/local/sbin/ss; chmod +x /usr/local/sbin/ss")
         assert "2022" in whole.sh("/usr/local/sbin/ss -Hltnp")
-        locked = whole.run("firewall.yml", "-e", "undo_after=30")
+        locked = whole.run("firewall.yml", "-e", "undo_after=180")
         began = time.monotonic()
         while not speaks_ssh(int(whole.ports[0])):
-            assert time.monotonic() - began < 120
+            assert time.monotonic() - began < 600
             time.sleep(1)
         seconds = time.monotonic() - began
         whole.sh("rm /usr/local/sbin/ss")
         again = whole.run("firewall.yml")
-    told(load, "a firewall that locks out", "firewall.yml with a wrong port for SSH", seconds, "undo_after=30")
+    told(load, "a firewall that locks out", "firewall.yml with a wrong port for SSH", seconds, "undo_after=180")
     assert closed
     assert locked.code != 0
     assert "no new connection got to whole-server" in " ".join(locked.output.split()), locked.output[-3000:]
