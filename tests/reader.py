@@ -108,10 +108,11 @@ class Reader:
         """The exit code of what the page says, in the project's folder or on the first server."""
         for named, real in self.ids.items():
             command = command.replace(named, real)
+        is_on_server = command.startswith(OF_A_SERVER)
         if ENDLESS.search(command.partition(" #")[0].strip()):
             # What Ctrl-C ends says so by its exit code, Ansible by another one.
             command = f"timeout --foreground --preserve-status --signal=INT 15 {command}\n[[ $? =~ ^(0|99|130)$ ]]"
-        if command.startswith(OF_A_SERVER) or "journalctl" in command:
+        if is_on_server:
             done = inside(SERVERS[0], "deploy", command)
         else:
             # What she exports stays until she logs out.
