@@ -36,8 +36,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        # In a directory that is this run's own.
-        notes = Notes(Path(C.DEFAULT_LOCAL_TMP, f"lease-{(task_vars or {}).get('inventory_hostname')}"))
+        notes = Notes.of((task_vars or {}).get("inventory_hostname", ""))
         if self._task.args.get("state") == "held":
             return self._take(notes, task_vars)
         return self._give_back(notes, task_vars)
@@ -131,6 +130,11 @@ class Notes:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @classmethod
+    def of(cls, host: str) -> Notes:
+        """Those of a host, in a directory that is this run's own."""
+        return cls(Path(C.DEFAULT_LOCAL_TMP, f"lease-{host}"))
 
     def write(self, keeper: int, token: str) -> None:
         self._path.write_text(json.dumps({"keeper": keeper, "started": started(keeper), "token": token}))

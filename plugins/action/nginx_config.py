@@ -66,23 +66,10 @@ class ActionModule(ActionBase):
         shared = arguments.pop("shared", None) or []
         if arguments.get("state", "present") != "present":
             return self._send(MODULE, arguments, task_vars)
-        renderer, sites = Renderer(self, folder, task_vars or {}), sites or []
-        acme = _acme(renderer, sites, shared, web, terms)
-        arguments |= {
-            "files": {**texts(renderer, sites, web, shared), **of_certbot(renderer, terms if acme else {})},
-            "certificates": json.dumps(certificates),
-            "self_signed": {
-                site["app"]["name"]: site["site"]["names"]
-                for site in with_names(sites, shared)
-                if site["app"]["tls"] == "self_signed"
-            },
-            "apps": [site["app"]["name"] for site in sites],
-            "user": web["nginx_user"],
-            **acme,
-        }
+        arguments |= told(Renderer(self, folder, task_vars or {}), sites or [], shared, web, certificates, terms)
         result = self._send(MODULE, arguments, task_vars)
         result = self._with_certificates(result, arguments, terms, task_vars)
-        return with_renewals(result, acme.get("acme", ()))
+        return with_renewals(result, arguments["acme"])
 
     def _with_certificates(
         self, result: dict[str, Any], arguments: dict[str, Any], terms: dict[str, Any], task_vars: dict[str, Any] | None
@@ -111,6 +98,35 @@ class ActionModule(ActionBase):
 
     def _send(self, module: str, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         return dict(self._execute_module(module_name=module, module_args=arguments, task_vars=task_vars))
+
+
+def told(
+    renderer: Renderer,
+    sites: Sequence[Item],
+    shared: Sequence[Item],
+    web: Mapping[str, Any],
+    certificates: Mapping[str, str],
+    terms: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the module is told of a configuration: every file's text, and what only the host can add."""
+    acme = _acme(renderer, sites, shared, web, terms)
+    return {
+        "files": {**texts(renderer, sites, web, shared), **of_certbot(renderer, terms if acme else {})},
+        "certificates": json.dumps(certificates),
+        "self_signed": {
+            site["app"]["name"]: site["site"]["names"]
+            for site in with_names(sites, shared)
+            if site["app"]["tls"] == "self_signed"
+        },
+        "apps": [site["app"]["name"] for site in sites],
+        "user": web["nginx_user"],
+        "acme": {},
+        "acme_directory": "",
+        "acme_dns_plugin": "",
+        "dns_secret": "",
+        "renewal_hook": "",
+        **acme,
+    }
 
 
 def with_names(sites: Sequence[Item], shared: Sequence[Item]) -> list[Item]:

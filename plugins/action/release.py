@@ -25,12 +25,16 @@ MODULE = "uwsgi_flask.web.release"
 class ActionModule(ActionBase):
     """Sends what the host is known to lack along with the first call, and calls again for what it finds missing."""
 
+    module = MODULE
     _supports_check_mode = True
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
+        return self._deploy(dict(self._task.args), task_vars)
+
+    def _deploy(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """What the module says of these arguments, once it has all that it lacks."""
         renderer = Renderer(self, arguments.pop("templates"), task_vars or {})
         web, known = arguments.pop("web"), arguments.pop("known", {})
         apps = [{**item, "texts": texts(renderer, item, web)} for item in arguments.pop("apps")]
@@ -62,7 +66,7 @@ class ActionModule(ActionBase):
     def _send(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
         host = (task_vars or {}).get("inventory_hostname", "")
         with telling(self._display.display, lambda: self._doing(host)):
-            return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+            return dict(self._execute_module(module_name=self.module, module_args=arguments, task_vars=task_vars))
 
     def _doing(self, host: str) -> str:
         """What the module is at, by its own word; the module itself can't be asked before it has ended."""

@@ -28,9 +28,9 @@ description:
 
 COLLECTION = "uwsgi_flask.web."
 # These say what became of apps, in their result C(apps).
-TELLING = ("release", "rollback", "prune", "remove", "maintenance")
+TELLING = ("deploy", "release", "rollback", "prune", "remove", "maintenance")
 # At work for as long as they are wanted, or tell it themselves: at which step, what comes into a log, what is asked.
-SPEAKING = ("release", "logs_follow", "host_key")
+SPEAKING = ("deploy", "release", "logs_follow", "host_key")
 COLOURS = {WELL: C.COLOR_OK, CHANGED: C.COLOR_CHANGED, BAD: C.COLOR_ERROR}
 PROJECT = Path(__file__).resolve().parents[2]
 

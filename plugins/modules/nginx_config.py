@@ -3,44 +3,33 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.certbot import delete
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.choice import best
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.lineage import lineage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.notes import Notes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.acme.timer import keep_running
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import is_shared
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.aim import Aim, deployed, nothing, without
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.capacity import capacity
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.certificate import self_signed
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.configuration import Configuration
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.drift import AS_BEFORE
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.front import front_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.ours import Ours
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.placeholders import for_host
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.places import (
     ACME_NOTES,
-    BASE,
     DEFAULT_SITE,
-    DNS_CREDENTIALS,
     KEPT,
     MAIN,
-    RENEWAL_HOOK,
     ROOT,
-    parts_on_disk,
-    pem_file,
-    server_file,
-    site_file,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.recovery import settle
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.rejected import Rejected
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.wanted import (
+    aim,
+    fronts,
+    take_certificates,
+    unused,
+)
 
 DOCUMENTATION = r"""
 module: nginx_config
@@ -149,17 +138,8 @@ def main() -> None:
                 module.fail_json(msg=str(error))
             result = {"changed": False, "rejected": str(error), "saved": [], "uncertified": []}
         would = files if module.check_mode and not result["rejected"] else {}
-        there = would or [path.relative_to(ROOT).as_posix() for path in parts_on_disk(ROOT)]
-        fronts = {
-            app: front_of(_text(server_file(app, there), would), _text(BASE, would)) for app in module.params["apps"]
-        }
-    module.exit_json(fronts=fronts, **result)
-
-
-def _text(path: str, would: dict[str, str]) -> str:
-    """A file as it is on the disk, or as a rehearsal would write it."""
-    place = ROOT / path
-    return would.get(path) or (place.read_text() if place.is_file() else "")
+        asked = fronts(module.params["apps"], would)
+    module.exit_json(fronts=asked, **result)
 
 
 def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
@@ -171,8 +151,13 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
     if module.params["state"] != "present" and not ours.exists():
         _forget(module, notes, system, ours)
         return {"changed": False, "rejected": "", "saved": [], "uncertified": []}
-    uncertified = _take_certificates(module, files, ours, notes, system)
-    configuration = Configuration(ROOT, ours, _aim(module, files, ours, system), system)
+    uncertified = take_certificates(module.params, files, ours, notes, system)
+    if not module.check_mode:
+        for app in [app for app in notes.failed if app in module.params["acme"] and app not in uncertified]:
+            # What couldn't be had isn't wanted any more.
+            notes.note(app, "")
+    wanted = aim(module.params, files, ours, system, module.warn)
+    configuration = Configuration(ROOT, ours, wanted, system)
     is_live = configuration.is_live()
     result = {"rejected": "", "diff": configuration.diff()}
     if module.check_mode and not is_live:
@@ -197,39 +182,12 @@ def _made(module: AnsibleModule, files: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _take_certificates(
-    module: AnsibleModule, files: dict[str, str], ours: Ours, notes: Notes, system: System
-) -> list[str]:
-    """Put certificates into the files. The apps for which certbot has none, or one that isn't as it should be.
-
-    Such an app is served with the best that there is, or by plain HTTP.
-    """
-    given, missing = module.params, []
-    for app, wanted in given["acme"].items():
-        found = lineage(system, app) if app in notes.asked else None
-        wish = (wanted["names"], given["acme_directory"], given["acme_dns_plugin"])
-        is_well = found is not None and found.is_as_wanted(*wish, system)
-        pem = found.pem if found and is_well else best(system, ours, app, wanted["names"], found)
-        if pem:
-            files[pem_file(app)] = pem
-        else:
-            files |= wanted["waiting"]
-        if not is_well:
-            missing.append(app)
-        elif app in notes.failed and not module.check_mode:
-            # What couldn't be had isn't wanted any more.
-            notes.note(app, "")
-    return missing
-
-
 def _forget(module: AnsibleModule, notes: Notes, system: System, ours: Ours) -> None:
     """Let certbot forget the certificates that nothing uses any more. Raises OSError."""
     given = module.params
     if module.check_mode:
         return
-    unused = {app for app in given["apps"] if app not in given["acme"]} | {*given["absent"]}
-    unused |= {site for site in notes.apps() if is_shared(site) and site_file(site) not in ours.files}
-    for app in [app for app in notes.apps() if app in unused or given["state"] == "absent"]:
+    for app in unused(given, ours, notes):
         try:
             delete(system, app, notes)
         except OSError as error:
@@ -239,28 +197,6 @@ def _forget(module: AnsibleModule, notes: Notes, system: System, ours: Ours) -> 
     if given["state"] == "absent":
         with contextlib.suppress(OSError):
             (ROOT / KEPT).rmdir()
-
-
-def _aim(module: AnsibleModule, files: dict[str, str], ours: Ours, system: System) -> Aim:
-    given = module.params
-    if given["state"] == "absent":
-        return nothing(ours)
-    if given["state"] == "without":
-        return without(ours, given["absent"])
-    room = capacity(system, given["connections"])
-    if room.warning():
-        module.warn(room.warning())
-    texts = for_host(files, system.version(), room.connections, system.has_brotli())
-    pems = json.loads(given["certificates"])
-    for app, names in given["self_signed"].items():
-        pems[app] = self_signed(system, ROOT / pem_file(app), names)
-    texts |= {pem_file(app): text for app, text in pems.items()}
-    if given["dns_secret"]:
-        texts[DNS_CREDENTIALS] = given["dns_secret"]
-    if given["renewal_hook"]:
-        # A program's bytes, as a text that becomes the same bytes again.
-        texts[RENEWAL_HOOK] = base64.b64decode(given["renewal_hook"]).decode(errors="surrogateescape")
-    return deployed(ours, texts, given["apps"], given["absent"], given["user"])
 
 
 if __name__ == "__main__":

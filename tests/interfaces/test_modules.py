@@ -11,12 +11,14 @@ import yaml
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS
 
 from project import PROJECT
 
 MODULES = sorted(PROJECT.glob("plugins/modules/*.py"))
 # What the controller's half keeps to itself.
 KEPT = {
+    "deploy": {"plan", "look", "fleet", "left", "packages", "hooks", "connections", "templates"},
     "host_key": {"fingerprint"},
     "logs_follow": {"app", "grep", "cursor"},
     "lease": {"wait"},
@@ -29,7 +31,7 @@ KEPT = {
     "wheelhouse": {"host", "app"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.
-AS_TEXT = {"environments", "build_environment", "certificates"}
+AS_TEXT = {"environments", "build_environment", "certificates", "nginx"}
 
 by_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 
@@ -46,20 +48,15 @@ def assigned(path: Path) -> dict[str, Any]:
 
 
 def _literal(node: ast.expr) -> Any:
-    """A constant, with `**LEASE_OPTION` and the lease's own constants put in."""
-    values = {"LEASE_OPTION": LEASE_OPTION, "lease.PATH": lease.PATH, "FLOCK": FLOCK}
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Dict):
-            for at, key in enumerate(inner.keys):
-                if key is None:
-                    option = ast.parse(repr(values[ast.unparse(inner.values[at])]), mode="eval").body
-                    assert isinstance(option, ast.Dict)
-                    inner.keys[at], inner.values[at] = option.keys[0], option.values[0]
-            inner.values = [
-                ast.parse(repr(values[ast.unparse(value)]), mode="eval").body if ast.unparse(value) in values else value
-                for value in inner.values
-            ]
-    return ast.literal_eval(node)
+    """A constant, with options that several modules take and the lease's own constants put in."""
+    shared = {"LEASE_OPTION": LEASE_OPTION, "RELEASE_OPTIONS": RELEASE_OPTIONS}
+    values = {"lease.PATH": lease.PATH, "FLOCK": FLOCK}
+    if isinstance(node, ast.Dict):
+        found: dict[str, Any] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            found |= shared[ast.unparse(value)] if key is None else {ast.literal_eval(key): _literal(value)}
+        return found
+    return values[ast.unparse(node)] if ast.unparse(node) in values else ast.literal_eval(node)
 
 
 def test_there_are_modules() -> None:

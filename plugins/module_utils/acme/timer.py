@@ -22,8 +22,7 @@ def runs(state: Mapping[str, str]) -> bool:
 
 def keep_running(*, is_rehearsal: bool = False) -> tuple[bool, str]:
     """Let it run, whoever stopped it: whether that is a change, and why it can't be or ""."""
-    shown = _systemctl("show", f"--property={','.join(PROPERTIES)}", TIMER).stdout
-    state = dict(line.partition("=")[::2] for line in shown.splitlines())
+    state = _state()
     if is_masked(state):
         return False, f"certificates won't be renewed: {MASKED}"
     if runs(state) or is_rehearsal:
@@ -32,6 +31,17 @@ def keep_running(*, is_rehearsal: bool = False) -> tuple[bool, str]:
     if started.returncode != 0:
         return False, f"certificates won't be renewed: {TIMER} can't be started: {started.stderr.strip()}"
     return True, ""
+
+
+def is_kept() -> bool:
+    """Whether it runs, so that nothing is to be done."""
+    state = _state()
+    return runs(state) and not is_masked(state)
+
+
+def _state() -> dict[str, str]:
+    shown = _systemctl("show", f"--property={','.join(PROPERTIES)}", TIMER).stdout
+    return dict(line.partition("=")[::2] for line in shown.splitlines())
 
 
 def _systemctl(*words: str) -> subprocess.CompletedProcess[str]:

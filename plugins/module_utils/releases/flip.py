@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+
+# Apps are deployed side by side, but links move one by one: should one take nginx or the host down, no other follows
+# before it is back.
+TURN = threading.Lock()
 
 
 class Flip:

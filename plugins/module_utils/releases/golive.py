@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import CHECK, WATCH, ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, workers
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.flip import Flip
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.flip import TURN, Flip
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records, remove_all
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, as_refusal
@@ -102,7 +102,7 @@ class GoLive:
                 self._enable(self.layout)
             # Beside those of the one before: the link says whose job runs, so none is left out, be this cut off or not.
             self._start_timers()
-        with self._refusing(undo=lambda: self._flip_back(before)):
+        with TURN, self._refusing(undo=lambda: self._flip_back(before)):
             with self._step("flip"):
                 self.flip.to(self.layout.id, before)
             with self._step("look"):

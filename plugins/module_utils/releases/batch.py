@@ -1,0 +1,111 @@
+"""All apps of one run on one host, side by side: building, starting and proving cost each other no time.
+
+Links still move one by one, and each app goes its own way: one that is refused holds back no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import Deploy, Result
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import (
+    app_layout,
+    content_of,
+    wanted_of,
+)
+
+# What a module is told of releases.
+RELEASE_OPTIONS: dict[str, dict[str, Any]] = {
+    "apps": {"type": "list", "elements": "dict", "required": True},
+    "archives": {"type": "dict", "default": {}},
+    "wheels": {"type": "dict", "default": {}},
+    "all_is_sent": {"type": "bool", "default": False},
+    # As one text each: Ansible would blot out every single value of a dictionary wherever else it stands.
+    "environments": {"type": "str", "default": "{}", "no_log": True},
+    "build_environment": {"type": "str", "default": "{}", "no_log": True},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "first_hosts": {"type": "dict", "default": {}},
+    "host": {"type": "str", "default": ""},
+    "by": {"type": "str", "default": ""},
+}
+# An app that nobody can ask for: its release is refused when it must answer.
+NOBODY = {"host": "", "port": 0}
+# Apps at a time for each core. A start computes for half of its time and waits for the rest.
+FOR_EACH_CORE = 2
+
+
+class Batch:
+    """The apps that a module was told of. `given` has RELEASE_OPTIONS.
+
+    `fronts` is by app how visitors ask for it, `held_back` the reasons why some must not go live, and `held_back_at`
+    the step at which these are.
+    """
+
+    def __init__(
+        self,
+        given: Mapping[str, Any],
+        fronts: Mapping[str, Any],
+        held_back: Mapping[str, str] | None = None,
+        held_back_at: str = "",
+    ) -> None:
+        self._given = given
+        self._fronts = fronts
+        self._held_back = held_back or {}
+        self._held_back_at = held_back_at
+        self.deploys = [self._deploy(item) for item in given["apps"]]
+
+    def lacking(self) -> dict[str, Any]:
+        """What must be sent first, `needs_code` and `needs_wheels`; {} if nothing must, or if no more can be sent."""
+        if self._given["all_is_sent"]:
+            return {}
+        placed = [deploy.placing for deploy in self.deploys if deploy.app.name not in self._held_back]
+        code = [it.app.name for it in placed if it.app.name not in self._given["archives"] and it.lacks_code()]
+        wheels = {it.app.name: lacking for it in placed if (lacking := it.lacking_wheels())}
+        return {"needs_code": code, "needs_wheels": wheels} if code or wheels else {}
+
+    def rehearse(self) -> list[Result]:
+        """What a run would do. Changes nothing."""
+        return [self._rehearsal(deploy) for deploy in self.deploys]
+
+    def run(self, prepare_only: Sequence[str] = ()) -> list[Result]:
+        """What became of each app, in their order. Those of `prepare_only` aren't started."""
+        at_a_time = FOR_EACH_CORE * (os.cpu_count() or 1)
+        with ThreadPoolExecutor(max_workers=at_a_time) as pool:
+            return list(pool.map(lambda deploy: self._result(deploy, prepare_only), self.deploys))
+
+    def _rehearsal(self, deploy: Deploy) -> Result:
+        if deploy.app.name in self._held_back:
+            return deploy.rehearse_holding_back(self._held_back[deploy.app.name], self._held_back_at)
+        return deploy.rehearse()
+
+    def _result(self, deploy: Deploy, prepare_only: Sequence[str]) -> Result:
+        name = deploy.app.name
+        if name in self._held_back:
+            return deploy.hold_back(self._held_back[name], self._held_back_at)
+        return deploy.run(until_live=name not in prepare_only)
+
+    def _deploy(self, item: Mapping[str, Any]) -> Deploy:
+        given, name = self._given, item["app"]["name"]
+        layout = app_layout(item["app"]).release(item["release"]["id"])
+        variables = {
+            "environment": json.loads(given["environments"]).get(name, {}),
+            "secrets": given["secrets"].get(name, {}),
+            "build": json.loads(given["build_environment"]),
+        }
+        archive, wheels = (given[kind].get(name) for kind in ("archives", "wheels"))
+        placing = Placing(
+            wanted=wanted_of(layout, item["release"], self._fronts.get(name) or NOBODY),
+            content=content_of(item, item["texts"], variables),
+            system=System(),
+            archive=Path(archive) if archive else None,
+            is_first=given["host"] != "" and given["first_hosts"].get(name) == given["host"],
+            packed_wheels=Path(wheels) if wheels else None,
+        )
+        return Deploy(placing, given["by"])

@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""Deploys in one call what needs nothing of nginx; see DOCUMENTATION."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import Busy
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.wanted import runs_already
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS, Batch
+
+DOCUMENTATION = r"""
+module: deploy
+short_description: Deploy in one call, where nginx already runs what it should
+description:
+  - Each call to a server costs a third of a second, and most runs change nothing, or releases alone. So one call asks
+    whether nginx is in every way as the run wants it; only then it does what M(uwsgi_flask.web.release) does, by the
+    same code, and gives the lease back.
+  - Where anything else is to be done, it does nothing and says so with C(is_done), and the roles do it step by step. It
+    is so for a rehearsal, too.
+  - Fails if a release was refused, after all apps have come to their end.
+options:
+  plan: {description: What M(uwsgi_flask.web.plan) returned. Used on the controller., type: dict}
+  look: {description: What the host told of itself. Used on the controller., type: dict}
+  fleet: {description: What all hosts of the run told of their apps. Used on the controller., type: dict}
+  left: {description: Apps that stay where they aren't placed. Used on the controller., type: list, elements: dict}
+  packages: {description: Debian's packages that all of it needs. Used on the controller., type: list, elements: str}
+  hooks: {description: "What a person said about hooks: C(run) or C(skip). Used on the controller.", type: str}
+  connections: {description: Connections of one of nginx's workers. Used on the controller., type: int}
+  templates: {description: "Folders of templates, C(uwsgi) and C(nginx). Used on the controller.", type: dict}
+  nginx:
+    description: What M(uwsgi_flask.web.nginx_config) would be told, as JSON; the action plugin sets it.
+    type: str
+    default: "{}"
+  apps: {description: The releases; the action plugin sets it., type: list, elements: dict, required: true}
+  archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
+  wheels: {description: Packed wheels on the host by app; the action plugin sets it., type: dict, default: {}}
+  all_is_sent: {description: Whether no more can be sent; set by the action., type: bool, default: false}
+  environments: {description: Environment variables by app., type: dict, default: {}}
+  secrets: {description: More of them that must not be shown., type: dict, default: {}}
+  build_environment: {description: Environment variables of pip., type: dict, default: {}}
+  first_hosts: {description: "By app, the host that runs what runs on one alone.", type: dict, default: {}}
+  host: {description: "This host's name in the inventory.", type: str, default: ""}
+  by: {description: "Who deploys, as the history will say.", type: str, default: ""}
+  lease: {description: The token of this run's lease on the host., type: str, default: ""}
+"""
+
+RETURN = r"""
+is_done: {description: Whether that was all that was to be done., type: bool, returned: always}
+is_free: {description: Whether the lease was given back., type: bool, returned: when it is done}
+apps:
+  description: As M(uwsgi_flask.web.release) returns them.
+  type: list
+  elements: dict
+  returned: when it is done
+needs_code: {description: Apps whose code must be sent first., type: list, elements: str, returned: when any must}
+needs_wheels: {description: "By app, wheels that must be sent first.", type: dict, returned: when any must}
+"""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    # As one text: it holds keys.
+    "nginx": {"type": "str", "default": "{}", "no_log": True},
+    **RELEASE_OPTIONS,
+    **LEASE_OPTION,
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=OPTIONS)
+    given = module.params
+    with held(module):
+        fronts = runs_already(json.loads(given["nginx"]), module.warn)
+        batch = Batch(given, fronts or {})
+        lacking = batch.lacking() if fronts is not None else {}
+        if fronts is None or lacking:
+            module.exit_json(changed=False, is_done=False, **lacking)
+        results = batch.run()
+    changed = any(result["changed"] for result in results)
+    module.exit_json(changed=changed, apps=results, is_done=True, is_free=_give_back(given["lease"]))
+
+
+def _give_back(token: str) -> bool:
+    """Whether the lease was given back; if not, the run's end does it."""
+    try:
+        lease.give_back(Path(lease.PATH), token)
+    except (OSError, Busy, lease.Broken):
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
