@@ -156,6 +156,15 @@ def held(module: AnsibleModule, path: str = PATH, lock: str = FLOCK) -> Iterator
         yield
 
 
+def given_back(token: str) -> bool:
+    """Give the lease back where a module's work was all that the run does. If it can't be, the run's end does it."""
+    try:
+        give_back(Path(PATH), token)
+    except (OSError, Busy, Broken):
+        return False
+    return True
+
+
 def lost(path: Path) -> str:
     """Why a run must not go on."""
     found = read(path)

@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import Busy
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, given_back, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.wanted import runs_already
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS, Batch
 
@@ -81,16 +78,7 @@ def main() -> None:
             module.exit_json(changed=False, is_done=False, **lacking)
         results = batch.run()
     changed = any(result["changed"] for result in results)
-    module.exit_json(changed=changed, apps=results, is_done=True, is_free=_give_back(given["lease"]))
-
-
-def _give_back(token: str) -> bool:
-    """Whether the lease was given back; if not, the run's end does it."""
-    try:
-        lease.give_back(Path(lease.PATH), token)
-    except (OSError, Busy, lease.Broken):
-        return False
-    return True
+    module.exit_json(changed=changed, apps=results, is_done=True, is_free=given_back(given["lease"]))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK, Busy, flock
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import look
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import registered
 
 DOCUMENTATION = r"""
 module: lease
@@ -26,6 +27,7 @@ options:
     description: With C(held), look at the host too, as the module look does.
     type: bool
     default: false
+  apps: {description: "With C(held), name the apps that are there.", type: bool, default: false}
   wait: {description: Seconds to wait for another run; for the action plugin alone., type: float, default: 0}
   token: {description: This run's token; the action plugin sets it., type: str, default: ""}
   holder: {description: Who asks; the action plugin fills it in., type: dict, default: {}}
@@ -38,6 +40,7 @@ options:
 RETURN = r"""
 token: {description: "What changing modules must show; empty in a rehearsal.", type: str, returned: with held}
 look: {description: What was seen., type: dict, returned: if asked for}
+apps: {description: The apps' names., type: list, elements: str, returned: if asked for}
 held_by:
   description:
     - Who holds the lease instead, as C(token), C(holder), C(told), C(left) (seconds) and C(at_work), the
@@ -50,6 +53,7 @@ took_over: {description: Whose expired lease was taken., type: str, returned: if
 OPTIONS: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "choices": ["held", "renewed", "free"], "required": True},
     "look": {"type": "bool", "default": False},
+    "apps": {"type": "bool", "default": False},
     "token": {"type": "str", "default": "", "no_log": False},
     "holder": {"type": "dict", "default": {}},
     "ttl": {"type": "float"},
@@ -74,6 +78,8 @@ def main() -> None:
         module.fail_json(msg=f"the lease {given['path']} can't be used: {error}.")
     if given["state"] == "held" and given["look"] and "held_by" not in result:
         result["look"] = look(module)
+    if given["state"] == "held" and given["apps"] and "held_by" not in result:
+        result["apps"] = [layout.name for layout, _registration in registered()]
     module.exit_json(**result)
 
 

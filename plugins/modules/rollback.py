@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, held
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, given_back, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import roll_back
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.registration import find
@@ -20,6 +20,7 @@ short_description: Return an app to an older release
 description:
   - Makes an older release live through the same gate as a new one, from what is on the host alone, and marks the one
     that it leaves as bad. No rollback returns to a bad one, or to one that was changed by hand.
+  - It is all that its run does, so it gives the lease back. Fails if the release was refused.
 options:
   app: {description: The app; may be left out where there is one., type: str, default: ""}
   release: {description: The id to return to; the last good one before the live if not given., type: str, default: ""}
@@ -30,6 +31,7 @@ options:
 
 RETURN = r"""
 apps: {description: "The result, as the module release returns it.", type: list, elements: dict, returned: success}
+is_free: {description: Whether the lease was given back., type: bool, returned: success}
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -64,7 +66,8 @@ def main() -> None:
                 result = roll_back(rollback, given["release"], given["keep_environment"])
     except Impossible as fault:
         module.fail_json(msg=f"{name}: {fault}. Nothing was changed.")
-    module.exit_json(changed=True, apps=[result], diff=diff)
+    is_free = module.check_mode or given_back(given["lease"])
+    module.exit_json(changed=True, apps=[result], diff=diff, is_free=is_free)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,11 @@ class TestDeploy:
             f"systemctl start {layout.release(second).unit('check')}",
             f"systemctl start {layout.release(second).unit('socket')}",
             f"link {layout.candidate} to",
-            f"systemctl enable {layout.release(second).target}",
+            f"systemctl enable --no-reload {layout.release(second).target}",
             f"link {layout.previous} to",
             f"link {layout.current} to",
             f"write {layout.release(second).result}",
-            f"systemctl disable {layout.release(first).target}",
+            f"systemctl disable --no-reload {layout.release(first).target}",
             f"systemctl stop {layout.release(first).unit('socket')}",
         ]
         found = [next(number for number, call in enumerate(machine.calls) if call.startswith(one)) for one in order]

@@ -48,7 +48,7 @@ class TestDeploy:
             f"systemctl start {layout.release(second).unit('socket')}",
             f"link {layout.candidate} to",
             f"systemctl start {layout.release(second).unit('worker-mail')}",
-            f"systemctl enable {layout.release(second).target}",
+            f"systemctl enable --no-reload {layout.release(second).target}",
             f"systemctl start {layout.release(second).unit('timer-clean')}",
             f"link {layout.current} to",
             f"write {layout.release(second).result}",

@@ -201,7 +201,7 @@ class GoLive:
     def _enable(self, layout: ReleaseLayout) -> None:
         """Have it started at boot, durably, and what leads to it watched over."""
         self.system.systemctl("start", layout.unit(WATCH))
-        code, printed = self.system.systemctl("enable", layout.target)
+        code, printed = self.system.systemctl("enable", "--no-reload", layout.target)
         if code != 0:
             raise Refused("enable", f"systemctl enable {layout.target} failed: {printed}")
         self.system.sync()

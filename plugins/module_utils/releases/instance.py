@@ -26,6 +26,8 @@ RUN_MODE = 0o711
 PAUSE = 0.1
 # After the flip no new connection reaches the old socket; its queue must be empty this many times in a row.
 EMPTY_IN_A_ROW = 3
+# Seconds for which an instance that ends is knocked at.
+KNOCKING = 2.0
 # Seconds for a release to end that may have streams. One that has some goes on with them, and nobody waits for it.
 STREAMS_MAY_END = 2.0
 
@@ -124,8 +126,10 @@ def drain(system: System, layout: ReleaseLayout, seconds: float) -> None:
     """Wait until nobody waits in the queue any more. Requests being served are ended gracefully by the stop."""
     end = system.clock() + seconds
     empty = 0
-    while empty < EMPTY_IN_A_ROW and system.clock() < end:
+    while system.clock() < end:
         empty = empty + 1 if system.waiting(layout.socket) == 0 else 0
+        if empty == EMPTY_IN_A_ROW:
+            break
         system.sleep(PAUSE / 2)
 
 
@@ -135,7 +139,7 @@ def retire(system: System, layout: ReleaseLayout, may_stream: bool) -> None:
     Raises Refused if anything else is still there afterwards.
     """
     if may_stream:
-        system.systemctl("disable", layout.target)
+        _disable(system, layout)
         system.systemctl("stop", "--no-block", *layout.serving)
         end = system.clock() + STREAMS_MAY_END
         system.sleep(PAUSE)
@@ -161,18 +165,37 @@ def stop(
     units = [unit for unit in known if with_jobs or not layout.app.is_job(unit)]
     if not units:
         return
-    system.systemctl("disable", layout.target)
+    _disable(system, layout)
     # It would take what follows for an accident.
     system.systemctl("stop", layout.unit(WATCH), layout.unit(MEND))
     if at_once:
         system.systemctl("stop", "--no-block", *units)
         system.systemctl("kill", "--signal=KILL", layout.service)
+    elif layout.service in units:
+        system.systemctl("stop", "--no-block", *units)
+        _await_end(system, layout)
     system.systemctl("stop", *units)
-    system.systemctl("reset-failed", *units)
     states = system.show(units, "ActiveState")
+    if failed := [unit for unit, state in states.items() if state.get("ActiveState") == "failed"]:
+        system.systemctl("reset-failed", *failed)
     left = [unit for unit, state in states.items() if state.get("ActiveState") not in ("inactive", "failed")]
     if left:
         raise Refused("stop", f"{left[0]} is {states[left[0]].get('ActiveState')} though it was stopped")
+
+
+def _disable(system: System, layout: ReleaseLayout) -> None:
+    # Without a reload: this matters at a boot, when systemd reads everything anew.
+    system.systemctl("disable", "--no-reload", layout.target)
+
+
+def _await_end(system: System, layout: ReleaseLayout) -> None:
+    """Let an instance end that was told to. uWSGI's master looks once a second whether its workers have ended, and at
+    once when somebody knocks.
+    """
+    end = system.clock() + KNOCKING
+    while is_ending(system, layout) and system.clock() < end:
+        system.knock(layout.stats_socket)
+        system.sleep(PAUSE / 4)
 
 
 def _stoppable(system: System, layout: ReleaseLayout) -> list[str]:

@@ -52,7 +52,8 @@ class Prober:
                 raise self._refusal("probe", f"{asked} within {gate.deadline:g} s; last answer: {answer}")
             answer = self.ask(self.layout.http_socket, min(ANSWER_SECONDS, remaining))
             good = good + 1 if answer.status == 200 else 0
-            self.system.sleep(instance.PAUSE)
+            if good < gate.successes:
+                self.system.sleep(instance.PAUSE)
         if instance.restarts(self.system, self.layout) != restarts:
             raise self._refusal("probe", "the instance died after it had answered")
 

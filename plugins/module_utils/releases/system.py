@@ -198,6 +198,12 @@ class System:
                 return True
         return True
 
+    def knock(self, path: Path) -> None:
+        """Connect to a Unix socket and hang up; that nobody listens any more is no error."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
+            connection.connect(os.fspath(path))
+
     def waiting(self, path: Path) -> int:
         """Connections that wait in the queue of a listening Unix socket (Recv-Q of ss); 0 if nothing listens."""
         _code, printed = self.run(["ss", "-xlH", "src", os.fspath(path)])
