@@ -65,7 +65,7 @@ def renderer(role: str, **variables: Any) -> Renderer:
     folder = PROJECT / "roles" / role
     known = {**_loader().load_from_file(str(folder / "defaults/main.yml"), trusted_as_template=True), **variables}
     action = SimpleNamespace(_loader=_loader(), _templar=Templar(loader=_loader(), variables=known))
-    return Renderer(cast(ActionBase, action), str(folder / "templates"), known)
+    return Renderer(cast(ActionBase, action), str(folder / "templates"), known, known)
 
 
 def keys_of_no_release() -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.action.lease import Notes
-from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import told
+from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import ROLE_VARIABLES, told
 from ansible_collections.uwsgi_flask.web.plugins.action.release import ActionModule as ReleaseAction
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.fleet import owing
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
@@ -46,7 +46,7 @@ class ActionModule(ReleaseAction):
     def _nginx(
         self, plan: Mapping[str, Any], folder: str, connections: int, variables: Mapping[str, Any]
     ) -> dict[str, Any]:
-        renderer = Renderer(self, folder, variables)
+        renderer = Renderer(self, folder, variables, ROLE_VARIABLES)
         wanted = told(renderer, plan["apps"], plan["shared"], plan["web"], plan["certificates"], plan["acme"])
         return {**wanted, "state": "present", "absent": [], "connections": connections}
 

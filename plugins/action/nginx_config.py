@@ -26,6 +26,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.sandbox i
 
 MODULE = "uwsgi_flask.web.nginx_config"
 ACME_MODULE = "uwsgi_flask.web.acme"
+# What the templates read besides what they are handed.
+ROLE_VARIABLES = ("nginx_ipv6", "nginx_backlog")
 # Of what is agreed on with a CA, what certbot is told each time.
 TERMS = ("directory", "email", "dns_plugin", "dns_seconds", "ask_first")
 # The template of each file that is there whatever the apps are.
@@ -66,7 +68,8 @@ class ActionModule(ActionBase):
         shared = arguments.pop("shared", None) or []
         if arguments.get("state", "present") != "present":
             return self._send(MODULE, arguments, task_vars)
-        arguments |= told(Renderer(self, folder, task_vars or {}), sites or [], shared, web, certificates, terms)
+        renderer = Renderer(self, folder, task_vars or {}, ROLE_VARIABLES)
+        arguments |= told(renderer, sites or [], shared, web, certificates, terms)
         result = self._send(MODULE, arguments, task_vars)
         result = self._with_certificates(result, arguments, terms, task_vars)
         return with_renewals(result, arguments["acme"])
