@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import json
@@ -9,6 +10,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -20,6 +22,8 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.alive import telli
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
 
 MODULE = "uwsgi_flask.web.release"
+# Bytes of packed code that travel within the call: a file of its own costs as much time as the call does.
+IN_THE_CALL = 600_000
 
 
 class ActionModule(ActionBase):
@@ -52,13 +56,11 @@ class ActionModule(ActionBase):
             and not self._task.check_mode
         ]
         try:
-            archives = self._archives(lacking, sources)
-            result = self._send({**arguments, "archives": archives}, task_vars)
+            result = self._send({**arguments, **self._code(lacking, sources)}, task_vars)
             code, wheels = result.pop("needs_code", []), result.pop("needs_wheels", {})
             if code or wheels:
-                archives |= self._archives(code, sources)
                 more = {"wheels": self._wheels(wheels, sources), "all_is_sent": True}
-                result = self._send({**arguments, "archives": archives, **more}, task_vars)
+                result = self._send({**arguments, **self._code([*lacking, *code], sources), **more}, task_vars)
             return result
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -78,34 +80,49 @@ class ActionModule(ActionBase):
             return f"the step '{step}' of {app} ({host})" if step else ""
         return ""
 
-    def _archives(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, str]:
-        """Send the packed code of these apps; {app: path on the host}."""
-        code = {name: [file[0] for file in sources[name]["files"]] for name in names}
-        # Level 1: the network between is a LAN or better, and the controller's time is a person's.
-        return self._all_sent({name: (sources[name]["source"], paths) for name, paths in code.items()}, "code", 1)
+    def _code(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, Any]:
+        """The packed code of these apps as the module takes it: small ones in the call, the others as files."""
+        archives, inside, room = dict[str, str](), dict[str, str](), IN_THE_CALL
+        for name in names:
+            paths = [file[0] for file in sources[name]["files"]]
+            # Level 1: the network between is a LAN or better, and the controller's time is a person's.
+            with self._packed(name, sources[name]["source"], paths, 1) as archive:
+                size = os.path.getsize(archive) if archive else 0
+                if archive and size <= room:
+                    room -= size
+                    inside[name] = base64.b64encode(Path(archive).read_bytes()).decode()
+                elif archive:
+                    archives[name] = self._sent(archive, f"{name}.code.tar.gz")
+        return {"archives": archives, "packed": json.dumps(inside)}
 
     def _wheels(self, needed: dict[str, list[str]], sources: dict[str, Any]) -> dict[str, str]:
         """Send the packed wheels of these apps; {app: path on the host}."""
-        # Level 0: wheels are zip files.
-        return self._all_sent({name: (sources[name]["wheelhouse"], it) for name, it in needed.items()}, "wheels", 0)
-
-    def _all_sent(self, contents: dict[str, tuple[str, list[str]]], kind: str, level: int) -> dict[str, str]:
         sent = {}
-        for name, (folder, paths) in contents.items():
+        for name, paths in needed.items():
+            # Level 0: wheels are zip files.
+            with self._packed(name, sources[name]["wheelhouse"], paths, 0) as archive:
+                if archive:
+                    sent[name] = self._sent(archive, f"{name}.wheels.tar.gz")
+        return sent
+
+    @contextlib.contextmanager
+    def _packed(self, name: str, folder: str, paths: list[str], level: int) -> Iterator[str]:
+        """The archive's path; "" if a file couldn't be read."""
+        with tempfile.NamedTemporaryFile(prefix="release-", suffix=".tar.gz") as archive:
             try:
-                sent[name] = self._sent(folder, paths, f"{name}.{kind}.tar.gz", level)
+                pack(folder, paths, archive.name, level)
             except OSError as error:
                 # Without it this app is refused on the host, and the others go on.
                 self._display.warning(f"{name}: a file changed while it was read: {error}; run again")
-        return sent
+                yield ""
+            else:
+                yield archive.name
 
-    def _sent(self, folder: str, paths: list[str], called: str, level: int) -> str:
+    def _sent(self, archive: str, called: str) -> str:
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
         remote = str(self._connection._shell.join_path(self._connection._shell.tmpdir, called))
-        with tempfile.NamedTemporaryFile(prefix="release-", suffix=".tar.gz") as archive:
-            pack(folder, paths, archive.name, level)
-            self._transfer_file(archive.name, remote)
+        self._transfer_file(archive, remote)
         return remote
 
 

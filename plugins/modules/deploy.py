@@ -36,6 +36,7 @@ options:
     default: "{}"
   apps: {description: The releases; the action plugin sets it., type: list, elements: dict, required: true}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
+  packed: {description: "Small packed sources by app, in Base64; set by the action.", type: str, default: "{}"}
   wheels: {description: Packed wheels on the host by app; the action plugin sets it., type: dict, default: {}}
   all_is_sent: {description: Whether no more can be sent; set by the action., type: bool, default: false}
   environments: {description: Environment variables by app., type: dict, default: {}}

@@ -41,6 +41,7 @@ options:
   fronts: {description: "How visitors ask for each app, as nginx_config tells it.", type: dict, default: {}}
   known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
+  packed: {description: "Small packed sources by app, in Base64; set by the action.", type: str, default: "{}"}
   wheels: {description: Packed wheels on the host by app; the action plugin sets it., type: dict, default: {}}
   all_is_sent: {description: Whether no more can be sent; set by the action., type: bool, default: false}
   environments: {description: Environment variables by app., type: dict, default: {}}

@@ -31,7 +31,7 @@ KEPT = {
     "wheelhouse": {"host", "app"},
 }
 # Handed over as one text each, so that Ansible doesn't mask every value wherever else it occurs.
-AS_TEXT = {"environments", "build_environment", "certificates", "nginx"}
+AS_TEXT = {"environments", "build_environment", "certificates", "nginx", "packed"}
 
 by_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 

@@ -5,6 +5,7 @@ Links still move one by one, and each app goes its own way: one that is refused 
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -25,9 +26,10 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted im
 RELEASE_OPTIONS: dict[str, dict[str, Any]] = {
     "apps": {"type": "list", "elements": "dict", "required": True},
     "archives": {"type": "dict", "default": {}},
+    # As one text each: Ansible would blot out every single value of a dictionary wherever else it stands.
+    "packed": {"type": "str", "default": "{}", "no_log": True},
     "wheels": {"type": "dict", "default": {}},
     "all_is_sent": {"type": "bool", "default": False},
-    # As one text each: Ansible would blot out every single value of a dictionary wherever else it stands.
     "environments": {"type": "str", "default": "{}", "no_log": True},
     "build_environment": {"type": "str", "default": "{}", "no_log": True},
     "secrets": {"type": "dict", "default": {}, "no_log": True},
@@ -59,6 +61,9 @@ class Batch:
         self._fronts = fronts
         self._held_back = held_back or {}
         self._held_back_at = held_back_at
+        # What is small came along with the call.
+        self._archives: dict[str, Path | bytes] = {name: Path(path) for name, path in given["archives"].items()}
+        self._archives |= {name: base64.b64decode(text) for name, text in json.loads(given["packed"]).items()}
         self.deploys = [self._deploy(item) for item in given["apps"]]
 
     def lacking(self) -> dict[str, Any]:
@@ -66,7 +71,7 @@ class Batch:
         if self._given["all_is_sent"]:
             return {}
         placed = [deploy.placing for deploy in self.deploys if deploy.app.name not in self._held_back]
-        code = [it.app.name for it in placed if it.app.name not in self._given["archives"] and it.lacks_code()]
+        code = [it.app.name for it in placed if it.app.name not in self._archives and it.lacks_code()]
         wheels = {it.app.name: lacking for it in placed if (lacking := it.lacking_wheels())}
         return {"needs_code": code, "needs_wheels": wheels} if code or wheels else {}
 
@@ -99,12 +104,12 @@ class Batch:
             "secrets": given["secrets"].get(name, {}),
             "build": json.loads(given["build_environment"]),
         }
-        archive, wheels = (given[kind].get(name) for kind in ("archives", "wheels"))
+        wheels = given["wheels"].get(name)
         placing = Placing(
             wanted=wanted_of(layout, item["release"], self._fronts.get(name) or NOBODY),
             content=content_of(item, item["texts"], variables),
             system=System(),
-            archive=Path(archive) if archive else None,
+            archive=self._archives.get(name),
             is_first=given["host"] != "" and given["first_hosts"].get(name) == given["host"],
             packed_wheels=Path(wheels) if wheels else None,
         )

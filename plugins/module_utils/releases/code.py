@@ -6,6 +6,7 @@ import compileall
 import contextlib
 import dataclasses
 import functools
+import io
 import json
 import os
 import shutil
@@ -68,8 +69,10 @@ class Tree:
                 if not full.is_symlink():
                     full.chmod(self._mode(path, full))
 
-    def place(self, archive: Path) -> None:
-        """Make the tree from `archive` beside its place, and rename it into place. Raises OSError and ValueError.
+    def place(self, archive: Path | bytes) -> None:
+        """Make the tree from `archive`, a file or its content, beside its place, and rename it into place.
+
+        Raises OSError and ValueError.
 
         Nothing may be running from a tree that is there already: it is moved away as a whole.
         """
@@ -78,7 +81,8 @@ class Tree:
         with tempfile.TemporaryDirectory(prefix=".code-", dir=self.root.parent) as made:
             fresh = Path(made, "code")
             fresh.mkdir()
-            with tarfile.open(archive) as tar:
+            packed = archive.read_bytes() if isinstance(archive, Path) else archive
+            with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
                 # Debian 12's Python has no filters yet; the archive is the controller's own.
                 if hasattr(tarfile, "data_filter"):
                     tar.extraction_filter = tarfile.data_filter

@@ -34,8 +34,8 @@ PASSED = 0o751
 
 @dataclasses.dataclass
 class Placing:
-    """Puts one release where it belongs. `archive` holds its code, `packed_wheels` what pip installs, where the host
-    lacks them.
+    """Puts one release where it belongs. `archive` holds its code, a file or its content, and `packed_wheels` what pip
+    installs, where the host lacks them.
 
     `is_first` is whether this host runs what runs on one host alone.
     """
@@ -43,7 +43,7 @@ class Placing:
     wanted: Wanted
     content: Content
     system: System
-    archive: Path | None = None
+    archive: Path | bytes | None = None
     is_first: bool = False
     packed_wheels: Path | None = None
 
