@@ -83,7 +83,8 @@ class Batch:
         """What became of each app, in their order. Those of `prepare_only` aren't started."""
         at_a_time = FOR_EACH_CORE * (os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=at_a_time) as pool:
-            return list(pool.map(lambda deploy: self._result(deploy, prepare_only), self.deploys))
+            runs = [pool.submit(self._result, deploy, prepare_only) for deploy in self.deploys]
+        return [run.result() for run in runs]
 
     def _rehearsal(self, deploy: Deploy) -> Result:
         if deploy.app.name in self._held_back:

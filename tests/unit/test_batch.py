@@ -1,0 +1,153 @@
+"""Several apps of one run on one host, side by side."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import batch
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS, Batch
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import Answer
+
+from machine import Machine
+from world import World
+
+APPS = [f"app{number:02}" for number in range(1, 13)]
+
+Make = Callable[..., Batch]
+
+
+class Slow(Machine):
+    """One on which whatever is done takes a moment, so that others come in between; notes who waits and which links
+    lead to what visitors get.
+    """
+
+    def __init__(self, prefix: Path) -> None:
+        super().__init__(prefix)
+        self.at_work: set[int] = set()
+        self.most = 0
+        self.told: list[tuple[str, str]] = []
+
+    def changing(self, what: str) -> None:
+        self.at_work.add(threading.get_ident())
+        self.most = max(self.most, len(self.at_work))
+        time.sleep(0.001)
+        super().changing(what)
+
+    def link(self, path: Path, target: str) -> None:
+        super().link(path, target)
+        if path.name == "current":
+            self.told.append(("flip", path.parent.name))
+            time.sleep(0.005)
+
+    def ask(self, address: str | Path, host: str, path: str, timeout: float) -> Answer:
+        if isinstance(address, str) and ("flip", host.partition(".")[0]) in self.told:
+            self.told.append(("look", host.partition(".")[0]))
+        return super().ask(address, host, path, timeout)
+
+
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sync", lambda: None)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path, hosts=[], apps=APPS)
+    made.hosts["one"] = Slow(tmp_path / "one")
+    return made
+
+
+@pytest.fixture
+def machine(world: World) -> Slow:
+    machine = world.hosts["one"]
+    assert isinstance(machine, Slow)
+    return machine
+
+
+@pytest.fixture
+def make(world: World, machine: Slow, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """A batch of all apps as they are wanted now; `given` are more of the module's parameters."""
+    monkeypatch.setattr(batch, "System", lambda: machine)
+    monkeypatch.setattr(batch, "app_layout", lambda app: machine.app(app["name"]))
+
+    def make(held_back: dict[str, str] | None = None, **given: Any) -> Batch:
+        items = [world.item("one", app, world.look("one")) for app in APPS]
+        parameters = {name: option.get("default") for name, option in RELEASE_OPTIONS.items()}
+        archives = {item["app"]["name"]: str(item["archive"]) for item in items}
+        fronts = {item["app"]["name"]: item["front"] for item in items}
+        told = {**parameters, "apps": items, "archives": archives, "host": "one", "by": "ann@laptop", **given}
+        return Batch(told, fronts, held_back, "packages")
+
+    return make
+
+
+def results(made: Batch) -> dict[str, str]:
+    return {one["app"]: one["result"] for one in made.run()}
+
+
+def test_all_go_live_side_by_side_and_are_told_in_their_order(make: Make, machine: Slow) -> None:
+    assert list(results(make()).items()) == [(app, "live") for app in APPS]
+    assert machine.most > 1
+
+
+def test_links_move_one_by_one(make: Make, machine: Slow) -> None:
+    make().run()
+    flips = [number for number, (what, _app) in enumerate(machine.told) if what == "flip"]
+    assert len(flips) == len(APPS)
+    # A visitor's look has followed before another link moves.
+    assert all(machine.told[number + 1] == ("look", machine.told[number][1]) for number in flips)
+
+
+def test_one_that_is_refused_changes_no_other(make: Make, world: World, machine: Slow) -> None:
+    make().run()
+    before = {app: machine.app(app).current.resolve().name for app in APPS}
+    for app in APPS:
+        world.settings[app].code += 1
+    ill = world.item("one", APPS[5], world.look("one"))["release"]["id"]
+    machine.ill[ill] = "sick"
+    told = results(make())
+    assert told == {**dict.fromkeys(APPS, "live"), APPS[5]: "refused"}
+    now = {app: machine.app(app).current.resolve().name for app in APPS}
+    assert [app for app in APPS if now[app] == before[app]] == [APPS[5]]
+
+
+def test_a_second_run_finds_nothing_to_do(make: Make, machine: Slow) -> None:
+    make().run()
+    machine.calls.clear()
+    assert set(results(make()).values()) == {"unchanged"}
+    assert machine.calls == []
+
+
+def test_a_fault_that_nobody_expected_ends_the_run_when_all_others_are_at_their_end(
+    make: Make, machine: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make()
+    monkeypatch.setattr(made.deploys[2], "run", lambda until_live: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        made.run()
+    live = [app for app in APPS if machine.app(app).current.is_symlink()]
+    assert live == [app for app in APPS if app != APPS[2]]
+
+
+def test_what_is_held_back_is_refused_with_its_reason(make: Make) -> None:
+    told = make(held_back={APPS[0]: "libmagic1 can't be installed"}).run()
+    assert (told[0]["result"], told[0]["step"]) == ("refused", "packages")
+    assert {one["result"] for one in told[1:]} == {"live"}
+
+
+def test_small_code_comes_within_the_call(make: Make, world: World) -> None:
+    item = world.item("one", APPS[0], world.look("one"))
+    packed = json.dumps({APPS[0]: base64.b64encode(Path(item["archive"]).read_bytes()).decode()})
+    made = make(archives={}, packed=packed)
+    assert made.lacking() == {"needs_code": APPS[1:], "needs_wheels": {}}
+    assert make(archives={}, packed=packed, all_is_sent=True).lacking() == {}
+    assert results(made)[APPS[0]] == "live"
