@@ -1,0 +1,60 @@
+"""When one call may do for a host, as far as the controller knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.uwsgi_flask.web.plugins.action.deploy import needs_more
+
+ITEM: dict[str, Any] = {
+    "app": {"name": "shop", "listen_queue": 4096},
+    "site": {"places": ["/"]},
+    "hosts": ["one", "two"],
+    "release": {"hooks": {"key": "k1", "before": ["flask migrate"], "after": []}},
+}
+PLAN: dict[str, Any] = {
+    "apps": [ITEM],
+    "absent": [],
+    "packages": [],
+    "accounts": {"users": [], "groups": []},
+}
+GIVEN: dict[str, Any] = {
+    "plan": PLAN,
+    "look": {"somaxconn": 4096, "packages": ["nginx", "uwsgi-core"], "apps": {}},
+    "packages": ["nginx", "uwsgi-core"],
+    "left": [],
+    "hooks": "",
+    # That one of its hosts remembers it is enough.
+    "fleet": {"one": {}, "two": {"shop": {"hooks": {"before": ["k1"], "after": []}}}},
+}
+
+
+def test_nothing_but_releases() -> None:
+    assert not needs_more(GIVEN)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"plan": {**PLAN, "apps": []}},
+        {"plan": {**PLAN, "absent": [{"name": "old", "purge": False}]}},
+        {"plan": {**PLAN, "packages": [{"app": "shop", "key": "packages", "package": "gcc"}]}},
+        {"plan": {**PLAN, "accounts": {"users": [{"name": "web-shop"}], "groups": []}}},
+        {"plan": {**PLAN, "accounts": {"users": [], "groups": ["web-shop"]}}},
+        # It is below another path until its release is live.
+        {"plan": {**PLAN, "apps": [{**ITEM, "site": {"places": ["/", "/shop"]}}]}},
+        {"look": {**GIVEN["look"], "somaxconn": 4095}},
+        {"look": {**GIVEN["look"], "packages": ["nginx"]}},
+        # On any host of the run: what it means is decided when all have told their outcomes.
+        {"left": [{"name": "wiki", "hosts": ["two"]}]},
+        {"hooks": "run"},
+        {"hooks": "skip"},
+        # Nobody remembers the hooks of this release, or those who do don't serve it.
+        {"fleet": {"one": {}, "two": {}}},
+        {"fleet": {"one": {}, "three": {"shop": {"hooks": {"before": ["k1"], "after": []}}}}},
+    ],
+    ids="+".join,
+)
+def test_something_else_too(other: dict[str, Any]) -> None:
+    assert needs_more({**GIVEN, **other})
