@@ -15,6 +15,7 @@ DEMO_HTTPS_PORT ?= 8443
 DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
 INVENTORY ?= inventory/production.yml
+RUN ?= site.yml
 # What only `make test-full` runs, because it needs a browser or an emulator, or takes minutes; `make test` runs the rest of molecule/.
 BROWSER := https_judged
 EMULATED := whole_server
@@ -156,6 +157,16 @@ status-picture: setup ## Take docs/status-page.png anew, of the servers of INVEN
 	@mkdir -p .cache
 	@ansible-playbook -i $(INVENTORY) status.yml -e format=html -e file=.cache/status.html
 	@python tools/picture.py .cache/status.html docs/status-page.png 1100 1150
+
+.PHONY: bench-deploys
+bench-deploys: setup ## Measure how long deploys take, on 1, 5 and 20 test servers, into bench/results/deploying.json
+	@tools/packages.sh servers
+	@python -m bench.deploys
+
+.PHONY: profile
+profile: setup ## Run a playbook and say where its time goes (INVENTORY=inventory/demo.yml, RUN=site.yml)
+	@ANSIBLE_CALLBACK_PLUGINS=bench/callback ANSIBLE_CALLBACKS_ENABLED=uwsgi_flask.web.outcome,profile \
+	  ansible-playbook -i $(INVENTORY) $(RUN)
 
 .PHONY: clean
 clean: ## Remove what the above made: servers, base images, key, .venv, caches

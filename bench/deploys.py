@@ -1,80 +1,263 @@
 """How long deploys take, each as a share of 31 plain `copy` tasks on the same server in the same run.
 
-    make demo && python bench/deploys.py [--rounds 5] [--inventory inventory/demo.yml]
+    make bench-deploys        # python -m bench.deploys [--rounds 3] [--servers 1,5,20]
 
 The seed of this project was 31 tasks that copy files; a person who has a playbook of that kind can compare. The machine
-and its network drop out of a ratio, so it means the same elsewhere. Each round runs everything once, one after another;
-the median of the rounds is printed. It deploys a copy of the sample app, and leaves the demo with that copy.
+and its network drop out of a ratio, so it means the same elsewhere. Each round runs everything once, one after another.
+Then the same runs on more servers at a time. The result is bench/results/deploying.json; the servers are containers of
+its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import datetime
 import json
+import os
+import platform
+import random
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
+WORK = ROOT / ".cache/bench-deploys"
+RESULT = ROOT / "bench/results/deploying.json"
 COPIES = 31
+APPS = 12
+FIRST_PORT = 2430
 PLAY = "- hosts: web\n  become: true\n  gather_facts: false\n  tasks:\n"
 # As so many tasks and not as a loop: that is how such playbooks are written.
 TASK = '    - ansible.builtin.copy: {{content: "{0}", dest: "/run/copied-{0}", mode: "0644"}}\n'
+BASELINE = f"{COPIES} copy tasks"
+ONE, TWELVE = "nothing to do", f"nothing to do, {APPS} apps"
+CHANGED, ALL_CHANGED = "a changed template", f"a changed template in {APPS} apps"
+# What a run is compared with, and how many times that it may take.
+GOALS = {
+    "a first deploy": (BASELINE, 1.6),
+    CHANGED: (BASELINE, 0.33),
+    ONE: (BASELINE, 0.15),
+    "a rollback": (BASELINE, 0.20),
+    "status": (BASELINE, None),
+    TWELVE: (ONE, 1.3),
+    ALL_CHANGED: (CHANGED, 3.0),
+}
 
 
-def run(inventory: Path, playbook: Path, *words: str) -> float:
-    """Seconds that a playbook takes; it has to succeed."""
-    began = time.monotonic()
-    command = ["ansible-playbook", f"-i{inventory}", *words, str(playbook)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}")
-    return time.monotonic() - began
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """How long a playbook took, in seconds, and what its largest process had for itself alone, in bytes."""
+
+    seconds: float
+    memory: int
 
 
-def rounds(inventory: Path, count: int, folder: Path, copying: Path) -> dict[str, list[float]]:
-    """Seconds of each kind of run, by what it is."""
-    source = folder / "app"
-    shutil.copytree(ROOT / "uwsgi-flask", source, ignore=shutil.ignore_patterns("tests", "__pycache__"))
-    page = source / "templates/base.html"
-    app = {"name": "uwsgi-flask", "source": str(source), "server_names": ["127.0.0.1"], "static_url": "/"}
-    settings = folder / "settings.json"
-    # The demo has secrets for its other app.
-    settings.write_text(json.dumps({"web_apps": [app], "web_app_secrets": {}}))
-    copying.write_text(PLAY + "".join(map(TASK.format, range(COPIES))))
-    own = f"-e@{settings}"
-    run(inventory, ROOT / "site.yml", own)
-    taken: dict[str, list[float]] = {}
-    for number in range(count):
-        page.write_text(page.read_text().partition("<!-- ")[0] + f"<!-- {number} {time.time()} -->\n")
-        for what, playbook, words in (
-            (f"{COPIES} copy tasks", copying, ()),
-            ("a changed template", ROOT / "site.yml", (own,)),
-            ("nothing to do", ROOT / "site.yml", (own,)),
-            ("a rollback", ROOT / "rollback.yml", ("-eapp=uwsgi-flask",)),
-        ):
-            taken.setdefault(what, []).append(run(inventory, playbook, *words))
-    return taken
+@dataclasses.dataclass
+class Bench:
+    """Servers `deploys-1`, `deploys-2` and so on, and apps that are copies of the sample app."""
+
+    count: int
+    taken: dict[str, list[Run]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shutil.rmtree(WORK, ignore_errors=True)
+        WORK.mkdir(parents=True)
+        hosts = {
+            f"deploys-{number}": {"ansible_port": FIRST_PORT + number, "test_server_suite": "trixie"}
+            for number in range(1, self.count + 1)
+        }
+        groups = {"test_servers": {"children": {"web": {}}}, "web": {"hosts": hosts}}
+        self.inventory = WORK / "inventory.json"
+        self.inventory.write_text(json.dumps(groups))
+        # Beside the playbooks, because Ansible looks for group_vars beside the one that it runs.
+        self.copying = ROOT / ".copying.yml"
+        names = [f"app{number:02}" for number in range(1, APPS + 1)]
+        for name in names:
+            ignored = shutil.ignore_patterns("tests", "__pycache__")
+            shutil.copytree(ROOT / "uwsgi-flask", WORK / name, ignore=ignored)
+        self.one, self.all = self._settings(names[:1]), self._settings(names)
+
+    def _settings(self, names: list[str]) -> Path:
+        apps = [
+            {"name": it, "source": str(WORK / it), "server_names": [f"{it}.test"], "static_url": "/"} for it in names
+        ]
+        path = WORK / f"{len(names)}.json"
+        path.write_text(json.dumps({"web_apps": apps, "web_app_secrets": {}}))
+        return path
+
+    def play(self, what: str, playbook: str, *words: str, settings: Path | None = None, hosts: int = 1) -> None:
+        """Run a playbook on the first so many hosts; it has to succeed. Its time counts as `what`, "" for none."""
+        limit = "--limit=" + ",".join(f"deploys-{number}" for number in range(1, hosts + 1))
+        given = [f"-e@{settings}"] if settings else []
+        command = ["ansible-playbook", f"-i{self.inventory}", limit, *given, *words, playbook]
+        print(f"{what or playbook} …", end="", flush=True)
+        began = time.monotonic()
+        with (WORK / "log").open("w") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, text=True)
+            memory = largest(process)
+        seconds = time.monotonic() - began
+        if process.returncode:
+            sys.exit(f"\n{' '.join(command)} failed:\n{(WORK / 'log').read_text()[-5000:]}")
+        print(f" {seconds:.1f} s", flush=True)
+        if what:
+            self.taken.setdefault(what, []).append(Run(seconds, memory))
+
+    def site(self, what: str, settings: Path, hosts: int = 1) -> None:
+        self.play(what, "site.yml", settings=settings, hosts=hosts)
+
+    def change(self, count: int) -> None:
+        """Change a template of the first so many apps."""
+        for number in range(1, count + 1):
+            page = WORK / f"app{number:02}/templates/base.html"
+            page.write_text(page.read_text().partition("<!-- ")[0] + f"<!-- {random.random()} -->\n")
+
+    # --- What is measured -----------------------------------------------------------------------------------------
+
+    def on_one_server(self, rounds: int) -> None:
+        """A server that has Debian's packages in apt's cache, and then all that happens to one that has the app."""
+        self.site("", self.one)
+        for _round in range(2):
+            self.play(
+                "", "teardown.yml", "-econfirm=yes", "-epurge=true", "-eremove_packages=true", "-eremove_users=true"
+            )
+            self.site("a first deploy", self.one)
+        for _round in range(rounds):
+            self.play(BASELINE, str(self.copying))
+            self.change(1)
+            self.site(CHANGED, self.one)
+            self.site(ONE, self.one)
+            self.play("a rollback", "rollback.yml", "-eapp=app01")
+            self.play("status", "status.yml")
+        self.site("", self.all)
+        for _round in range(rounds):
+            self.site(TWELVE, self.all)
+            self.change(APPS)
+            self.site(ALL_CHANGED, self.all)
+
+    def on_several(self, counts: list[int], rounds: int) -> None:
+        for count in counts:
+            self.change(1)
+            self.site("", self.one, count)
+            for _round in range(rounds):
+                self.site(f"{ONE}, {count} servers", self.one, count)
+                self.change(1)
+                self.site(f"{CHANGED}, {count} servers", self.one, count)
+
+    # --- What is written ------------------------------------------------------------------------------------------
+
+    def result(self, counts: list[int]) -> dict[str, Any]:
+        median = {what: statistics.median(run.seconds for run in runs) for what, runs in self.taken.items()}
+        runs = {
+            what: {
+                "seconds": [round(run.seconds, 2) for run in self.taken[what]],
+                "to": to,
+                "ratio": round(median[what] / median[to], 3),
+                "goal": goal,
+            }
+            for what, (to, goal) in GOALS.items()
+            if what in median
+        }
+        scale = [
+            {
+                "servers": count,
+                "nothing": round(median[f"{ONE}, {count} servers"], 2),
+                "changed": round(median[f"{CHANGED}, {count} servers"], 2),
+                "megabytes_a_fork": round(
+                    max(run.memory for run in self.taken[f"{CHANGED}, {count} servers"]) / 1e6, 1
+                ),
+            }
+            for count in counts
+            if f"{ONE}, {count} servers" in median
+        ]
+        return {
+            "machine": machine(),
+            "baseline_seconds": round(median[BASELINE], 2),
+            "runs": runs,
+            "scale": scale,
+        }
+
+
+def largest(process: subprocess.Popen[str]) -> int:
+    """Wait for a process; the most that a fork of it had to itself, in bytes."""
+    most = 0
+    while process.poll() is None:
+        for child in children(process.pid):
+            most = max(most, private(child))
+        time.sleep(0.2)
+    return most
+
+
+def children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            yield from map(int, task.read_text().split())
+        except OSError:
+            continue
+
+
+def private(pid: int) -> int:
+    """Bytes that a process shares with no other; 0 for what is no copy of Ansible, such as ssh."""
+    try:
+        if b"ansible" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return 0
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "cpu": names[0].partition(": ")[2] if names else platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_bytes": memory,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--inventory", type=Path, default=ROOT / "inventory/demo.yml")
+    parser.add_argument("--rounds", type=int, default=3, help="of each kind of run")
+    parser.add_argument(
+        "--servers", default="1,5,20", help="numbers of servers to run on at a time; empty for one alone"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the servers running")
     given = parser.parse_args()
-    # Beside the playbooks, because Ansible looks for group_vars beside the one that it runs.
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        tempfile.NamedTemporaryFile(dir=ROOT, prefix=".copying-", suffix=".yml") as copying,
-    ):
-        taken = rounds(given.inventory, given.rounds, Path(folder), Path(copying.name))
-    whole = statistics.median(taken[f"{COPIES} copy tasks"])
-    for what, seconds in taken.items():
-        print(f"{what:20} {statistics.median(seconds):6.2f} s  {statistics.median(seconds) / whole:5.2f}")
+    counts = [int(count) for count in given.servers.split(",") if count]
+    bench = Bench(max([1, *counts]))
+    bench.copying.write_text(PLAY + "".join(map(TASK.format, range(COPIES))))
+    every = max([1, *counts])
+    try:
+        bench.play("", "molecule/shared/create.yml", hosts=every)
+        bench.play("", "molecule/shared/prepare.yml", hosts=every)
+        bench.on_one_server(given.rounds)
+        bench.on_several(counts, given.rounds)
+    finally:
+        bench.copying.unlink()
+        if not given.keep:
+            bench.play("", "molecule/shared/destroy.yml", hosts=every)
+    result = bench.result(counts)
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    for what, run in result["runs"].items():
+        goal = f"goal {run['goal']}" if run["goal"] else ""
+        print(f"{what:36} {statistics.median(run['seconds']):7.2f} s  {run['ratio']:6.3f} of {run['to']}  {goal}")
+    for row in result["scale"]:
+        print(
+            "{servers:3} servers: nothing {nothing} s, changed {changed} s, {megabytes_a_fork} MB a fork".format(**row)
+        )
+    print(f"Written: {RESULT.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
