@@ -22,7 +22,7 @@ from server import Server
 MACHINE = Path(__file__).parents[1] / "machine.sh"
 # As emulation goes: a boot took 40 s on a machine with nothing else to do, and four minutes on a busy one.
 PATIENCE = 900
-GO_LIVE = "Place each release, and make those live that wait for no hook"
+GO_LIVE = "Deploy in one call, where nginx already runs what it should"
 HUNGRY = """
 
 @app.get("/eat")
