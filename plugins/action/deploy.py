@@ -11,7 +11,6 @@ from ansible_collections.uwsgi_flask.web.plugins.action.nginx_config import ROLE
 from ansible_collections.uwsgi_flask.web.plugins.action.release import ActionModule as ReleaseAction
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.fleet import owing
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.rendering import Renderer
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import refusing
 
 # Of the plan, what the module needs as it is.
 AS_PLANNED = ("apps", "web", "environments", "secrets", "build_environment", "by")
@@ -41,7 +40,7 @@ class ActionModule(ReleaseAction):
         )
         if result.get("is_free"):
             Notes.of(variables["inventory_hostname"]).dismiss_keeper()
-        return refusing(result)
+        return result
 
     def _nginx(
         self, plan: Mapping[str, Any], folder: str, connections: int, variables: Mapping[str, Any]

@@ -20,7 +20,6 @@ description:
     same code, and gives the lease back.
   - Where anything else is to be done, it does nothing and says so with C(is_done), and the roles do it step by step. It
     is so for a rehearsal, too.
-  - Fails if a release was refused, after all apps have come to their end.
 options:
   plan: {description: What M(uwsgi_flask.web.plan) returned. Used on the controller., type: dict}
   look: {description: What the host told of itself. Used on the controller., type: dict}

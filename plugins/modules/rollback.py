@@ -20,7 +20,7 @@ short_description: Return an app to an older release
 description:
   - Makes an older release live through the same gate as a new one, from what is on the host alone, and marks the one
     that it leaves as bad. No rollback returns to a bad one, or to one that was changed by hand.
-  - It is all that its run does, so it gives the lease back. Fails if the release was refused.
+  - It is all that its run does, so it gives the lease back.
 options:
   app: {description: The app; may be left out where there is one., type: str, default: ""}
   release: {description: The id to return to; the last good one before the live if not given., type: str, default: ""}

@@ -54,13 +54,6 @@ def faults(results: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(one["message"] for one in results if one["result"] in BAD_RESULTS)
 
 
-def refusing(result: Mapping[str, Any]) -> dict[str, Any]:
-    """What a task returned, failed if an app wasn't taken."""
-    refused = faults(result.get("apps") or [])
-    # Ends in a newline, because Ansible then prints it as it is.
-    return {**result, "failed": True, "msg": f"{refused}\n"} if refused else {**result}
-
-
 def certificate_faults(failed: Mapping[str, str]) -> str:
     """Why apps on one host have no certificate as it should be, a line each; `failed` has the reason by app."""
     return "\n".join(f"{called(app)}: couldn't get its certificate: {reason}" for app, reason in failed.items())
