@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import ba
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS, Batch
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import Answer
 
-from machine import Machine
+from machine import Cut, Machine
 from world import World
 
 APPS = [f"app{number:02}" for number in range(1, 13)]
@@ -151,3 +153,31 @@ def test_small_code_comes_within_the_call(make: Make, world: World) -> None:
     assert made.lacking() == {"needs_code": APPS[1:], "needs_wheels": {}}
     assert make(archives={}, packed=packed, all_is_sent=True).lacking() == {}
     assert results(made)[APPS[0]] == "live"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_cut_off_anywhere_all_serve_and_the_next_run_finishes(
+    make: Make, world: World, machine: Slow, seed: int
+) -> None:
+    """A run that is killed ends in all apps at once, each at another step; some are ill besides."""
+    chosen = random.Random(seed)
+    make().run()
+    before = {app: machine.app(app).current.resolve().name for app in APPS}
+    for app in APPS:
+        world.settings[app].code += 1
+    wanted = {app: world.item("one", app, world.look("one"))["release"]["id"] for app in APPS}
+    ill = chosen.sample(APPS, 3)
+    machine.ill |= {wanted[app]: chosen.choice(["sick", "start", "import"]) for app in ill}
+    machine.cut_at = chosen.randrange(1, 400)
+    with contextlib.suppress(Cut):
+        make().run()
+    for app in APPS:
+        answer = machine.visit(app)
+        assert (answer.status, answer.release in (before[app], wanted[app])) == (200, True), (app, answer)
+    machine.cut_at = None
+    told = results(make())
+    assert {app for app, result in told.items() if result == "refused"} == {*ill}
+    for app in APPS:
+        live = before[app] if app in ill else wanted[app]
+        assert machine.visit(app).release == live
+        assert machine.running(app) == {live}
