@@ -50,6 +50,7 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
                     "streaming": ["/events"],
                     "request_limits": {"/": "20/s", "/login": "10/m"},
                     "connection_limit": 9,
+                    "cache": {"paths": ["/"]},
                     "media": {"/media": "uploads"},
                     "uwsgi_options": {"cheaper": 1},
                     "sandbox": {"ProcSubset": "all"},

@@ -68,6 +68,7 @@ NOT_IN_THE_RELEASE: dict[str, Any] = {
     "max_body": "9m",
     "request_limits": {"/login": "10/m"},
     "connection_limit": 9,
+    "cache": {"paths": ["/"]},
     "health_path": "/",
     "health_successes": 1,
     "keep_releases": 9,
