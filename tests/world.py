@@ -121,6 +121,7 @@ class World:
             "static_folder": "static",
             "python": settings.python,
             "request_timeout": 30,
+            "processes": "",
         }
         units = {kind: f"# {kind} of {layout.id}\n" for kind in layout.unit_names}
         return {

@@ -48,6 +48,7 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         "workers": workers.states(system, records.layout_of(live)) if live else {},
         "timers": workers.timers(system, records.layout_of(live)) if live else {},
         "let_pass": Maintenance(layout, system).let_pass(),
+        "per_core": bool(called.get("per_core")),
         "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
         **_load(layout, live, system),
         "good": [release for release in records.good() if release == live or not damage(layout, release)],

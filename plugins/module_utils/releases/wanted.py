@@ -180,6 +180,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         },
         environment={**places, **variables["environment"], **variables["secrets"], **own},
         build_environment=dict(variables["build"]),
-        about={name: release[name] for name in about} | {"request_timeout": app["request_timeout"]},
+        about={name: release[name] for name in about}
+        | {"request_timeout": app["request_timeout"], "per_core": not app["processes"]},
         media=Media(release["media"]["reader"], tuple(release["media"]["folders"])),
     )

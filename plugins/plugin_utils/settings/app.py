@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rule
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import host_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     cpu_share,
+    maybe,
     memory_size,
     one_of,
     shell_lines,
@@ -54,9 +55,10 @@ class App(Work, Code, Site):
         default_factory=list,
         metadata=key(shell_lines, "shell lines run once, on one host, after it went live"),
     )
-    processes: int = field(
-        default=2,
-        metadata=key(whole(1, 512), "uWSGI workers; as many as cores is a good start"),
+    processes: int | str = field(
+        # Twice the cores were slower where they were measured. The host counts them, so equal releases have equal ids.
+        default="",
+        metadata=key(maybe(whole(1, 512)), "uWSGI workers; as many as the host has cores if not given"),
     )
     threads: int = field(
         default=4,
@@ -81,7 +83,8 @@ class App(Work, Code, Site):
         metadata=key(cpu_share, "share of one processor that it may take: `50%`, `150%`; no limit if not given"),
     )
     tasks_max: int = field(
-        default=512,
+        # Ends what forks without end. A host with many cores has a worker for each, with all its threads.
+        default=4096,
         metadata=key(whole(16, 65536), "processes and threads that it may have"),
     )
     listen_queue: int = field(
