@@ -88,9 +88,9 @@ def test_it_runs_the_release_and_no_other(made: Rendered) -> None:
     ini, release = dict(directives(made.ini)), made.release
     assert (ini["chdir"], ini["virtualenv"]) == (release["code"], release["virtualenv"])
     assert ini["wsgi-file"] == release["wsgi"]
-    assert made.files["wsgi"].splitlines()[4:] == [
+    named = [line for line in made.files["wsgi"].splitlines()[4:] if line and "gc" not in line]
+    assert [line for line in named if not line.startswith("#")] == [
         f"from {made.app['module']} import {release['entry']['name']}",
-        "",
         f"application = {made.app['callable']}",
     ]
     assert ini["add-header"] == f"X-Release: {release['id']}"
@@ -106,6 +106,21 @@ def test_what_was_set_arrives(made: Rendered) -> None:
     assert ini["worker-reload-mercy"] == str(app["request_timeout"])
     assert ini["harakiri"] == str(made.release["harakiri"])
     assert "route" not in ini
+
+
+@pytest.mark.parametrize(("given", "written"), [("", None), ("300M", "300"), ("2G", "2048")])
+def test_a_worker_that_has_grown_is_renewed(settings: dict[str, Any], given: str, written: str | None) -> None:
+    (made,) = rendered({**settings, "web_apps": [{**settings["web_apps"][0], "reload_on_rss": given}]})
+    assert dict(directives(made.ini)).get("reload-on-rss") == written
+
+
+def test_what_the_import_has_made_is_frozen_where_workers_share_it(settings: dict[str, Any]) -> None:
+    shared, own = (
+        rendered({**settings, "web_apps": [{**settings["web_apps"][0], "preload": preload}]})[0].files["wsgi"]
+        for preload in (True, False)
+    )
+    assert shared.index("import gc\n") < shared.index("application = app\n") < shared.index("gc.freeze()\n")
+    assert "gc" not in own
 
 
 def test_a_stream_may_take_longer(settings: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules imp
     one_of,
     shell_lines,
     whole,
+    worker_size,
     yes_or_no,
 )
 
@@ -78,6 +79,14 @@ class App(Work, Code, Site):
             memory_size, "memory that all its processes may take together: `512M`, `2G`; no limit if not given"
         ),
     )
+    reload_on_rss: str = field(
+        default="",
+        metadata=key(
+            worker_size,
+            "a worker that takes more than this is renewed after its request: `300M`, `1G`; what it shares with the "
+            "others counts too",
+        ),
+    )
     cpu_quota: str = field(
         default="",
         metadata=key(cpu_share, "share of one processor that it may take: `50%`, `150%`; no limit if not given"),
@@ -101,6 +110,14 @@ class App(Work, Code, Site):
     max_requests: int = field(
         default=100_000,
         metadata=key(whole(100, 10**9), "requests after which a worker is renewed"),
+    )
+    memory_check: bool = field(
+        default=True,
+        metadata=key(
+            yes_or_no,
+            "whether a release is refused that [doesn't fit beside the live one](deploying.md#memory)",
+            carried=False,
+        ),
     )
     health_successes: int = field(
         default=3,

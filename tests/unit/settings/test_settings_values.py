@@ -247,6 +247,8 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
         )
         for value in ("postgres", "nobody", "systemd-network")
     ),
+    *(("reload_on_rss", it, "must be a whole number of M or G (300M)") for it in ("300", "1T", "0M", "300MB", 300)),
+    ("memory_check", "no", YES_OR_NO),
     *(("memory_max", value, "must be a whole number of K, M, G or T (512M)") for value in ("512", "1.5G", "0M", 512)),
     *(
         ("cpu_quota", value, "must be a share of one processor in percent (150%)")
@@ -415,6 +417,7 @@ TEXT_KEYS: dict[str, str] = {
     "max_body": "1{}m",
     "user": "a{}b",
     "memory_max": "1{}M",
+    "reload_on_rss": "1{}M",
     "cpu_quota": "1{}%",
     "server_names": "a{}b.test",
     "streaming": "/a{}b",
