@@ -62,8 +62,13 @@ class App(Work, Code, Site):
         metadata=key(maybe(whole(1, 512)), "uWSGI workers; as many as the host has cores if not given"),
     )
     threads: int = field(
-        default=4,
-        metadata=key(whole(1, 512), "threads in each worker; more for an app that waits a lot"),
+        # On 2 cores 20 requests may wait for a database at once, with 5 times the answers of 4 processes of one thread.
+        default=10,
+        metadata=key(
+            whole(1, 512),
+            "threads in each worker: [how many](uwsgi-options.md#processes-and-threads), and what an app must be like; "
+            "1 for one that isn't safe with threads",
+        ),
     )
     user: str = field(
         default="",
