@@ -54,6 +54,9 @@ class Machine(System):
         self.cut_at: int | None = None
         self.is_full = False
         self.died: dict[str, int] = {}
+        # Bytes that each service takes, and that are left.
+        self.takes = 0
+        self.left = 2**40
         # Releases whose workers have worked, in order.
         self.worked: list[str] = []
         self.seconds = 1_700_000_000.0
@@ -307,6 +310,12 @@ class Machine(System):
         return self.queue.pop(0) if self.queue else 0
 
     # --- The clock ----------------------------------------------------------------------------------------------
+
+    def memory_of(self, process: int) -> int:
+        return self.takes
+
+    def memory_left(self) -> int:
+        return self.left
 
     def now(self) -> float:
         return self.seconds

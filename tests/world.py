@@ -40,6 +40,7 @@ class Settings:
     calendar: str = "hourly"
     keep: int = 3
     streams: str = ""
+    memory_check: bool = True
     hosts: Sequence[str] = ()
 
 
@@ -110,6 +111,7 @@ class World:
             "media": {"reader": "", "folders": []},
             "drain": 1.0,
             "keep": settings.keep,
+            "memory_check": settings.memory_check,
             "hooks": {
                 "key": key,
                 "before": [settings.before] if settings.before else [],
@@ -121,6 +123,7 @@ class World:
             "static_folder": "static",
             "python": settings.python,
             "request_timeout": 30,
+            "processes": "",
         }
         units = {kind: f"# {kind} of {layout.id}\n" for kind in layout.unit_names}
         return {

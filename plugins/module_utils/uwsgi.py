@@ -12,6 +12,11 @@ from typing import Any
 SECONDS = 2.0
 
 
+def cores() -> int:
+    """How many uWSGI finds on this host."""
+    return os.sysconf("SC_NPROCESSORS_ONLN")
+
+
 def workers(stats_socket: Path) -> dict[str, int]:
     """`busy` and `idle` workers, and the `requests` that they have served; zeros if nobody answers."""
     found: list[dict[str, Any]] = []

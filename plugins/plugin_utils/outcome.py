@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.command_line import CommandLine
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import BAD_RESULTS
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import some_of, table
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import size, some_of, table
 
 OUTCOME = ("HOST", "APP", "BEFORE", "NOW", "RESULT", "SECONDS", "ADDRESS")
 HOSTS = ("HOST", "RESULT")
@@ -56,6 +56,7 @@ class Outcome:
         if self.apps:
             yield from self._table(OUTCOME, dict(sorted(self._rows())), width)
             yield from self._causes()
+            yield from ((f"Note: {words}", PLAIN) for words in self._tight())
         elif self.hosts:
             yield from self._table(HOSTS, {(host,): (host, it, it) for host, it in self.hosts.items()}, width)
         yield from ((f"Read: {words}", PLAIN) for words in self._evidence())
@@ -92,6 +93,15 @@ class Outcome:
                 step = f"at the step '{one['step']}': " if one.get("step") else ""
                 hosts.setdefault((app, f"{step}{cause}"), []).append(host)
         yield from ((f"{app} on {some_of(sorted(on))}: {cause}", PLAIN) for (app, cause), on in hosts.items())
+
+    def _tight(self) -> Iterator[str]:
+        """Apps that took more than half of what a host had free while two of their instances ran."""
+        for (host, app), one in sorted(self.apps.items(), key=lambda item: item[0]):
+            for step in one.get("steps", []):
+                if 2 * step.get("needs", 0) > step.get("free", 0):
+                    needs, free = size(step["needs"]), size(step["free"])
+                    yield f"{app} on {host}: a second instance needs about {needs}, and {free} were free"
+                    break
 
     # --- What to type next ------------------------------------------------------------------------------------------
 

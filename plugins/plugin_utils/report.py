@@ -63,7 +63,10 @@ def status_of_hosts(reached: Sequence[Mapping[str, Any]]) -> dict[str, dict[str,
     """What `status_report` prints, from the variables of the hosts that answered."""
     return {
         host["inventory_hostname"]: {
-            "apps": [{**app, **host["workers"]["apps"][app["app"]]} for app in host["reported"]["apps"]],
+            "apps": [
+                {**app, **host["workers"]["apps"][app["app"]], "cores": host["workers"]["cores"]}
+                for app in host["reported"]["apps"]
+            ],
             "nginx": host["nginx_reported"]["drift"],
             "certificates": host["nginx_reported"]["certificates"],
             "failed_certificates": host["nginx_reported"]["failed_certificates"],
@@ -149,6 +152,19 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def resized(row: Mapping[str, Any]) -> list[str]:
+    """What to do where an app that has a worker for each core was started when the host had more or fewer of them."""
+    workers, cores = row["busy"] + row["idle"], row["cores"]
+    if not row["per_core"] or workers in (0, cores):
+        return []
+    told = f"started with {many(workers, 'worker')}; the host has {many(cores, 'core')}"
+    return [f"{told}: site.yml -e restart={row['app']}"]
+
+
+def many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def when(at: str) -> str:
     """A time as people read it."""
     return at.replace("T", " ").replace("+00:00", "Z") or "-"
@@ -174,6 +190,7 @@ def _remarks(rows: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str,
         if row["let_pass"] is not None:
             lines.append(f"  CLOSED visitors get 503{''.join(f', but not {it}' for it in row['let_pass'])}")
         lines += [f"  DRIFT {line}" for line in row["drift"]]
+        lines += [f"  RESIZED {line}" for line in resized(row)]
     for host, said in hosts.items():
         lines += ["", *(f"{host} {_certificate(one)}" for one in said["certificates"])] if said["certificates"] else []
         lines += [f"{host} {app}: CERTIFICATE {reason}" for app, reason in said["failed_certificates"].items()]

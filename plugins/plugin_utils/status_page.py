@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import FEW_DAYS, rows_of, source_called, when
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.report import (
+    FEW_DAYS,
+    many,
+    resized,
+    rows_of,
+    source_called,
+    when,
+)
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import deployed_by
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.tables import size
 
@@ -45,20 +52,16 @@ def status_page(hosts: Mapping[str, Host], silent: Sequence[str] = ()) -> str:
     return environment.get_template("status.html.j2").render(
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ"),
         by=deployed_by(),
-        title=f"{_many(len(names), 'app')} on {_many(len(hosts) + len(silent), 'server')}",
+        title=f"{many(len(names), 'app')} on {many(len(hosts) + len(silent), 'server')}",
         verdict=_state(
             max((one["state"]["kind"] for one in [*fleet, *worries]), key=[WELL, ODD, BAD].index, default=WELL),
-            _many(len(worries), "thing") + " to look at" if worries else "All is well",
+            many(len(worries), "thing") + " to look at" if worries else "All is well",
         ),
         worries=worries,
         fleet=fleet,
         apps=[{"name": name, "hosts": [_deploys(row) for row in rows if row["app"] == name]} for name in names],
         certificates=[_certificate(host, one) for host, said in hosts.items() for one in said["certificates"]],
     )
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _state(kind: str, words: str) -> dict[str, str]:
@@ -112,6 +115,7 @@ def _of_app(row: Row) -> Iterator[dict[str, Any]]:
     if row["let_pass"] is not None:
         yield _worry(where, ODD, "closed", f"visitors get 503{''.join(f', but not {it}' for it in row['let_pass'])}")
     yield from (_worry(where, ODD, "drift", line) for line in row["drift"])
+    yield from (_worry(where, ODD, "resized", line) for line in resized(row))
     failed = {name: timer["result"] for name, timer in row["timers"].items() if timer["result"] != "success"}
     yield from (_worry(where, ODD, "timer", f"the job of {name} failed ({how})") for name, how in failed.items())
 
@@ -158,7 +162,7 @@ def _result(entry: Mapping[str, Any]) -> dict[str, str]:
 def _certificate(host: str, one: Mapping[str, Any]) -> dict[str, Any]:
     left = one["days_left"]
     kind = BAD if left < 0 else ODD if left < FEW_DAYS else WELL
-    words = "expired" if left < 0 else _many(left, "day") + " left"
+    words = "expired" if left < 0 else many(left, "day") + " left"
     return {
         "host": host,
         "app": one["app"],

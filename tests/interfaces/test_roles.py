@@ -273,6 +273,8 @@ HANDED = {
     "probe_sockets",
     "lock",
     "bodies",
+    "cache_folder",
+    "cache_folders",
     "pid_file",
     "proxied",
     "descriptors",

@@ -50,6 +50,8 @@ def test_every_template_is_rendered(settings: dict[str, Any], apps: list[Rendere
                     "streaming": ["/events"],
                     "request_limits": {"/": "20/s", "/login": "10/m"},
                     "connection_limit": 9,
+                    "cache": {"paths": ["/"]},
+                    "reload_on_rss": "300M",
                     "media": {"/media": "uploads"},
                     "uwsgi_options": {"cheaper": 1},
                     "sandbox": {"ProcSubset": "all"},

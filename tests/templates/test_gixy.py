@@ -40,13 +40,22 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workshop.write("shop/static/sorry/error.html", "")
     source = str(workshop.source)
     shared = {"source": source, "server_names": ["shared.test"], "redirect_names": ["www.shared.test"]}
+    kept = {"paths": ["/", "/a.c"]}
     apps = [
         app(source=source, request_limits={"/": "20/s", "/static/big": "5/s"}, connection_limit=50),
         app(name="root", source=source, server_names=["*.root.test"], static_url="/", error_pages="sorry"),
-        app(name="own", source=source, server_names=["own.test"], tls="self_signed", hsts=600, streaming=["/a.b"]),
+        app(
+            name="own",
+            source=source,
+            server_names=["own.test"],
+            tls="self_signed",
+            hsts=600,
+            streaming=["/a.b"],
+            cache=kept,
+        ),
         app(name="ca", source=source, server_names=["ca.test"], redirect_names=["www.ca.test"], tls="acme"),
         app(name="below", source=source, server_names=["below.test"], prefix="/below", request_limits={"/a": "1/m"}),
-        app(name="one", prefix="/one", **shared),
+        app(name="one", prefix="/one", cache=kept, **shared),
         app(name="two", prefix="/two", static_url="/", connection_limit=5, **shared),
     ]
     settings: dict[str, Any] = {

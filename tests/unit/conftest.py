@@ -45,6 +45,6 @@ def status_host(world: World) -> dict[str, Any]:
     return {
         "inventory_hostname": "one",
         "reported": {"apps": [status_of(layout, registration, machine)]},
-        "workers": {"apps": {"shop": {"busy": 0, "idle": 2, "requests": 4}}},
+        "workers": {"apps": {"shop": {"busy": 0, "idle": 2, "requests": 4}}, "cores": 2},
         "nginx_reported": {"drift": [], "certificates": [], "failed_certificates": {}, "failed_renewals": []},
     }

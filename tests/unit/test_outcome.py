@@ -44,6 +44,20 @@ def verdict(made: Outcome) -> tuple[str, str]:
     return text.partition(": ")[2], tone
 
 
+@pytest.mark.parametrize(
+    ("needs", "free", "told"),
+    [
+        (300, 500, ["Note: shop on web1: a second instance needs about 300 MiB, and 500 MiB were free"]),
+        (250, 500, []),
+        (0, 0, []),
+    ],
+)
+def test_what_two_instances_cost_is_told_where_it_is_much(needs: int, free: int, told: list[str]) -> None:
+    step = {"step": "memory", "needs": needs * 2**20, "free": free * 2**20, "seconds": 0.01}
+    made = outcome(one(steps=[step, {"step": "start", "seconds": 1.0}]))
+    assert [line for line in lines(made) if line.startswith("Note: ")] == told
+
+
 def test_every_playbook_that_changes_something_says_what_comes_next() -> None:
     assert {path.name for path in PLAYBOOKS} - LOOKING == {*NEXT}
 
@@ -150,7 +164,7 @@ def test_what_the_modules_return_can_be_told(tmp_path: Any) -> None:
     world.hosts["one"].done.clear()
     (refused,) = world.site()["one"].values()
     # What it is at can be told meanwhile.
-    assert world.hosts["one"].done[:4] == ["shop place", "shop check", "shop start", "shop probe"]
+    assert world.hosts["one"].done[:4] == ["shop place", "shop memory", "shop check", "shop start"]
     made = outcome(refused, hosts={"web1": "failed"})
     assert refused["address"].startswith("http://")
     assert any(refused["evidence"] in text for text in lines(made))

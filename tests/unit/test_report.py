@@ -51,6 +51,26 @@ def test_the_page_names_every_key_of_the_json(host: dict[str, Any]) -> None:
     assert "stats_socket" not in app
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, []),
+        ({"cores": 4}, ["  RESIZED started with 2 workers; the host has 4 cores: site.yml -e restart=shop"]),
+        ({"cores": 1}, ["  RESIZED started with 2 workers; the host has 1 core: site.yml -e restart=shop"]),
+        # It has the number that somebody chose.
+        ({"cores": 4, "per_core": False}, []),
+        # Nobody answers, which is told otherwise.
+        ({"cores": 4, "busy": 0, "idle": 0}, []),
+    ],
+    ids=str,
+)
+def test_a_host_that_was_resized_is_told(host: dict[str, Any], change: dict[str, Any], told: list[str]) -> None:
+    reports = status_of_hosts([host])
+    assert reports["one"]["apps"][0]["per_core"] is True
+    reports["one"]["apps"][0] |= change
+    assert [line for line in status_report(reports).splitlines() if "RESIZED" in line] == told
+
+
 def test_the_same_code_by_another_name_is_noted_and_nothing_restarts(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,6 +115,7 @@ def test_the_page_needs_nothing_beside_it(told: dict[str, Any]) -> None:
         ({"answer": ""}, "shop on one", "visitors get nothing"),
         ({"let_pass": []}, "shop on one", "visitors get 503"),
         ({"drift": ["x was changed"]}, "shop on one", "x was changed"),
+        ({"cores": 3}, "shop on one", "started with 2 workers; the host has 3 cores: site.yml -e restart=shop"),
         ({"timers": {"send": {"state": "active", "result": "exit-code"}}}, "shop on one", "the job of send failed"),
     ],
     ids=str,

@@ -43,6 +43,10 @@ def stats(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
         answering.join()
 
 
+def test_the_cores_are_those_that_it_counts() -> None:
+    assert uwsgi.cores() == os.cpu_count()
+
+
 @pytest.mark.parametrize("stats", [json.dumps(STATS)], indirect=True)
 def test_workers_and_requests_are_counted(stats: Path) -> None:
     assert uwsgi.workers(stats) == {"busy": 2, "idle": 1, "requests": 123}

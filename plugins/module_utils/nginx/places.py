@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import BODIES
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.names import SHARED, called, is_shared
 
 # Paths of the configuration are relative to nginx's own directory; those outside it are absolute.
@@ -147,6 +148,11 @@ def is_shown(path: str) -> bool:
 
 def mode_of(path: str) -> int:
     return 0o600 if is_secret(path) else 0o755 if path == RENEWAL_HOOK else 0o644
+
+
+def cache_folder(app: str) -> str:
+    """What nginx keeps of an app's answers. It makes the folder itself, beside those for bodies."""
+    return f"{BODIES}/web-cache-{app}"
 
 
 def log_name(app: str) -> str:

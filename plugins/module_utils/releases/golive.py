@@ -8,13 +8,12 @@ before. Whatever goes wrong on the way leaves what serves as it is.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import leads_to
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import CHECK, WATCH, ReleaseLayout
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, workers
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, memory, workers
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.flip import TURN, Flip
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records, remove_all
@@ -39,6 +38,7 @@ class GoLive:
         self.action = action
         self.flip = Flip(self.records, system, leaves)
         self.has_refused = False
+        self.has_room = False
         self.steps: list[dict[str, Any]] = []
         self.began = system.clock()
 
@@ -68,6 +68,7 @@ class GoLive:
     def check(self) -> None:
         """Import the app as its user, in its sandbox. Raises Refused, with the release recorded as bad."""
         if self.records.live() != self.layout.id and not instance.is_active(self.system, self.layout):
+            self._make_room()
             with self._refusing(), self._step(CHECK):
                 instance.start(self.system, [self.layout.unit(CHECK)], CHECK)
 
@@ -92,6 +93,7 @@ class GoLive:
 
     def _replace(self, before: str) -> None:
         """Prove the release beside the live one, then let it take its place."""
+        self._make_room()
         with self._refusing():
             with self._step("start"):
                 # The target would bring the workers, which do nothing before the release is proven.
@@ -108,6 +110,14 @@ class GoLive:
             with self._step("look"):
                 self.prober.look()
         self._record()
+
+    def _make_room(self) -> None:
+        """Look whether it fits beside the live one, once. Raises Refused; nothing was started then."""
+        live = self.records.live()
+        if live and self.wanted.memory_check and not self.has_room and not instance.is_active(self.system, self.layout):
+            with self._step(memory.STEP) as step:
+                step.update(memory.make_sure(self.system, self.records.layout_of(live)))
+            self.has_room = True
 
     def _prove(self) -> None:
         with self._step("probe"):
@@ -138,7 +148,7 @@ class GoLive:
         """
         try:
             with self._step("repair"):
-                self._repair()
+                instance.repair(self.system, self.layout)
             self._prove()
             with self._step("look"):
                 self.prober.look()
@@ -153,21 +163,6 @@ class GoLive:
             self._enable(self.layout)
         if self.records.result(self.layout.id) != GOOD:
             self._record()
-
-    def _repair(self) -> None:
-        instance.ensure_sockets_directory(self.system, self.app)
-        self.system.systemctl("daemon-reload")
-        if not leads_to(self.app.current, self.layout.link_target):
-            self.system.link(self.app.current, self.layout.link_target)
-        if not leads_to(self.layout.socket_link, os.fspath(self.layout.socket)):
-            self.system.link(self.layout.socket_link, os.fspath(self.layout.socket))
-        if not self.system.listens(self.layout.socket):
-            # It may run behind a socket that was taken from it, and systemd would take that for started. Nobody is
-            # served, so nobody loses by a restart.
-            self.system.systemctl("stop", *self.layout.parts)
-        instance.start_serving(self.system, self.layout)
-        if wrong := instance.unguarded_socket(self.system, self.layout):
-            self.system.guard(self.layout.socket, *wrong)
 
     # --- Another that may take over -----------------------------------------------------------------------------
 
@@ -289,11 +284,11 @@ class GoLive:
         return self.system.clock() - self.began
 
     @contextlib.contextmanager
-    def _step(self, name: str) -> Iterator[None]:
+    def _step(self, name: str) -> Iterator[dict[str, Any]]:
         began = self.system.clock()
         self.system.doing(self.app.name, name)
         self.steps.append(step := dict[str, Any](step=name))
         try:
-            yield
+            yield step
         finally:
             step["seconds"] = round(self.system.clock() - began, 2)

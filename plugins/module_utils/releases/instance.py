@@ -94,6 +94,24 @@ def start_serving(system: System, layout: ReleaseLayout) -> None:
     start(system, layout.parts, "start")
 
 
+def repair(system: System, layout: ReleaseLayout) -> None:
+    """Mend what leads to a live release and what it is reached by, and start it if it doesn't run. Raises Refused."""
+    app = layout.app
+    ensure_sockets_directory(system, app)
+    system.systemctl("daemon-reload")
+    if not files.leads_to(app.current, layout.link_target):
+        system.link(app.current, layout.link_target)
+    if not files.leads_to(layout.socket_link, os.fspath(layout.socket)):
+        system.link(layout.socket_link, os.fspath(layout.socket))
+    if not system.listens(layout.socket):
+        # It may run behind a socket that was taken from it, and systemd would take that for started. Nobody is
+        # served, so nobody loses by a restart.
+        system.systemctl("stop", *layout.parts)
+    start_serving(system, layout)
+    if wrong := unguarded_socket(system, layout):
+        system.guard(layout.socket, *wrong)
+
+
 def is_ending(system: System, layout: ReleaseLayout) -> bool:
     """Whether it was told to stop, and still answers what it was asked before."""
     return system.show([layout.service], "ActiveState")[layout.service].get("ActiveState") == "deactivating"

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,7 @@ def status_of(layout: AppLayout, registration: dict[str, Any], system: System) -
         "workers": workers.states(system, records.layout_of(live)) if live else {},
         "timers": workers.timers(system, records.layout_of(live)) if live else {},
         "let_pass": Maintenance(layout, system).let_pass(),
+        "per_core": bool(called.get("per_core")),
         "stats_socket": os.fspath(layout.release(live).stats_socket) if live else "",
         **_load(layout, live, system),
         "good": [release for release in records.good() if release == live or not damage(layout, release)],
@@ -87,27 +87,12 @@ def _load(layout: AppLayout, live: str, system: System) -> dict[str, Any]:
         return {"memory": 0, "queue": 0, "restarts": 0}
     release = layout.release(live)
     state = system.show([release.service], "NRestarts", "MainPID")[release.service]
+    main = int(state.get("MainPID") or 0)
     return {
-        "memory": _memory(state.get("MainPID", "0")),
+        "memory": system.memory_of(main) if main else 0,
         "queue": system.waiting(release.socket),
         "restarts": int(state.get("NRestarts") or 0),
     }
-
-
-def _memory(main: str) -> int:
-    """Proportional share (PSS) of a process and its children, in bytes: what ending them would free."""
-    total = 0
-    for process in [main, *_children(main)]:
-        with contextlib.suppress(OSError):
-            found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{process}/smaps_rollup").read_text(), re.MULTILINE)
-            total += int(found.group(1)) * 1024 if found else 0
-    return total
-
-
-def _children(process: str) -> list[str]:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return []
 
 
 def _sizes(root: Path) -> Iterator[int]:

@@ -209,6 +209,24 @@ class System:
         _code, printed = self.run(["ss", "-xlH", "src", os.fspath(path)])
         return sum(int(line.split()[2]) for line in printed.splitlines() if line.split()[2:3])
 
+    # --- Memory -------------------------------------------------------------------------------------------------
+
+    def memory_of(self, process: int) -> int:
+        """Proportional share (PSS) of a process and its descendants, in bytes: what ending them would free."""
+        total = 0
+        with contextlib.suppress(OSError):
+            shares = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+            total = sum(int(line.split()[1]) * 1024 for line in shares if line.startswith("Pss:"))
+        with contextlib.suppress(OSError):
+            for children in Path(f"/proc/{process}/task").glob("*/children"):
+                total += sum(map(self.memory_of, map(int, children.read_text().split())))
+        return total
+
+    def memory_left(self) -> int:
+        """Bytes that programs can have before the kernel ends one of them, swap included."""
+        lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+        return sum(int(words[1]) * 1024 for words in lines if words[0] in ("MemAvailable:", "SwapFree:"))
+
     # --- The clock ----------------------------------------------------------------------------------------------
 
     def now(self) -> float:

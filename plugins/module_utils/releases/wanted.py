@@ -56,7 +56,7 @@ class Wanted:
 
     `drain` is how long the one before may take to end what it serves, `keep` how many good releases stay, `ref` what
     the source calls itself, `commit` what it is in git, and `hooks` the key of the hooks that have been run for it; ""
-    where there is none.
+    where there is none. `memory_check` is whether it must fit beside the live one.
     """
 
     layout: ReleaseLayout
@@ -68,6 +68,7 @@ class Wanted:
     ref: str = ""
     commit: str = ""
     hooks: str = ""
+    memory_check: bool = True
 
     @property
     def id(self) -> str:
@@ -131,6 +132,7 @@ def wanted_of(layout: ReleaseLayout, described: Mapping[str, Any], front: Mappin
         ref=described["ref"],
         commit=described.get("commit", ""),
         hooks=described["hooks"]["key"] if described["hooks"]["before"] else "",
+        memory_check=bool(described.get("memory_check", True)),
     )
 
 
@@ -149,6 +151,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         "gate",
         "drain",
         "keep",
+        "memory_check",
         "hooks",
         "stop_timeout",
         "streams",
@@ -180,6 +183,7 @@ def content_of(item: Mapping[str, Any], texts: Mapping[str, Any], variables: Map
         },
         environment={**places, **variables["environment"], **variables["secrets"], **own},
         build_environment=dict(variables["build"]),
-        about={name: release[name] for name in about} | {"request_timeout": app["request_timeout"]},
+        about={name: release[name] for name in about}
+        | {"request_timeout": app["request_timeout"], "per_core": not app["processes"]},
         media=Media(release["media"]["reader"], tuple(release["media"]["folders"])),
     )

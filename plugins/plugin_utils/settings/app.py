@@ -17,10 +17,12 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rule
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.placement import host_names
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
     cpu_share,
+    maybe,
     memory_size,
     one_of,
     shell_lines,
     whole,
+    worker_size,
     yes_or_no,
 )
 
@@ -54,13 +56,19 @@ class App(Work, Code, Site):
         default_factory=list,
         metadata=key(shell_lines, "shell lines run once, on one host, after it went live"),
     )
-    processes: int = field(
-        default=2,
-        metadata=key(whole(1, 512), "uWSGI workers; as many as cores is a good start"),
+    processes: int | str = field(
+        # Twice the cores were slower where they were measured. The host counts them, so equal releases have equal ids.
+        default="",
+        metadata=key(maybe(whole(1, 512)), "uWSGI workers; as many as the host has cores if not given"),
     )
     threads: int = field(
-        default=4,
-        metadata=key(whole(1, 512), "threads in each worker; more for an app that waits a lot"),
+        # On 2 cores 20 requests may wait for a database at once, with 5 times the answers of 4 processes of one thread.
+        default=10,
+        metadata=key(
+            whole(1, 512),
+            "threads in each worker: [how many](uwsgi-options.md#processes-and-threads), and what an app must be like; "
+            "1 for one that isn't safe with threads",
+        ),
     )
     user: str = field(
         default="",
@@ -76,12 +84,21 @@ class App(Work, Code, Site):
             memory_size, "memory that all its processes may take together: `512M`, `2G`; no limit if not given"
         ),
     )
+    reload_on_rss: str = field(
+        default="",
+        metadata=key(
+            worker_size,
+            "a worker that takes more than this is renewed after its request: `300M`, `1G`; what it shares with the "
+            "others counts too",
+        ),
+    )
     cpu_quota: str = field(
         default="",
         metadata=key(cpu_share, "share of one processor that it may take: `50%`, `150%`; no limit if not given"),
     )
     tasks_max: int = field(
-        default=512,
+        # Ends what forks without end. A host with many cores has a worker for each, with all its threads.
+        default=4096,
         metadata=key(whole(16, 65536), "processes and threads that it may have"),
     )
     listen_queue: int = field(
@@ -98,6 +115,14 @@ class App(Work, Code, Site):
     max_requests: int = field(
         default=100_000,
         metadata=key(whole(100, 10**9), "requests after which a worker is renewed"),
+    )
+    memory_check: bool = field(
+        default=True,
+        metadata=key(
+            yes_or_no,
+            "whether a release is refused that [doesn't fit beside the live one](deploying.md#memory)",
+            carried=False,
+        ),
     )
     health_successes: int = field(
         default=3,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import field
+from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import key
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.name_rules import app_name, host_meant, host_name
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.path_rules import (
+    cache,
     file_path,
     media,
     prefix_path,
@@ -164,6 +166,15 @@ class Site:
         metadata=key(
             whole(0, 65_536, "requests"),
             "requests that one address may have under way at the same time; 0 for no limit; over it, 429",
+            carried=False,
+        ),
+    )
+    cache: dict[str, Any] = field(
+        default_factory=dict,
+        metadata=key(
+            cache,
+            "paths whose answers [nginx keeps for a moment](caching.md) and gives to every visitor without a cookie, "
+            "such as `{paths: [/, /news], seconds: 1}`: each with all below it",
             carried=False,
         ),
     )

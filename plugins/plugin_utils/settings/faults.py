@@ -78,6 +78,8 @@ def _app_faults(settings: Settings, app: App, refused: frozenset[str]) -> Iterat
         yield f"has 'streaming': {line}"
     for line in standing(_media_faults(app), refused):
         yield f"has 'media': {line}"
+    for line in standing(_cache_faults(app), refused):
+        yield f"has 'cache': {line}"
     for key in ("health_path", "static_url"):
         path = getattr(app, key)
         if app.prefix and f"{path}/".startswith(f"{app.prefix}/"):
@@ -143,6 +145,24 @@ def _media_faults(app: App) -> Iterator[Fault]:
         if f"{app.health_path}/".startswith(f"{path}/"):
             hidden = f"{path!r} holds 'health_path' {app.health_path!r}, and nginx would look for a file there"
             yield Fault(f"{hidden}; choose another path for one of them", ("media", "health_path"))
+
+
+def _cache_faults(app: App) -> Iterator[Fault]:
+    """What is below a path that is kept may be something else: files, uploads, streams, the health path."""
+    files = {"static_url": [app.static_url.rstrip("/")], "media": [*app.media]}
+    for path in app.cache.get("paths", []):
+        if app.prefix and f"{path}/".startswith(f"{app.prefix}/"):
+            inside = path.removeprefix(app.prefix) or "/"
+            twice = f"{path!r} begins with 'prefix', which stands before it without being told; write {inside!r}"
+            yield Fault(twice, ("cache", "prefix"))
+        for key, others in {"streaming": app.streaming, **files}.items():
+            for other in others:
+                if other and f"{path}/".startswith(f"{other}/"):
+                    why = "a stream can't be kept" if key == "streaming" else "nginx serves the files there itself"
+                    yield Fault(f"{path!r} is in {other!r} of '{key}', and {why}; leave it out", ("cache", key))
+        if path == app.health_path:
+            asked = f"{path!r} is 'health_path' too, which the app must answer itself; give it a health path of its own"
+            yield Fault(asked, ("cache", "health_path"))
 
 
 def _overlap(one: str, other: str) -> bool:

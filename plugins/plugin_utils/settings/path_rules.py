@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import WrongValue, text
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import shown
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.rules import (
+    Rule,
+    WrongValue,
+    list_of,
+    text,
+    whole,
+)
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.words import nearest, shown, shown_name
 
 # --- Inside the source ------------------------------------------------------------------------------------------------
 
@@ -58,6 +64,27 @@ def request_limits(value: Any) -> dict[str, str]:
         if not isinstance(limit, str) or not re.fullmatch(r"[1-9][0-9]{0,4}/[sm]", limit, re.ASCII):
             raise WrongValue(f"must give {path} a number for each second or minute (20/s, 10/m), not {shown(limit)}")
     return {str(path): str(limit) for path, limit in value.items()}
+
+
+# Seconds for which an answer is kept where a cache doesn't say.
+CACHE_SECONDS = 1
+_cached_path = text(rf"/|{_BELOW_ROOT}", _SAID.format("/news, or / for all"))
+_CACHE: dict[str, Rule] = {"paths": list_of(_cached_path, "URL paths"), "seconds": whole(1, 3600, "seconds")}
+
+
+def cache(value: Any) -> dict[str, Any]:
+    """{"paths": URL paths, "seconds": how long an answer is kept}, or {} for no cache."""
+    if not isinstance(value, dict) or (value and "paths" not in value):
+        raise WrongValue("must be a dictionary with 'paths' (paths: [/, /news], seconds: 1)")
+    found: dict[str, Any] = {"paths": [], "seconds": CACHE_SECONDS} if value else {}
+    for name, given in value.items():
+        if name not in _CACHE:
+            raise WrongValue(f"has an unknown key {shown_name(name)}{nearest(name, _CACHE, 'keys')}")
+        try:
+            found[name] = _CACHE[name](given)
+        except WrongValue as error:
+            raise WrongValue(f"{error} in {name!r}") from None
+    return found
 
 
 _media_path = text(_BELOW_ROOT, _SAID.format("/media"))

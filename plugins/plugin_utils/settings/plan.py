@@ -253,6 +253,7 @@ def _release(
         "uwsgi_lines": [f"{name} = {value}" for name, values in app.uwsgi_options.items() for value in values],
         "sandbox_lines": lines(app.sandbox),
         "timers": {name: {"name": name, **layout.timer(name), **given} for name, given in app.timers.items()},
+        "largest_worker": _mebibytes(app.reload_on_rss),
         "harakiri": app.request_timeout + UWSGI_WAITS_LONGER,
         "streams": app.streams(app.prefix),
         "prefix": app.prefix,
@@ -266,12 +267,18 @@ def _release(
         },
         "drain": app.request_timeout,
         "keep": app.keep_releases,
+        "memory_check": app.memory_check,
         "hooks": {
             "key": identity.hooks_key(version, app, secrets),
             "before": app.before_live,
             "after": app.after_live,
         },
     }
+
+
+def _mebibytes(size: str) -> int:
+    """`1G` as uWSGI counts it; 0 for none."""
+    return int(size[:-1]) * {"M": 1, "G": 1024}[size[-1]] if size else 0
 
 
 def target_of(host: Mapping[str, Any]) -> Target | None:

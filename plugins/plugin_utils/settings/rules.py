@@ -263,4 +263,5 @@ def credentials(value: Any) -> str:
 
 body_size = text(r"[1-9][0-9]{0,5}[kmgKMG]", "a size as nginx writes it (1m, 512k)")
 memory_size = text(r"([1-9][0-9]*[KMGT])?", "a whole number of K, M, G or T (512M)")
+worker_size = text(r"([1-9][0-9]{0,5}[MG])?", "a whole number of M or G (300M)")
 cpu_share = text(r"([1-9][0-9]{0,4}%)?", "a share of one processor in percent (150%)")

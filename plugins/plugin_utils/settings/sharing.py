@@ -43,6 +43,7 @@ def names_alone(app: App) -> App:
         prefix="",
         headers={},
         error_pages="",
+        cache={},
         streaming=[],
         media={},
         request_limits={},

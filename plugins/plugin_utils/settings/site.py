@@ -14,6 +14,10 @@ OF_UPLOADS = ("x-content-type-options", "content-security-policy", "cache-contro
 # what the app answers there by now.
 LOADED = "css|js|mjs|map|wasm|png|jpe?g|gif|webp|avif|svg|ico|woff2?|ttf|otf|mp[34]|webm|og[gv]"
 
+# An answer that is no longer fresh is given to one visitor more while nginx asks for the next, so it can be so many
+# seconds too old, and not more: then it is forgotten. While visitors come more often, one stays through an outage.
+CACHE_FORGETS = 10
+
 
 def site_values(
     agreed: Agreement, app: App, called: str, shared: str, read_timeout: int, former: str | None = None
@@ -52,6 +56,7 @@ def site_values(
         # nginx's variable for when a visitor over a limit may come again, in seconds; 0 without limits.
         "retried": f"{_word(app.name)}__retry_after",
         "retry_after": _retry_after(app),
+        "cache": _cache(app, prefixes),
         "closed": f"closed_{_word(app.name)}" if shared else "is_closed",
         "maintenance_page": f"/.maintenance{own}",
         "error_page": f"/.error{own}",
@@ -80,6 +85,30 @@ def _visitors(agreed: Agreement, *, is_secure: bool) -> dict[str, Any]:
         "is_secure": is_secure,
         "port": port,
         "port_in_url": "" if is_usual else f":{port}",
+    }
+
+
+def _cache(app: App, prefixes: list[str]) -> dict[str, Any]:
+    """What nginx keeps of an app's answers, for so many `seconds`.
+
+    `zone` is what it calls them, and the variable that says where there are any; `paths` finds these, and `never` are
+    none of them. `method`, `release` and `foreign` are variables for what the app is asked by, for the release that is
+    live when somebody asks, and for an answer of another. What nobody asks for is forgotten after `forgotten` seconds.
+    """
+    seconds = int(app.cache.get("seconds", 0))
+    given = [(prefix, path) for prefix in prefixes for path in app.cache.get("paths", [])]
+    paths = [f"{prefix}{path}".replace(".", r"\.") + ("" if path == "/" else "(?![^/])") for prefix, path in given]
+    word = _word(app.name)
+    return {
+        "zone": f"{word}___cache",
+        "paths": f"({'|'.join(paths)})",
+        # A probe asks the app itself.
+        "never": [f"{prefix}{app.health_path}" for prefix in prefixes],
+        "seconds": seconds,
+        "forgotten": seconds + CACHE_FORGETS,
+        "method": f"${word}___method",
+        "release": f"${word}___asked_release",
+        "foreign": f"${word}___of_another_release",
     }
 
 

@@ -18,6 +18,7 @@ MEANT = {
     "media": "uploads mediaroot mediafolder uploadfolder",
     "max_body": "maxupload uploadlimit bodysize maxbodysize clientmaxbodysize maxcontentlength",
     "request_limits": "ratelimit ratelimits limits throttle",
+    "cache": "caching microcache pagecache cachepaths",
     "streaming": "websocket websockets sse streams",
     "health_path": "health healthcheck healthurl healthz ping probe",
     "source": "repo repository git giturl gitrepo path src code folder directory dir",

@@ -24,7 +24,7 @@ _OPTIONS = """
     procname-prefix procname-prefix-spaced profiler py-call-osafterfork py-call-uwsgi-fork-hooks py-sharedarea
     py-tracebacker pyimport python-import python-path pythonpath queue queue-blocksize reload-mercy reload-on-as
     reload-on-exception reload-on-exception-repr reload-on-exception-type reload-on-exception-value
-    reload-on-rss response-header-collect shared-import shared-pyimport shared-python-import sharedarea
+    response-header-collect shared-import shared-pyimport shared-python-import sharedarea
     skip-atexit skip-atexit-teardown so-keepalive so-send-timeout socket-timeout spooler spooler-freq
     spooler-frequency spooler-harakiri spooler-import spooler-max-tasks spooler-ordered spooler-processes
     spooler-python-import spooler-quiet tcp-nodelay thread-stack-size threads-stack-size threads-stacksize
@@ -38,6 +38,7 @@ NEAREST_LISTED = 5
 SYSTEMD = "systemd does that"
 INSTEAD = {
     **dict.fromkeys(("processes", "workers", "p"), "the key 'processes' says it"),
+    "reload-on-rss": "the key 'reload_on_rss' says it",
     **dict.fromkeys(("threads", "enable-threads"), "the key 'threads' says it"),
     **dict.fromkeys(("lazy", "lazy-apps"), "the key 'preload: false' says it"),
     **dict.fromkeys(("listen", "l", "backlog"), "the key 'listen_queue' says it"),

@@ -119,6 +119,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "sent_wheels": None,
         "check": release["check"],
         "harakiri": 49,
+        "largest_worker": 0,
         "streams": "",
         "prefix": "",
         "mercy": 44,
@@ -126,6 +127,7 @@ def test_so_has_its_release(workshop: Workshop) -> None:
         "gate": {"path": "/well", "successes": 5, "deadline": 33},
         "drain": 44,
         "keep": 7,
+        "memory_check": True,
         "hooks": {"key": release["hooks"]["key"], "before": ["flask db upgrade"], "after": ["flask warm-up"]},
     }
 
@@ -237,8 +239,8 @@ CHECKED: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(("callable_", "code", "cause"), CHECKED)
 def test_the_host_looks_whether_it_is_an_app(workshop: Workshop, callable_: str, code: str, cause: str) -> None:
     workshop.write("shop/flask_wsgi.py", f"{code}\n")
-    release = workshop.item(app(callable=callable_))["release"]
-    wsgi = workshop.write("wsgi.py", wsgi_file(release))
+    item = workshop.item(app(callable=callable_))
+    release, wsgi = item["release"], workshop.write("wsgi.py", wsgi_file(item))
     check = release["check"].replace(f"{release['virtualenv']}/bin/python", sys.executable)
     assert check != release["check"]
     script = check.replace(release["wsgi"], str(wsgi))
@@ -248,15 +250,15 @@ def test_the_host_looks_whether_it_is_an_app(workshop: Workshop, callable_: str,
     assert bool(cause_in(done.stderr)) is bool(cause)
 
 
-def wsgi_file(release: dict[str, Any]) -> str:
-    return renderer("uwsgi").text("wsgi.py.j2", release=release)
+def wsgi_file(item: dict[str, Any]) -> str:
+    return renderer("uwsgi").text("wsgi.py.j2", release=item["release"], app=item["app"])
 
 
 def test_what_the_app_server_runs_is_python_whatever_the_arguments(workshop: Workshop) -> None:
     workshop.write("shop/flask_wsgi.py", "app = made()\n")
     given = """create("it's", 'a "b"', '{{ 1 }} %i $HOME # \\n é', [1, (None,)], {'a': -1.5}, debug=not_shown)"""
     given = given.replace("not_shown", "False")
-    text = wsgi_file(workshop.item(app(callable=f"app.{given}"))["release"])
+    text = wsgi_file(workshop.item(app(callable=f"app.{given}", preload=False)))
     tree = ast.parse(text)
     call = tree.body[-1].value  # type: ignore[attr-defined]
     values = [ast.literal_eval(argument) for argument in call.args]

@@ -54,6 +54,7 @@ MEDIA_PATH = "must name a URL path that begins with '/' and doesn't end with it 
 MEDIA_FOLDER = "must give each URL path a folder below the app's data (uploads), without '..' and without leading dots"
 STATIC_URL = "must be a URL path that begins and ends with '/', without '..' (/static/, or / for the site's root)"
 LIMITED = "must be a URL path that begins with '/' and doesn't end with it (/login, or / for all), without '..'"
+CACHED = "must be a URL path that begins with '/' and doesn't end with it (/news, or / for all), without '..'"
 LIMIT = "must give /login a number for each second or minute (20/s, 10/m)"
 STREAMS = "must be a list of URL paths with at least one item"
 STREAM = "must be a URL path that begins with '/' and doesn't end with it (/events), without '..'"
@@ -246,6 +247,8 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
         )
         for value in ("postgres", "nobody", "systemd-network")
     ),
+    *(("reload_on_rss", it, "must be a whole number of M or G (300M)") for it in ("300", "1T", "0M", "300MB", 300)),
+    ("memory_check", "no", YES_OR_NO),
     *(("memory_max", value, "must be a whole number of K, M, G or T (512M)") for value in ("512", "1.5G", "0M", 512)),
     *(
         ("cpu_quota", value, "must be a share of one processor in percent (150%)")
@@ -264,6 +267,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("request_limits", "20/s", "must be a dictionary of limits by path ({/: 20/s, /login: 10/m})"),
     ("connection_limit", -1, whole(0, 65536, " of requests")),
     ("connection_limit", "50", whole(0, 65536, " of requests")),
+    ("cache", "/news", "must be a dictionary with 'paths' (paths: [/, /news], seconds: 1)"),
     ("streaming", "/events", STREAMS),
     *(
         ("streaming", [path], f"{STREAM}; {json.dumps(path)} isn't")
@@ -334,6 +338,20 @@ WRONG_UNSEEN: list[tuple[str, Any, str]] = [
         ("request_limits", {"/login": limit}, f"{LIMIT}, not {json.dumps(limit)}")
         for limit in (20, "20", "0/s", "20/h", "20 /s", "20r/s", "123456/m")
     ),
+    ("cache", {"seconds": 1}, "must be a dictionary with 'paths' (paths: [/, /news], seconds: 1)"),
+    ("cache", {"paths": []}, "must be a list of URL paths with at least one item in 'paths'"),
+    ("cache", {"paths": "/news"}, "must be a list of URL paths with at least one item in 'paths'"),
+    *(
+        ("cache", {"paths": [path]}, f"{CACHED}; {json.dumps(path)} isn't in 'paths'")
+        for path in ("news", "/news/", "/a b", "/..", "/a{2}", "/a;b", "/a$")
+    ),
+    ("cache", {"paths": ["/"], "seconds": 0}, f"{SECONDS} in 'seconds'"),
+    ("cache", {"paths": ["/"], "seconds": "1s"}, f"{SECONDS} in 'seconds'"),
+    (
+        "cache",
+        {"paths": ["/"], "second": 1},
+        "has an unknown key 'second'; did you mean 'seconds'? Known keys: paths, seconds",
+    ),
     ("streaming", {"/events": 60}, STREAMS),
     ("server_names", {"shop.test": True}, HOST_LIST),
     ("environment", "DATABASE_URL=x", "must be a dictionary of NAME: value"),
@@ -399,6 +417,7 @@ TEXT_KEYS: dict[str, str] = {
     "max_body": "1{}m",
     "user": "a{}b",
     "memory_max": "1{}M",
+    "reload_on_rss": "1{}M",
     "cpu_quota": "1{}%",
     "server_names": "a{}b.test",
     "streaming": "/a{}b",
