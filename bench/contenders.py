@@ -85,8 +85,8 @@ CLOSED_PORT = 8199
 def seed_ini() -> str:
     """The seed's settings, corrected only where uWSGI or nginx would not start with them or could not connect.
 
-    Its comments behind values are gone, and so is `truegroups`; systemd has it in the foreground and chose its user; its
-    log is still a file; the socket lets nginx in; Debian's uWSGI needs its plugin named.
+    Its comments behind values are gone, and so is `truegroups`; systemd has it in the foreground and chose its user;
+    its log is still a file; the socket lets nginx in; Debian's uWSGI needs its plugin named.
     """
     return f"""[uwsgi]
 plugins = python3
@@ -109,7 +109,9 @@ def apache_conf(processes: int, threads: int) -> str:
     """Debian's Apache with its usual way of working (event), and mod_wsgi's own processes."""
     modules = "/usr/lib/apache2/modules"
     names = ("mpm_event", "authz_core", "alias", "wsgi")
-    return "".join(f"LoadModule {name}_module {modules}/mod_{name}.so\n" for name in names) + f"""
+    return (
+        "".join(f"LoadModule {name}_module {modules}/mod_{name}.so\n" for name in names)
+        + f"""
 ServerName 127.0.0.1
 Listen 127.0.0.1:{BY_NAME["Apache mod_wsgi"].port}
 User bench
@@ -126,10 +128,11 @@ Alias /static {APP}/static
     Require all granted
 </Directory>
 """
+    )
 
 
 def own_ini(ours: str, lines: list[str], wsgi: str = "", threads: int = 0) -> str:
-    """The ini that site.yml wrote for ours, with sockets of its own in place of systemd's, for a unit that isn't ours."""
+    """The ini that site.yml wrote for ours, with a socket of its own instead of systemd's, for another unit."""
     gone = r"^(http-socket|stats|vacuum|wsgi-file|add-header) = .*\n"
     text = re.sub(gone, "", re.sub(r"^#.*\n", "", ours, flags=re.MULTILINE), flags=re.MULTILINE)
     if threads:

@@ -19,7 +19,7 @@ WORK = ROOT / ".cache/bench"
 INVENTORY = ROOT / "bench/inventory.yml"
 HOST = "bench"
 SIZES = {"10k.css": 10 * 1024, "100k.css": 100 * 1024}
-WORDS = "margin padding colour border solid inherit auto flex grid block 1rem 2px 50% none".split()
+WORDS = ("margin", "padding", "colour", "border", "solid", "inherit", "auto", "flex", "1rem", "2px", "50%", "none")
 # The host name that nginx knows each app by.
 NAMES = {
     "ours": "bench",

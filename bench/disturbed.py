@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import shlex
 import sys
 import time
-from typing import Any
 
 from bench import deployed, setup, wrk
 from bench.contenders import BY_NAME, RESTARTED
 from bench.ratios import Scene
-from bench.scenes import Bench
+from bench.scenes import Bench, now
 from bench.server import PLACE
 from bench.wrk import Load, Target
 
@@ -68,10 +66,6 @@ def deploys(bench: Bench) -> Scene:
     return scene
 
 
-def now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
 def begin(bench: Bench, target: Target, connections: int) -> str:
     """Start a load that goes on until it is ended. Returns when that was."""
     words = shlex.join(wrk.command(target, connections, LONGEST_LOAD, bench.server.cores))
@@ -85,5 +79,3 @@ def end(bench: Bench, connections: int) -> Load:
     waits = "for _ in $(seq 100); do systemctl -q is-active bench-load || break; sleep 0.2; done"
     said = bench.server.sh(f"systemctl kill -s INT bench-load; {waits}; cat {PLACE}/log/load.txt")
     return wrk.parse(said, connections)
-
-

@@ -1,4 +1,4 @@
-"""Figures out of the rounds. A ratio is taken within a round, where both saw the same machine; the median of them counts."""
+"""Figures out of the rounds: a ratio is taken within a round, where both saw the same machine; their median counts."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from bench import deployed, setup
-from bench.contenders import BY_NAME, CONTENDERS, RETURN_200, SEED, Contender
+from bench.contenders import BY_NAME, CLOSED_PORT, CONTENDERS, RETURN_200, SEED, Contender
 from bench.ratios import Scene
 from bench.server import Server
 from bench.wrk import Target
@@ -17,6 +17,10 @@ from bench.wrk import Target
 FEW = ("seed", "gunicorn sync", "gunicorn gthread", "granian", "waitress", "uWSGI without nginx")
 FEWER = ("seed", "gunicorn sync", "gunicorn gthread", "granian")
 USUAL = 64
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +54,9 @@ class Bench:
             if status != "200" or not size:
                 sys.exit(f"bench: {name} answers {target.url} with {status} and {size} bytes")
         scene: Scene = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "date": now(),
             "connections": connections,
             "seconds": self.plan.seconds,
-            "busy_before": float(self.server.sh("cut -d' ' -f1 /proc/loadavg")),
             "runs": {name: [] for name in targets},
         }
         for _round in range(self.plan.rounds):
@@ -66,7 +69,9 @@ class Bench:
 
 def page(bench: Bench) -> Scene:
     """A page of 2 KB from a template."""
-    return bench.rounds(bench.both("/", bench.plan.contenders) | {"ours, one thread": bench.ours("/", "ours, one thread")})
+    return bench.rounds(
+        bench.both("/", bench.plan.contenders) | {"ours, one thread": bench.ours("/", "ours, one thread")}
+    )
 
 
 def json(bench: Bench) -> Scene:
@@ -90,7 +95,7 @@ def page_at(connections: int) -> Callable[[Bench], Scene]:
 
 def static(bench: Bench) -> Scene:
     """Static files by nginx, compressed before, and by Flask."""
-    targets = {}
+    targets: dict[str, Target] = {}
     for size in ("10k", "100k"):
         targets |= {
             f"nginx {size}": bench.ours(f"/static/{size}.css"),
@@ -162,4 +167,15 @@ def threads(bench: Bench) -> Scene:
     scene["waits"] = waiting["runs"]
     for one in variants:
         bench.server.stop(one.unit)
+    return scene
+
+
+def absent(bench: Bench) -> Scene:
+    """Nobody there: a closed port, and a contender that was stopped behind nginx. All of it has to fail."""
+    stopped = BY_NAME["gunicorn sync"]
+    bench.server.stop(stopped.unit)
+    scene: Scene = {"date": now(), "connections": USUAL, "seconds": 1, "runs": {}}
+    for name, target in (("a closed port", Target(CLOSED_PORT)), ("a contender that was stopped", stopped.target("/"))):
+        scene["runs"][name] = [dataclasses.asdict(bench.server.load(target, USUAL, 1))]
+    setup.start(bench.server, [stopped])
     return scene

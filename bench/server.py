@@ -56,7 +56,9 @@ class Server:
     def status(self, target: Target) -> tuple[str, int]:
         """Status and length of one answer; `000` if there was none."""
         headers = " ".join(f"-H {shlex.quote(header)}" for header in target.headers)
-        said = self.sh(f"curl -s -o /dev/null -m 5 -w '%{{http_code}} %{{size_download}}' {headers} {target.url}", False)
+        said = self.sh(
+            f"curl -s -o /dev/null -m 5 -w '%{{http_code}} %{{size_download}}' {headers} {target.url}", False
+        )
         code, _space, size = said.partition(" ")
         return code, int(size or 0)
 
@@ -79,5 +81,5 @@ class Server:
         return f"{app}@{self.sh(f'basename $(realpath /opt/{app}/current)').strip()}"
 
     def forget_logs(self) -> None:
-        """Empty the access logs, which would fill the disk, and which logrotate would compress in the middle of a run."""
+        """Empty the access logs: they would fill the disk, and logrotate would compress them in the middle of a run."""
         self.sh(f"truncate -s 0 {PLACE}/log/*.log /var/log/nginx/*.log", is_checked=False)

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench import deployed, nginx_files
-from bench.contenders import CONTENDERS, RESTARTED, SEED, SOCKETS, VARIANT_PORT, Contender, apache_conf, own_ini, seed_ini
+from bench.contenders import (
+    CONTENDERS,
+    RESTARTED,
+    SEED,
+    SOCKETS,
+    VARIANT_PORT,
+    Contender,
+    apache_conf,
+    own_ini,
+    seed_ini,
+)
 from bench.server import PLACE, USER, Server
 
 # What each unit needs to be there before its first request.
@@ -75,9 +85,7 @@ def files(server: Server) -> Path:
         "nginx/ours.conf": nginx_files.base(server.sh("cat /etc/nginx/nginx.conf"), "ours"),
         "nginx/ours.sites": nginx_files.return_site()
         + "".join(
-            nginx_files.site(one)
-            for one in [*CONTENDERS, RESTARTED, *variants()]
-            if one.speaks and one.name != SEED
+            nginx_files.site(one) for one in [*CONTENDERS, RESTARTED, *variants()] if one.speaks and one.name != SEED
         ),
         "nginx/seed.conf": nginx_files.base(debians_nginx_conf(server), "seed"),
         "nginx/seed.sites": nginx_files.seed_site(CONTENDERS[0]),
