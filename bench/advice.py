@@ -21,8 +21,8 @@ def texts(scenes: dict[str, Scene], machine: dict[str, Any]) -> Iterator[str]:
     if "page" in scenes:
         each = good_rate(scenes["page"], "ours") / cores
         yield f"""**Requests.** A core of this kind serves about {thousand(each)} small pages a second, with nginx and
-            the load itself on the same cores. A page that takes your app 20 ms of processor time is 50 a second for each
-            core, whatever is in front of it: measure your own page, and plan for half of what a server can do."""
+            the load itself on the same cores. A page that takes your app 20 ms of processor time is 50 a second for
+            each core, whatever is in front of it: measure your own page, and plan for half of what a server can do."""
     if "memory" in scenes:
         whole = pss(scenes["memory"], "ours") / 1e6
         yield f"""**Memory.** The bench app with {processes} processes takes {whole:.0f} MB, so {whole / processes:.0f}
@@ -34,6 +34,6 @@ def texts(scenes: dict[str, Scene], machine: dict[str, Any]) -> Iterator[str]:
     if "wait" in scenes:
         waits = good_rate(scenes["wait"], "ours")
         yield f"""**Waiting.** A thread that waits for a database serves nobody else: {processes} processes with
-            {threads} threads have {processes * threads} requests under way at a time, which was {thousand(waits)} a second of
-            those that wait 50 ms. An app that waits for longer needs more `threads`, at little cost in memory; each may
-            hold a connection to the database."""
+            {threads} threads have {processes * threads} requests under way at a time, which was {thousand(waits)}
+            a second of those that wait 50 ms. An app that waits for longer needs more `threads`, at little
+            cost in memory; each may hold a connection to the database."""

@@ -186,12 +186,12 @@ def measured(told: Told) -> str:
     rounds = max(len(runs) for scene in told["scenes"].values() for runs in scene["runs"].values())
     seconds = max(scene.get("seconds", 0) for scene in told["scenes"].values())
     text = f"""One container with {machine["system"]}, {machine["cores"]} cores ({machine["cpu"]}),
-        {machine["memory_bytes"] / 2**30:.0f} GiB of memory, kernel {machine["kernel"]}. {versions}. Ours was deployed by
-        `site.yml` with {machine["ours"]["processes"]} processes of {machine["ours"]["threads"]} threads. The load is
+        {machine["memory_bytes"] / 2**30:.0f} GiB of memory, kernel {machine["kernel"]}. {versions}. Ours was deployed
+        by `site.yml` with {machine["ours"]["processes"]} processes of {machine["ours"]["threads"]} threads. The load is
         `wrk`, inside the same container on loopback, so it takes a part of the same cores from everyone. Each scene
-        goes round all that it compares, {rounds} times with {seconds} s each; a ratio is the median of the ratios within
-        a round. When the run began, the machine's load was {machine["busy_before"]:.1f}: with other work on it, trust
-        differences above 15 %."""
+        goes round all that it compares, {rounds} times with {seconds} s each; a ratio is the median of the ratios
+        within a round. When the run began, the machine's load was {machine["busy_before"]:.1f}: with other work on it,
+        trust differences above 15 %."""
     seed = """The seed's set is what a guide of 2015 has: 4 processes of one thread, a queue of 100, `check-static` on
         the app's folder, Debian's own nginx.conf; corrected only where it wouldn't start."""
     return f"## How it was measured\n\n{filled(text)}\n{filled(seed)}"
