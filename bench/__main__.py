@@ -44,7 +44,7 @@ SCENES: dict[str, Callable[[Bench], Scene]] = {
 # Which of ours a scene needs besides the first.
 NEEDED: dict[str, tuple[str, ...]] = {"page": (SINGLE,), "cache": (CACHED,), "plumbing": (BARE,), "heavy": HEAVY}
 NOT_IN_SHORT = ("page-1", "page-1000", "heavy", "threads", "deploys")
-FULL, SHORT = Plan(rounds=5, seconds=3, is_short=False), Plan(rounds=2, seconds=1, is_short=True)
+FULL, SHORT = Plan(rounds=4, seconds=3, is_short=False), Plan(rounds=2, seconds=1, is_short=True)
 
 
 class Progress:

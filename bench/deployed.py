@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def text_of(size: int) -> str:
 
 def can_cache() -> bool:
     """Whether the project has the key `cache`."""
-    return "cache:" in (ROOT / "plugins/plugin_utils/settings/app_site.py").read_text()
+    text = (ROOT / "plugins/plugin_utils/settings/app_site.py").read_text()
+    return re.search(r"^    cache: ", text, re.MULTILINE) is not None
 
 
 def apps(source: Path, cores: int, names: Iterable[str]) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ def number(ini: str, name: str) -> int:
 
 def variants() -> list[Contender]:
     """Ours with so many threads, and with another interval of Python's interpreter lock (seconds)."""
-    made = [(threads, "") for threads in (1, 2, 4, 8, 16, 32)] + [(16, it) for it in ("0.0005", "0.02", "0.1")]
+    made = [(threads, "") for threads in (1, 2, 4, 8, 16, 32)] + [(16, it) for it in ("0.0005", "0.02")]
     return [
         Contender(
             f"{threads} threads" + (f", switch {switch} s" if switch else ""),
