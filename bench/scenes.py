@@ -48,7 +48,10 @@ class Bench:
         return {"ours": self.ours(path)} | {one.name: one.target(path) for one in contenders}
 
     def rounds(self, targets: dict[str, Target], connections: int = USUAL, most: int = 99) -> Scene:
-        """Load on each target in turn, as often as planned but at most so often. Ends the bench if one doesn't answer as it should before."""
+        """Load on each target in turn, as often as planned but at most so often.
+
+        Ends the bench if one doesn't answer as it should before.
+        """
         for name, target in targets.items():
             status, size = self.server.status(target)
             if status != "200" or not size:
