@@ -11,7 +11,7 @@ from bench.wrk import Target
 APP = f"{PLACE}/app"
 VENV = f"{PLACE}/venv"
 BIN = f"{VENV}/bin"
-SOCKETS = "/run/bench"
+SOCKETS = "/run/contenders"
 SEED = "seed"
 
 
@@ -116,11 +116,11 @@ ServerName 127.0.0.1
 Listen 127.0.0.1:{BY_NAME["Apache mod_wsgi"].port}
 User bench
 Group bench
-PidFile /run/bench/apache.pid
+PidFile {SOCKETS}/apache.pid
 ErrorLog {PLACE}/log/apache-error.log
 LogFormat "%h %l %u %t \\"%r\\" %>s %O" short
 CustomLog {PLACE}/log/apache.log short
-WSGISocketPrefix /run/bench/wsgi
+WSGISocketPrefix {SOCKETS}/wsgi
 WSGIDaemonProcess bench processes={processes} threads={threads} python-home={VENV} python-path={APP}
 WSGIScriptAlias / {APP}/flask_wsgi.wsgi process-group=bench application-group=%{{GLOBAL}}
 Alias /static {APP}/static

@@ -37,7 +37,7 @@ class Server:
         subprocess.run(["podman", "cp", f"{folder}/.", f"{CONTAINER}:{place}"], check=True)
 
     def start(self, unit: str, command: str, user: str = USER) -> None:
-        """A transient unit. Its sockets are in /run/bench, open to nginx."""
+        """A transient unit. Its sockets are in /run/contenders, open to nginx."""
         self.stop(unit)
         properties = {
             "User": user,
