@@ -115,6 +115,9 @@ def debians_nginx_conf(server: Server) -> str:
 def install(server: Server, say: Callable[[str], None]) -> None:
     """Everything of the contenders that isn't running yet."""
     say("the contenders' packages")
+    # What a run that was ended left behind.
+    for unit in ("bench-load", "bench-slow"):
+        server.stop(unit)
     server.sh(f"mkdir -p {PLACE}")
     server.send(str(files(server)), PLACE)
     deployed.play("bench/contenders.yml")
