@@ -79,14 +79,24 @@ def everyone(scenes: dict[str, Scene]) -> str:
     names = list(dict.fromkeys(name for scene in asked for name in scenes[scene]["runs"]))
     if not names:
         return ""
-    heads = ("", "page/s", "JSON/s", "50 ms of waiting/s", "99th percentile of the page", "failed at 256",
-             "failed at 1000", "memory")  # fmt: skip
+    heads = (
+        "",
+        "page/s",
+        "JSON/s",
+        "50 ms of waiting/s",
+        "page, one visitor",
+        "page, 99th percentile",
+        "failed at 256",
+        "failed at 1000",
+        "memory",
+    )
     rows = [
         (
             name,
             good(scenes, "page", name),
             good(scenes, "json", name),
             good(scenes, "wait", name),
+            alone(scenes, "page-1", name),
             late(scenes, "page", name),
             lost(scenes, "page-256", name),
             lost(scenes, "page-1000", name),
@@ -95,10 +105,11 @@ def everyone(scenes: dict[str, Scene]) -> str:
         for name in names
     ]
     text = filled(
-        """Good answers a second at 64 connections, medians of all rounds. As many processes as cores for all but the
-        seed's set, which has 4, and waitress and `flask run`, which are one. All are behind the same nginx, except
-        Apache and uWSGI without nginx. A request failed if its answer wasn't 2xx, or its connection broke or timed out.
-        Memory is PSS after load, where a shared page counts once; nginx isn't in it."""
+        """Good answers a second and times at 64 connections, medians of all rounds; with one visitor, the median time.
+        As many processes as cores for all but the seed's set, which has 4, and waitress and `flask run`, which are one.
+        All are behind the same nginx, except Apache and uWSGI without nginx. A request failed if its answer wasn't 2xx,
+        or its connection broke or timed out. Memory is PSS after load, where a shared page counts once; nginx isn't in
+        it."""
     )
     plots = "".join(f"\n![{text}](../bench/results/{name}.svg)\n" for name, text in PLOTS.items())
     return f"## Who serves how much\n\n{table(heads, rows)}\n{text}{plots}"
@@ -114,6 +125,10 @@ def good(scenes: dict[str, Scene], scene: str, name: str) -> str:
 
 def late(scenes: dict[str, Scene], scene: str, name: str) -> str:
     return f"{median(scenes[scene], name, lambda load: load.p99):.0f} ms" if has(scenes, scene, name) else ""
+
+
+def alone(scenes: dict[str, Scene], scene: str, name: str) -> str:
+    return f"{median(scenes[scene], name, lambda load: load.p50):.1f} ms" if has(scenes, scene, name) else ""
 
 
 def lost(scenes: dict[str, Scene], scene: str, name: str) -> str:

@@ -34,8 +34,8 @@ def test_what_is_not_reached_has_a_section() -> None:
 def test_a_row_for_each_server() -> None:
     crowd = scene(ours=[load()], seed=[load(1000, bad_status=800)])
     page = written(told(page=PAGE, page_256=crowd))
-    assert "| ours | 2,400 |  |  | 30 ms | 0 % |  |  |" in page
-    assert "| seed | 2,000 |  |  | 30 ms | 80 % |  |  |" in page
+    assert "| ours | 2,400 |  |  |  | 30 ms | 0 % |  |  |" in page
+    assert "| seed | 2,000 |  |  |  | 30 ms | 80 % |  |  |" in page
 
 
 def test_requests_for_each_core() -> None:
