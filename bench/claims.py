@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 from collections.abc import Callable, Iterator
 
 from bench.contenders import SEED
@@ -121,8 +122,7 @@ def of_plumbing(scene: Scene) -> Iterator[Claim]:
 
 
 def median_difference(figures: list[float], others: list[float]) -> float:
-    differences = sorted(mine - its for mine, its in zip(figures, others, strict=True))
-    return differences[len(differences) // 2]
+    return statistics.median(mine - its for mine, its in zip(figures, others, strict=True))
 
 
 def pss(scene: Scene, name: str) -> float:

@@ -51,7 +51,8 @@ def taken(process: str) -> dict[str, int]:
         sizes = {line.split()[0]: int(line.split()[1]) * 1024 for line in rollup.splitlines()[1:]}
         sums["pss_bytes"] += sizes["Pss:"]
         sums["rss_bytes"] += sizes["Rss:"]
-        sums["cpu_us"] += (int(stat[11]) + int(stat[12])) * TICK_US
+        # Its own, and that of its children that have ended: uWSGI renews its workers now and then.
+        sums["cpu_us"] += sum(map(int, stat[11:15])) * TICK_US
         sums["processes"] += 1
     return sums
 
