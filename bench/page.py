@@ -24,6 +24,11 @@ PLOTS = {
     "memory": "Memory of each app server and its processes",
 }
 
+BUSY = """
+**The machine had other work to do** (its load was {:.1f} before the run began): these figures are rough, and the longest
+times most of all.
+"""
+
 Told = dict[str, Any]
 
 
@@ -49,10 +54,14 @@ def written(told: Told, deploying: Told | None = None) -> str:
 def head(told: Told, made: list[Claim]) -> str:
     machine = told["machine"]
     met = sum(claim.is_met for claim in made)
-    return "# Performance\n\n" + filled(
-        f"What this project's serving was measured to do, beside other ways to serve the same Flask app. Written by "
-        f"`make bench` on {machine['date'][:10]}, on {machine['cores']} cores. {met} of {len(made)} goals are met. "
-        "The ratios are what counts: the machine drops out of them, while its absolute figures are its own."
+    return (
+        "# Performance\n\n"
+        + filled(
+            f"What this project's serving was measured to do, beside other ways to serve the same Flask app. Written by "
+            f"`make bench` on {machine['date'][:10]}, on {machine['cores']} cores. {met} of {len(made)} goals are met. "
+            "The ratios are what counts: the machine drops out of them, while its absolute figures are its own."
+        )
+        + (BUSY.format(machine["busy_before"]) if machine["busy_before"] > machine["cores"] / 2 else "")
     )
 
 
@@ -205,8 +214,7 @@ def measured(told: Told) -> str:
         by `site.yml` with {machine["ours"]["processes"]} processes of {machine["ours"]["threads"]} threads. The load is
         `wrk`, inside the same container on loopback, so it takes a part of the same cores from everyone. Each scene
         goes round all that it compares, {rounds} times with {seconds} s each; a ratio is the median of the ratios
-        within a round. When the run began, the machine's load was {machine["busy_before"]:.1f}: with other work on it,
-        trust differences above 15 %."""
+        within a round. On a quiet machine, trust differences above 15 %."""
     seed = """The seed's set is what a guide of 2015 has: 4 processes of one thread, a queue of 100, `check-static` on
         the app's folder, Debian's own nginx.conf; corrected only where it wouldn't start."""
     return f"## How it was measured\n\n{filled(text)}\n{filled(seed)}"

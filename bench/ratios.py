@@ -31,7 +31,9 @@ def failed(scene: Scene, name: str) -> int:
 
 
 def failed_share(scene: Scene, name: str) -> float:
-    return median(scene, name, lambda load: load.failed_share)
+    """Of all that was asked in all rounds, 0 to 1; 1 where there was no answer at all."""
+    asked = sum(load.requests + load.broken for load in loads(scene, name))
+    return failed(scene, name) / asked if asked else 1.0
 
 
 def ratio(scene: Scene, name: str, other: str, of: Callable[[Load], float] = lambda load: load.good_rate) -> float:

@@ -71,12 +71,6 @@ class Load:
         """Good answers a second."""
         return self.good / self.seconds if self.seconds else 0.0
 
-    @property
-    def failed_share(self) -> float:
-        """Of all that was asked, 0 to 1; 1 where there was no answer at all."""
-        asked = self.requests + self.broken
-        return self.failed / asked if asked else 1.0
-
 
 def command(target: Target, connections: int, seconds: int, threads: int) -> list[str]:
     """The words of a run that ends by itself."""

@@ -49,6 +49,12 @@ def test_deploys_if_they_were_measured() -> None:
     assert "## Deploying" not in written(told(page=PAGE))
 
 
+def test_a_machine_that_had_other_work_is_told() -> None:
+    assert "other work" not in written(told(page=PAGE))
+    busy = {**told(page=PAGE), "machine": {**MACHINE, "busy_before": 1.1}}
+    assert "had other work to do** (its load was 1.1" in written(busy)
+
+
 def test_no_line_of_text_is_too_long() -> None:
     lines = written(told(page=PAGE)).splitlines()
     assert [line for line in lines if len(line) > 120 and not line.startswith(("|", "!"))] == []

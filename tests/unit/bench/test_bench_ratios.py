@@ -38,8 +38,13 @@ def test_rounds_that_one_lacks_are_refused() -> None:
 def test_failures_of_all_rounds_count() -> None:
     found = scene(ours=[load(read=1), load(), load(bad_status=2, timeout=3)])
     assert failed(found, "ours") == 6
-    assert failed_share(found, "ours") == pytest.approx(1 / 1001)
+    # Connections that broke were asked too; an answer with a bad status counts among the answers.
+    assert failed_share(found, "ours") == pytest.approx(6 / 3004)
     assert good_rate(found, "ours") == 1000
+
+
+def test_no_answer_at_all_is_no_success() -> None:
+    assert failed_share(scene(ours=[load(0)]), "ours") == 1.0
 
 
 def test_plain_figures() -> None:
