@@ -1,6 +1,6 @@
 """Measure how the project serves, beside other servers, in one throw-away container.
 
-    python -m bench [--short] [--only page,static] [--keep]
+    python -m bench [--short] [--only page,static] [--deploys N] [--keep]
 
 Writes bench/results/ and docs/performance.md; with --short, all of it below .cache/bench/short/ instead. Exits with 1
 if a control didn't fail: then the bench is broken, whatever else it says.
@@ -9,6 +9,7 @@ if a control didn't fail: then the bench is broken, whatever else it says.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -44,7 +45,8 @@ SCENES: dict[str, Callable[[Bench], Scene]] = {
 # Which of ours a scene needs besides the first.
 NEEDED: dict[str, tuple[str, ...]] = {"page": (SINGLE,), "cache": (CACHED,), "plumbing": (BARE,), "heavy": HEAVY}
 NOT_IN_SHORT = ("page-1", "page-1000", "heavy", "threads", "deploys")
-FULL, SHORT = Plan(rounds=4, seconds=3, is_short=False), Plan(rounds=2, seconds=1, is_short=True)
+FULL = Plan(rounds=4, seconds=3, is_short=False, deploys=10)
+SHORT = Plan(rounds=2, seconds=1, is_short=True, deploys=2)
 
 
 class Progress:
@@ -63,6 +65,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="fewer servers, rounds and seconds: under 5 minutes")
     parser.add_argument("--only", default="", metavar="SCENE,…", help=f"some scenes alone: {', '.join(SCENES)}")
     parser.add_argument("--keep", action="store_true", help="leave the server, for the next run or to look inside")
+    parser.add_argument("--deploys", type=int, metavar="N", help="under each of two loads; 10, or 2 with --short")
     return parser.parse_args()
 
 
@@ -129,7 +132,8 @@ def main() -> int:
     names = chosen(given.only, given.short)
     folder = deployed.WORK / "short" if given.short else page.RESULTS
     folder.mkdir(parents=True, exist_ok=True)
-    bench = ready(names, SHORT if given.short else FULL, say)
+    plan = SHORT if given.short else FULL
+    bench = ready(names, dataclasses.replace(plan, deploys=given.deploys or plan.deploys), say)
     told = measure(bench, names, folder, is_fresh=not given.only, busy=busy)
     plots.draw(told, folder)
     written = folder / page.PAGE.name if given.short else page.PAGE

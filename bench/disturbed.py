@@ -15,7 +15,6 @@ from bench.server import PLACE
 from bench.wrk import Load, Target
 
 SLOW_HEADERS, SLOW_UPLOADS = 200, 20
-DEPLOYS = 10
 RESTARTS = 10
 # A load that is ended from here ends by itself after so many seconds.
 LONGEST_LOAD = 1200
@@ -42,10 +41,9 @@ def slow(bench: Bench) -> Scene:
 
 def deploys(bench: Bench) -> Scene:
     """Deploys of a changed template under load that takes all there is; as a control, restarts of an ordinary unit."""
-    scene: Scene = {"date": now(), "deploys": DEPLOYS, "restarts": RESTARTS, "runs": {}, "seconds_each": {}}
+    scene: Scene = {"date": now(), "deploys": bench.plan.deploys, "restarts": RESTARTS, "runs": {}, "seconds_each": {}}
     page = deployed.WORK / "app/templates/page.html"
-    count = 2 if bench.plan.is_short else DEPLOYS
-    scene["deploys"] = count
+    count = bench.plan.deploys
     for connections in (64, 256):
         began, taken = begin(bench, bench.ours("/"), connections), []
         for number in range(count):

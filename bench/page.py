@@ -58,8 +58,8 @@ def head(told: Told, made: list[Claim]) -> str:
         "# Performance\n\n"
         + filled(
             f"What this project's serving was measured to do, beside other ways to serve the same Flask app. Written "
-            f"by `make bench` on {machine['date'][:10]}, on {machine['cores']} cores. {met} of {len(made)} goals are met. "
-            "The ratios are what counts: the machine drops out of them, while its absolute figures are its own."
+            f"by `make bench` on {machine['date'][:10]}, on {machine['cores']} cores. {met} of {len(made)} goals are "
+            "met. The ratios are what counts: the machine drops out of them, while its absolute figures are its own."
         )
         + (BUSY.format(machine["busy_before"]) if machine["busy_before"] > machine["cores"] / 2 else "")
     )

@@ -28,6 +28,8 @@ class Plan:
     rounds: int
     seconds: int
     is_short: bool
+    # Under each load.
+    deploys: int
 
     @property
     def contenders(self) -> list[Contender]:
