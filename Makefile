@@ -146,6 +146,19 @@ molecule: setup $(call with_what,$(SCENARIO)) ## One scenario, with all its outp
 	@tools/packages.sh servers
 	@molecule --base-config=.config/molecule/config.yml test --no-command-borders --scenario-name $(SCENARIO)
 
+.PHONY: bench
+bench: bench-tools ## Measure how it serves beside other servers, and write docs/performance.md anew (40 minutes; ONLY=page,static)
+	@python -m bench $(if $(ONLY),--only=$(ONLY))
+
+.PHONY: bench-short
+bench-short: bench-tools ## The same in under 5 minutes, with fewer servers and rounds, into .cache/bench/short/
+	@python -m bench --short $(if $(ONLY),--only=$(ONLY))
+
+.PHONY: bench-tools
+bench-tools: setup
+	@tools/packages.sh servers
+	@.venv/bin/uv sync --locked --inexact --group bench
+
 .PHONY: screenshot
 screenshot: ## Take docs/home-page.png anew
 	@$(MAKE) scenarios SCENARIOS=https_judged

@@ -116,3 +116,25 @@ def test_a_process_that_is_gone_takes_nothing() -> None:
 
 def test_what_is_left_is_less_than_all() -> None:
     assert 0 < System().memory_left() < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 2
+
+
+def test_one_that_is_on_its_way_has_its_share_of_what_is_free(world: World, machine: Machine) -> None:
+    deploy(world)
+    wanted = change(world)
+    machine.takes, machine.left = 300 * MIB, 500 * MIB
+    machine.coming["another"] = 201 * MIB
+    result = site(world)
+    assert (result["step"], "299 MiB that are free" in result["cause"]) == ("memory", True)
+    machine.coming["another"] = 200 * MIB
+    assert site(world)["now"] == wanted
+    # Whatever has become of it, it needs no more than it has.
+    assert machine.coming == {"another": 200 * MIB}
+
+
+@pytest.mark.parametrize("ill", ["import", "start", "sick"])
+def test_one_that_is_refused_needs_nothing_any_more(world: World, machine: Machine, ill: str) -> None:
+    deploy(world)
+    machine.ill[change(world)] = ill
+    machine.takes, machine.left = 300 * MIB, 500 * MIB
+    assert site(world)["result"] == "refused"
+    assert machine.coming == {}

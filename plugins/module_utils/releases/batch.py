@@ -64,6 +64,7 @@ class Batch:
         # What is small came along with the call.
         self._archives: dict[str, Path | bytes] = {name: Path(path) for name, path in given["archives"].items()}
         self._archives |= {name: base64.b64decode(text) for name, text in json.loads(given["packed"]).items()}
+        self._system = System()
         self.deploys = [self._deploy(item) for item in given["apps"]]
 
     def lacking(self) -> dict[str, Any]:
@@ -109,7 +110,7 @@ class Batch:
         placing = Placing(
             wanted=wanted_of(layout, item["release"], self._fronts.get(name) or NOBODY),
             content=content_of(item, item["texts"], variables),
-            system=System(),
+            system=self._system,
             archive=self._archives.get(name),
             is_first=given["host"] != "" and given["first_hosts"].get(name) == given["host"],
             packed_wheels=Path(wheels) if wheels else None,

@@ -98,6 +98,7 @@ class GoLive:
             with self._step("start"):
                 # The target would bring the workers, which do nothing before the release is proven.
                 instance.start_serving(self.system, self.layout)
+                memory.has_come(self.system, self.layout)
             self._prove()
             self._start_workers()
             with self._step("enable"):
@@ -116,7 +117,7 @@ class GoLive:
         live = self.records.live()
         if live and self.wanted.memory_check and not self.has_room and not instance.is_active(self.system, self.layout):
             with self._step(memory.STEP) as step:
-                step.update(memory.make_sure(self.system, self.records.layout_of(live)))
+                step.update(memory.make_sure(self.system, self.records.layout_of(live), self.layout))
             self.has_room = True
 
     def _prove(self) -> None:
@@ -258,6 +259,7 @@ class GoLive:
     def refuse(self, refused: Refused) -> None:
         """Record the release as bad, and make room. A disk that is full must not hide the reason."""
         self.has_refused = True
+        memory.has_come(self.system, self.layout)
         if not self.layout.directory.is_dir():
             return
         with self._step("record"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 
 STEP = "memory"
+# Apps are deployed side by side.
+_TURN = threading.Lock()
 
 
 def taken(system: System, layout: ReleaseLayout) -> int:
@@ -16,13 +20,18 @@ def taken(system: System, layout: ReleaseLayout) -> int:
     return sum(system.memory_of(main) for main in mains if main)
 
 
-def make_sure(system: System, live: ReleaseLayout) -> dict[str, int]:
+def make_sure(system: System, live: ReleaseLayout, coming: ReleaseLayout) -> dict[str, int]:
     """What another instance `needs` beside this one and what is `free`, in bytes. Raises Refused if it doesn't fit.
 
-    It is taken to need as much as the live one has by now.
+    It is taken to need as much as the live one has by now. What others need that are on their way isn't free any more,
+    though they haven't taken it yet.
     """
-    found = {"needs": taken(system, live), "free": system.memory_left()}
-    if found["needs"] > found["free"]:
+    needs = taken(system, live)
+    with _TURN:
+        found = {"needs": needs, "free": max(0, system.memory_left() - sum(system.coming.values()))}
+        if fits := needs <= found["free"]:
+            system.coming[coming.id] = needs
+    if not fits:
         raise Refused(
             STEP,
             f"beside the live release, which takes {_mib(found['needs'])}, a second one doesn't fit into the "
@@ -30,6 +39,12 @@ def make_sure(system: System, live: ReleaseLayout) -> dict[str, int]:
             "memory or swap, or set 'memory_check: false'",
         )
     return found
+
+
+def has_come(system: System, layout: ReleaseLayout) -> None:
+    """It has taken what it needs, or never will."""
+    with _TURN:
+        system.coming.pop(layout.id, None)
 
 
 def _mib(size: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import http.client
 import os
 import socket
@@ -45,6 +46,11 @@ class System:
     Whatever changes the machine calls `changing` first: that is where a test ends a run, fills the disk or pulls the
     plug.
     """
+
+    @functools.cached_property
+    def coming(self) -> dict[str, int]:
+        """Bytes that instances are going to take, by release: what is free doesn't tell of them yet."""
+        return {}
 
     def changing(self, what: str) -> None:
         """Called before each change."""

@@ -1,0 +1,3 @@
+"""What mod_wsgi calls."""
+
+from flask_wsgi import app as application
