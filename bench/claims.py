@@ -104,7 +104,7 @@ def of_page_1000(scene: Scene) -> Iterator[Claim]:
 
 def of_static(scene: Scene) -> Iterator[Claim]:
     reason = """For each request nginx opens the file and its compressed form anew, below a folder that it has checked
-        for links, and looks whether the app is closed; and the load takes a large part of the same cores."""
+        for links, and looks whether the app is closed; and the load takes a part of the same cores."""
     for size, goal in (("10k", 15), ("100k", 7)):
         text = f"a file of {size.replace('k', ' KB')} by nginx, to `send_from_directory`"
         yield from times(scene, text, f"nginx {size}", f"Flask {size}", goal, reason)
