@@ -15,7 +15,8 @@ BACKLOG = 4096
 def base(ours: str, name: str) -> str:
     """An nginx.conf with the settings of the given one, that knows only the server blocks in NAME.sites."""
     text = re.sub(r"^pid .*$", f"pid /run/bench-nginx-{name}.pid;", ours, flags=re.MULTILINE)
-    text = re.sub(r"^(error_log) .*?;", rf"\1 {PLACE}/log/{name}-error.log;", text, flags=re.MULTILINE)
+    # At this level it says when it hangs up on idle clients because it has too few connections.
+    text = re.sub(r"^(error_log) .*?;", rf"\1 {PLACE}/log/{name}-error.log warn;", text, flags=re.MULTILINE)
     text = re.sub(r"^(\s*access_log) \S+?( \w+)?;", rf"\1 {PLACE}/log/{name}.log\2;", text, flags=re.MULTILINE)
     sites = f"include {PLACE}/nginx/{name}.sites;"
     text = re.sub(r"^(\s*)include (/etc/nginx/)?conf\.d/\*\.conf;", rf"\1{sites}", text, flags=re.MULTILINE)

@@ -183,6 +183,15 @@ class Fleet(RuleBasedStateMachine):
         self._assert_no_strangers_work(self.world.site(hosts, apps))
         machine.transient = []
 
+    @rule(hosts=SOME_HOSTS, apps=SOME_APPS, host=A_HOST)
+    def deploy_where_a_second_instance_does_not_fit(
+        self, hosts: tuple[str, ...], apps: tuple[str, ...], host: str
+    ) -> None:
+        machine = self.world.hosts[host]
+        machine.takes, machine.left = 2, 1
+        self._assert_no_strangers_work(self.world.site(hosts, apps))
+        machine.takes = 0
+
     @rule(hosts=SOME_HOSTS, app=AN_APP)
     def restart(self, hosts: tuple[str, ...], app: str) -> None:
         self._assert_no_strangers_work(self.world.site(hosts, restart=[app]))

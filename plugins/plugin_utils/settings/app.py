@@ -88,8 +88,8 @@ class App(Work, Code, Site):
         default="",
         metadata=key(
             worker_size,
-            "a worker that takes more than this is renewed after its request: `300M`, `1G`; what it shares with the "
-            "others counts too",
+            "a worker that takes more than this is renewed after a request, once it is 10 s old: `300M`, `1G`; what it "
+            "shares with the others counts too; never if not given",
         ),
     )
     cpu_quota: str = field(

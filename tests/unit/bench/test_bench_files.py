@@ -39,7 +39,7 @@ def test_the_base_settings_stay_and_the_places_are_others() -> None:
     assert nginx_files.base(NGINX, "others").splitlines() == [
         "user www-data;",
         "pid /run/bench-nginx-others.pid;",
-        "error_log /srv/bench/log/others-error.log;",
+        "error_log /srv/bench/log/others-error.log warn;",
         "include /etc/nginx/modules-enabled/*.conf;",
         "http {",
         "    include /etc/nginx/mime.types;",
