@@ -43,9 +43,12 @@ def test_requests_for_each_core() -> None:
 
 
 def test_deploys_if_they_were_measured() -> None:
-    runs = {"nothing to do": {"seconds": [2.0, 4.0, 3.0], "ratio": 0.3, "goal": 0.5}}
-    deploying = {"machine": {}, "baseline_seconds": 10.0, "runs": runs}
-    assert f"| nothing to do | 3.0 s | 0.30{TIMES} | ≤ 0.50{TIMES} | met |" in written(told(page=PAGE), deploying)
+    runs = {"nothing to do": {"seconds": [2.0, 4.0, 3.0], "to": "31 copy tasks", "ratio": 0.3, "goal": 0.5}}
+    scale = [{"servers": 5, "nothing": 4.0, "changed": 9.0, "megabytes_a_fork": 20.4}]
+    deploying = {"machine": {"cores": 2}, "baseline_seconds": 10.0, "runs": runs, "scale": scale}
+    page = written(told(page=PAGE), deploying)
+    assert f"| nothing to do | 3.0 s | 0.30{TIMES} 31 copy tasks | ≤ 0.50{TIMES} | met |" in page
+    assert "| 5 | 4.0 s | 9.0 s | 20 MB |" in page
     assert "## Deploying" not in written(told(page=PAGE))
 
 
