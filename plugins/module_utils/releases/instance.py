@@ -98,7 +98,7 @@ def repair(system: System, layout: ReleaseLayout) -> None:
     """Mend what leads to a live release and what it is reached by, and start it if it doesn't run. Raises Refused."""
     app = layout.app
     ensure_sockets_directory(system, app)
-    system.systemctl("daemon-reload")
+    system.reload_units()
     if not files.leads_to(app.current, layout.link_target):
         system.link(app.current, layout.link_target)
     if not files.leads_to(layout.socket_link, os.fspath(layout.socket)):

@@ -124,7 +124,7 @@ class Placing:
             self.system.put(description)
         self._first_host()
         instance.ensure_sockets_directory(self.system, self.app)
-        self.system.systemctl("daemon-reload")
+        self.system.reload_units()
         return True
 
     def _first_host(self) -> None:

@@ -260,4 +260,4 @@ def remove_all(system: System, doomed: list[Path]) -> None:
     for path in doomed:
         system.remove(path)
     if any(path.suffix in (".service", ".socket", ".target", ".timer") for path in doomed):
-        system.systemctl("daemon-reload")
+        system.reload_units()

@@ -73,7 +73,7 @@ class Removal:
         built = (layout.build, layout.build_links)
         for path in [*self._unit_files(), layout.tmpfiles, layout.run, layout.root, *built]:
             self.system.remove(path)
-        self.system.systemctl("daemon-reload")
+        self.system.reload_units()
         for path in built:
             self._remove_if_empty(path.parent)
 

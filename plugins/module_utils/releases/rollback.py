@@ -107,7 +107,7 @@ class Rollback:
             text = old.unit_file(kind).read_text()
             self.system.put(OwnedFile(new.unit_file(kind), text.replace(old.id, new.id)))
         self._describe(old, new)
-        self.system.systemctl("daemon-reload")
+        self.system.reload_units()
 
     def _renamed(self, path: Path, old: str, new: str) -> None:
         status = path.stat()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import STEP
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.together import Together
 
 # Lines of the journal that are kept for a release that was refused.
 JOURNAL_LINES = 40
@@ -51,6 +52,14 @@ class System:
     def coming(self) -> dict[str, int]:
         """Bytes that instances are going to take, by release: what is free doesn't tell of them yet."""
         return {}
+
+    @functools.cached_property
+    def _reloads(self) -> Together:
+        return Together()
+
+    @functools.cached_property
+    def _syncs(self) -> Together:
+        return Together()
 
     def changing(self, what: str) -> None:
         """Called before each change."""
@@ -126,6 +135,10 @@ class System:
         self.changing(f"systemctl {' '.join(words)}")
         return self.run(["systemctl", *words])
 
+    def reload_units(self) -> None:
+        """Let systemd read all units anew, which takes it the longer the more there are."""
+        self._reloads.ask(lambda: self.systemctl("daemon-reload"))
+
     def show(self, units: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
         """{unit: {property: value}} of some units, in one call."""
         # `Id` tells which block is whose.
@@ -151,7 +164,7 @@ class System:
 
     def sync(self) -> None:
         """Let all that was written be on the disk: what follows counts on it after a power cut."""
-        os.sync()
+        self._syncs.ask(os.sync)
 
     def journal(self, unit: str, since: float) -> str:
         """The last lines of a unit (or of a pattern) since a moment, in seconds since the epoch."""
