@@ -350,7 +350,13 @@ def test_every_playbook_checks_first(path: Path) -> None:
 ON_HOSTS_THAT_HAVE_THE_APP = ("maintenance", "prune", "rollback", "run", "status", "teardown")
 
 
-@pytest.mark.parametrize("name", ON_HOSTS_THAT_HAVE_THE_APP)
+def test_a_rollback_leaves_hosts_without_the_app_alone() -> None:
+    """It learns who has it when it takes the lease, in one call."""
+    (done,) = (task for task in tasks(PROJECT / "rollback.yml") if "uwsgi_flask.web.rollback" in task)
+    assert done["when"] == "host.apps != [] and chosen is subset(host.apps)"
+
+
+@pytest.mark.parametrize("name", [name for name in ON_HOSTS_THAT_HAVE_THE_APP if name != "rollback"])
 def test_hosts_without_the_app_are_left_out_before_anything_is_done(name: str) -> None:
     """Not even their lease is taken."""
     done = [
