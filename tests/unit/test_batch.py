@@ -181,3 +181,30 @@ def test_cut_off_anywhere_all_serve_and_the_next_run_finishes(
         live = before[app] if app in ill else wanted[app]
         assert machine.visit(app).release == live
         assert machine.running(app) == {live}
+
+
+def test_one_that_changes_makes_no_other_look_as_if_it_had(
+    make: Make, world: World, machine: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd says of every unit that it must be read anew, from the first change of any until the next reload."""
+    make().run()
+    world.settings[APPS[0]].code += 1
+    must_reload = threading.Event()
+    show, changing = machine.show, machine.changing
+
+    def notice(what: str) -> None:
+        changing(what)
+        if what.endswith("daemon-reload"):
+            must_reload.clear()
+        elif "/etc/systemd/" in what or what.startswith(("systemctl enable", "systemctl disable")):
+            must_reload.set()
+
+    def told(units: list[str], *properties: str) -> dict[str, dict[str, str]]:
+        answer = "yes" if must_reload.is_set() else "no"
+        return {unit: {**state, "NeedDaemonReload": answer} for unit, state in show(units, *properties).items()}
+
+    monkeypatch.setattr(machine, "changing", notice)
+    monkeypatch.setattr(machine, "show", told)
+    assert results(make()) == {APPS[0]: "live", **dict.fromkeys(APPS[1:], "unchanged")}
+    assert not must_reload.is_set()
+    assert set(results(make()).values()) == {"unchanged"}

@@ -84,6 +84,8 @@ class Batch:
         """What became of each app, in their order. Those of `prepare_only` aren't started."""
         at_a_time = FOR_EACH_CORE * (os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=at_a_time) as pool:
+            for seen in [pool.submit(deploy.look) for deploy in self.deploys]:
+                seen.result()
             runs = [pool.submit(self._result, deploy, prepare_only) for deploy in self.deploys]
         return [run.result() for run in runs]
 

@@ -39,6 +39,8 @@ class GoLive:
         self.flip = Flip(self.records, system, leaves)
         self.has_refused = False
         self.has_room = False
+        # What was seen before anything was changed on the host, if somebody looked.
+        self.served: bool | None = None
         self.steps: list[dict[str, Any]] = []
         self.began = system.clock()
 
@@ -75,7 +77,7 @@ class GoLive:
     def run(self) -> bool:
         """Make it so. True if anything was changed. Raises Refused; what served before then serves as before."""
         self.records.settle()
-        if self.is_serving():
+        if self.is_serving() if self.served is None else self.served:
             return self._prune()
         is_live = self.records.live() == self.layout.id
         if is_live:
@@ -88,7 +90,7 @@ class GoLive:
             self._complete()
             # Last, because one that doesn't come up is no reason to leave anything else as it is.
             self._start_workers()
-        self._prune()
+        self._prune(must_reload=True)
         return True
 
     def _replace(self, before: str) -> None:
@@ -227,9 +229,9 @@ class GoLive:
             with self._step(f"stop {release}"):
                 instance.retire(self.system, layout, self.records.may_stream(release))
 
-    def _prune(self) -> bool:
+    def _prune(self, must_reload: bool = False) -> bool:
         doomed = self.records.prunable(self.wanted.keep, self.layout.id)
-        remove_all(self.system, doomed)
+        remove_all(self.system, doomed, must_reload)
         return bool(doomed)
 
     def _remove_candidate(self) -> None:
@@ -254,6 +256,7 @@ class GoLive:
         with self._step("stop"):
             self._remove_candidate()
             instance.stop(self.system, self.layout, at_once=True)
+            self.system.reload_units()
         self.refuse(refused)
 
     def refuse(self, refused: Refused) -> None:

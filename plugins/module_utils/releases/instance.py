@@ -202,7 +202,7 @@ def stop(
 
 
 def _disable(system: System, layout: ReleaseLayout) -> None:
-    # Without a reload: this matters at a boot, when systemd reads everything anew.
+    # One reload is enough for all that a deploy enables and disables: it comes last.
     system.systemctl("disable", "--no-reload", layout.target)
 
 

@@ -255,9 +255,9 @@ class Records:
         return path.read_text(errors="replace").splitlines() if path.exists() else []
 
 
-def remove_all(system: System, doomed: list[Path]) -> None:
-    """Remove what nobody needs."""
+def remove_all(system: System, doomed: list[Path], must_reload: bool = False) -> None:
+    """Remove what nobody needs, and let systemd know, of what was enabled or disabled without it too."""
     for path in doomed:
         system.remove(path)
-    if any(path.suffix in (".service", ".socket", ".target", ".timer") for path in doomed):
+    if must_reload or any(path.suffix in (".service", ".socket", ".target", ".timer") for path in doomed):
         system.reload_units()
