@@ -99,7 +99,7 @@ def of_page_256(scene: Scene) -> Iterator[Claim]:
 
 def of_page_1000(scene: Scene) -> Iterator[Claim]:
     # Seen in nginx's log at the level `warn`: "worker_connections are not enough, reusing connections".
-    reason = """The container allows a process 4,096 files. nginx lets a worker have a third as many connections, two
+    reason = """The container allows a process 4,096 files. nginx lets a worker have half as many connections, two
         for each visitor, and one that gets more than its share of the visitors hangs up on idle ones."""
     yield none_failed(scene, "page at 1000 connections: requests that failed", "ours", reason)
     yield from times(scene, "page at 1000 connections, good answers, to the seed's set", "ours", SEED, 1.5)

@@ -6,8 +6,11 @@ import dataclasses
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
 
-# A proxied request takes two file descriptors, and a static file one more.
-DESCRIPTORS_EACH = 3
+# A connection to a visitor may have a file beside it; one to an app counts as a connection, too, and the two of them may
+# have a file each, for what is sent and what is answered.
+DESCRIPTORS_EACH = 2
+# What a worker has open beside its connections: logs, ports, sockets.
+OTHERS = 64
 # Fewer connections than this deserve a warning.
 FEW = 1000
 
@@ -25,11 +28,11 @@ class Capacity:
 
     @property
     def connections(self) -> int:
-        return min(self.wanted, self.descriptors // DESCRIPTORS_EACH)
+        return min(self.wanted, _room(self.descriptors))
 
     def warning(self) -> str:
         """What a person should know. nginx isn't restarted for it: that would cost visitors their connections."""
-        possible = min(self.wanted, self.later // DESCRIPTORS_EACH)
+        possible = min(self.wanted, _room(self.later))
         if possible > self.connections:
             return (
                 f"a worker of nginx has {self.connections} connections, because it was started when it could open no "
@@ -41,6 +44,10 @@ class Capacity:
                 f"{self.descriptors} files; raise the hard limit of open files (in a container, that of the container)"
             )
         return ""
+
+
+def _room(descriptors: int) -> int:
+    return (descriptors - OTHERS) // DESCRIPTORS_EACH
 
 
 def capacity(system: System, wanted: int) -> Capacity:

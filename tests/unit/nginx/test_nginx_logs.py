@@ -120,9 +120,9 @@ def test_they_are_rotated_for_as_long_as_there_is_a_configuration_of_ours(nginx:
 # --- Connections --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("hard", "connections"), [(524288, 4096), (65536, 4096), (4096, 1365), (1024, 341)])
+@pytest.mark.parametrize(("hard", "connections"), [(524288, 4096), (65536, 4096), (4096, 2016), (1024, 480)])
 def test_connections_are_what_the_unit_will_have_room_for(nginx: Nginx, hard: int, connections: int) -> None:
-    """A third of the descriptors. The nginx that runs before the first deploy says nothing about them."""
+    """Half of the descriptors. The nginx that runs before the first deploy says nothing about them."""
     nginx.hard_limit = hard
     assert capacity(nginx, 4096).connections == connections
 
@@ -136,9 +136,9 @@ def test_they_stay_the_same_once_it_runs(nginx: Nginx) -> None:
 
 
 def test_few_are_worth_a_warning(nginx: Nginx) -> None:
-    nginx.hard_limit = 2048
+    nginx.hard_limit = 1024
     assert "raise the hard limit of open files" in capacity(nginx, 4096).warning()
-    assert capacity(nginx, 600).warning() == ""
+    assert capacity(nginx, 400).warning() == ""
     nginx.hard_limit = 4096
     assert capacity(nginx, 4096).warning() == ""
 
@@ -146,7 +146,7 @@ def test_few_are_worth_a_warning(nginx: Nginx) -> None:
 def test_a_running_nginx_with_a_lower_limit_isnt_restarted_but_told(nginx: Nginx) -> None:
     nginx.deploy()
     nginx.running_limit = 1024
-    assert capacity(nginx, 4096).connections == 341
+    assert capacity(nginx, 4096).connections == 480
     assert "systemctl restart nginx.service" in capacity(nginx, 4096).warning()
 
 
