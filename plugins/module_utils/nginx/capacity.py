@@ -6,8 +6,8 @@ import dataclasses
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.system import UNIT, System
 
-# A connection to a visitor may have a file beside it; one to an app counts as a connection, too, and the two of them may
-# have a file each, for what is sent and what is answered.
+# A connection to a visitor may have a file beside it. One to an app counts as a connection too, and the two of them may
+# have a file each, for what is sent and for what is answered.
 DESCRIPTORS_EACH = 2
 # What a worker has open beside its connections: logs, ports, sockets.
 OTHERS = 64
