@@ -68,7 +68,8 @@ def test_visitors_are_answered_from_what_is_kept(settings: dict[str, Any], numbe
             "uwsgi_cache_key",
             f"${word}___asked_release $asked_scheme://$host$asked_port_in_host$request_uri",
         ],
-        ["uwsgi_buffer_size", "12k"],
+        ["uwsgi_buffer_size", "16k"],
+        ["uwsgi_buffers", "10", "4k"],
         ["uwsgi_cache_valid", "3s"],
         ["uwsgi_cache_bypass", "$asks_as_somebody"],
         ["uwsgi_no_cache", "$asks_as_somebody", f"${word}___of_another_release"],
@@ -121,7 +122,7 @@ def test_only_the_release_that_was_live_when_somebody_asked_is_kept(
 
 def test_who_sends_a_cookie_a_password_or_a_body_asks_the_app(base: dict[str, str]) -> None:
     (_words, http), *_others = those(parsed(base["nginx.conf"]), "http")
-    sent = "$http_cookie$http_authorization$http_content_length$http_transfer_encoding"
+    sent = "$http_cookie$http_authorization$content_length$http_transfer_encoding"
     ((words, inner),) = those(http, "map", sent)
     assert words[2] == "$asks_as_somebody"
     assert [words for words, _nothing in inner] == [["", ""], ["default", "yes"]]
