@@ -45,6 +45,9 @@ def test_without_a_cache_nothing_speaks_of_it(made: Rendered) -> None:
         ({"prefix": "/shop"}, ["/shop/", "/shop/news"], ["/", "/news", "/shop/health"]),
         ({"prefix": "/shop", "cache": {"paths": ["/news"]}}, ["/shop/news"], ["/shop/", "/news", "/shop/newsletter"]),
         ({"health_path": "/news/health"}, ["/news", "/news/healthy", "/health"], ["/news/health"]),
+        # As nginx has it: without what leads nowhere.
+        ({"health_path": "//a/./b/../health"}, ["/a"], ["/a/health"]),
+        ({"health_path": "/a/health/."}, ["/a/health"], ["/a/health/"]),
     ],
 )
 def test_a_path_is_kept_with_all_below_it_and_the_health_path_never(
