@@ -10,6 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, given_back, held
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.wanted import runs_already
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS, Batch
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import diff_of_all
 
 DOCUMENTATION = r"""
 module: deploy
@@ -76,9 +77,10 @@ def main() -> None:
         lacking = batch.lacking() if fronts is not None else {}
         if fronts is None or lacking:
             module.exit_json(changed=False, is_done=False, **lacking)
+        diff = diff_of_all(batch.deploys) if module._diff else []
         results = batch.run()
     changed = any(result["changed"] for result in results)
-    module.exit_json(changed=changed, apps=results, is_done=True, is_free=given_back(given["lease"]))
+    module.exit_json(changed=changed, apps=results, diff=diff, is_done=True, is_free=given_back(given["lease"]))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ def test_without_a_cache_nothing_speaks_of_it(made: Rendered) -> None:
         ({"prefix": "/shop"}, ["/shop/", "/shop/news"], ["/", "/news", "/shop/health"]),
         ({"prefix": "/shop", "cache": {"paths": ["/news"]}}, ["/shop/news"], ["/shop/", "/news", "/shop/newsletter"]),
         ({"health_path": "/news/health"}, ["/news", "/news/healthy", "/health"], ["/news/health"]),
+        # As nginx has it: without what leads nowhere.
+        ({"health_path": "//a/./b/../health"}, ["/a"], ["/a/health"]),
+        ({"health_path": "/a/health/."}, ["/a/health"], ["/a/health/"]),
     ],
 )
 def test_a_path_is_kept_with_all_below_it_and_the_health_path_never(
@@ -68,7 +71,8 @@ def test_visitors_are_answered_from_what_is_kept(settings: dict[str, Any], numbe
             "uwsgi_cache_key",
             f"${word}___asked_release $asked_scheme://$host$asked_port_in_host$request_uri",
         ],
-        ["uwsgi_buffer_size", "12k"],
+        ["uwsgi_buffer_size", "16k"],
+        ["uwsgi_buffers", "10", "4k"],
         ["uwsgi_cache_valid", "3s"],
         ["uwsgi_cache_bypass", "$asks_as_somebody"],
         ["uwsgi_no_cache", "$asks_as_somebody", f"${word}___of_another_release"],
@@ -121,7 +125,7 @@ def test_only_the_release_that_was_live_when_somebody_asked_is_kept(
 
 def test_who_sends_a_cookie_a_password_or_a_body_asks_the_app(base: dict[str, str]) -> None:
     (_words, http), *_others = those(parsed(base["nginx.conf"]), "http")
-    sent = "$http_cookie$http_authorization$http_content_length$http_transfer_encoding"
+    sent = "$http_cookie$http_authorization$content_length$http_transfer_encoding"
     ((words, inner),) = those(http, "map", sent)
     assert words[2] == "$asks_as_somebody"
     assert [words for words, _nothing in inner] == [["", ""], ["default", "yes"]]

@@ -208,3 +208,70 @@ def test_one_that_changes_makes_no_other_look_as_if_it_had(
     assert results(make()) == {APPS[0]: "live", **dict.fromkeys(APPS[1:], "unchanged")}
     assert not must_reload.is_set()
     assert set(results(make()).values()) == {"unchanged"}
+
+
+MIB = 2**20
+
+
+class Small(Slow):
+    """One with room for two instances beside those that serve."""
+
+    def memory_left(self) -> int:
+        running = sum(unit.endswith(".service") and "@" in unit for unit in self.active)
+        return (len(APPS) + 2 - running) * 300 * MIB
+
+    def memory_of(self, process: int) -> int:
+        return 300 * MIB
+
+
+@pytest.fixture
+def small(world: World, tmp_path: Path) -> Small:
+    machine = Small(tmp_path / "small")
+    world.hosts["one"] = machine
+    return machine
+
+
+def test_what_fits_one_after_the_other_is_not_refused_because_all_come_at_once(
+    make: Make, world: World, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "System", lambda: small)
+    monkeypatch.setattr(batch, "app_layout", lambda app: small.app(app["name"]))
+    monkeypatch.setattr(batch, "FOR_EACH_CORE", 12)
+    make().run()
+    for app in APPS:
+        world.settings[app].code += 1
+    assert results(make()) == dict.fromkeys(APPS, "live")
+    assert small.coming == {}
+
+
+def test_one_that_fits_at_no_time_is_refused_while_the_others_go_on(
+    make: Make, world: World, small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "System", lambda: small)
+    monkeypatch.setattr(batch, "app_layout", lambda app: small.app(app["name"]))
+    monkeypatch.setattr(batch, "FOR_EACH_CORE", 12)
+    make().run()
+    for app in APPS:
+        world.settings[app].code += 1
+    monkeypatch.setattr(small, "memory_left", lambda: 299 * MIB)
+    assert results(make()) == dict.fromkeys(APPS, "refused")
+
+
+def test_one_that_ends_while_others_are_at_work_is_found(
+    make: Make, world: World, machine: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was seen serving when the run began; a build that takes minutes later its visitors get nothing."""
+    made = make()
+    made.run()
+    world.settings[APPS[0]].code += 1
+    made = make()
+    last = made.deploys[-1]
+    run = last.run
+
+    def ends(until_live: bool = True) -> dict[str, Any]:
+        machine.active -= {unit for unit in machine.active if unit.startswith(f"{APPS[-1]}@")}
+        return run(until_live)
+
+    monkeypatch.setattr(last, "run", ends)
+    told = results(made)
+    assert (told[APPS[-1]], machine.visit(APPS[-1]).status) == ("mended", 200)

@@ -11,6 +11,7 @@ import os
 import random
 import re
 import tarfile
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -173,6 +174,16 @@ def test_a_new_one_is_whole(tree: Tree, archive: Path) -> None:
     assert tree.damage() == []
     assert (tree.root / "app" / "__init__.py").read_text() == "x = 1\n"
     assert [path.name for path in tree.root.parent.iterdir()] == ["code"]
+
+
+def test_a_large_archive_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    noise = random.Random(1).randbytes(16_000_000)
+    tracemalloc.start()
+    try:
+        made(tmp_path, {"model.bin": noise})
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_who_may_read_what(tree: Tree, archive: Path, umask: None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.uwsgi_flask.web.plugins.action.deploy import needs_more
+from ansible_collections.uwsgi_flask.web.plugins.modules import deploy
 
 ITEM: dict[str, Any] = {
     "app": {"name": "shop", "listen_queue": 4096},
@@ -58,3 +59,44 @@ def test_nothing_but_releases() -> None:
 )
 def test_something_else_too(other: dict[str, Any]) -> None:
     assert needs_more({**GIVEN, **other})
+
+
+class Told(Exception):
+    """What the module says at its end."""
+
+
+class FakeModule:
+    """As Ansible starts the module with `--diff`, or without."""
+
+    def __init__(self, has_diff: bool) -> None:
+        self._diff = has_diff
+        self.check_mode = True
+        self.params = {"nginx": "{}", "lease": "none"}
+        self.warn = print
+
+    def exit_json(self, **result: Any) -> None:
+        raise Told(result)
+
+
+class FakeBatch:
+    """One that has run no more than what is asked of it."""
+
+    deploys = ()
+
+    def lacking(self) -> dict[str, Any]:
+        return {}
+
+    def run(self) -> list[Any]:
+        return []
+
+
+@pytest.mark.parametrize("has_diff", [False, True])
+def test_what_changes_is_shown_as_by_the_roles(monkeypatch: pytest.MonkeyPatch, has_diff: bool) -> None:
+    shown = [{"before": "", "after": "processes = 3\n"}]
+    monkeypatch.setattr(deploy, "AnsibleModule", lambda **options: FakeModule(has_diff))
+    monkeypatch.setattr(deploy, "runs_already", lambda *given: {})
+    monkeypatch.setattr(deploy, "Batch", lambda *given: FakeBatch())
+    monkeypatch.setattr(deploy, "diff_of_all", lambda deploys: shown, raising=False)
+    with pytest.raises(Told) as told:
+        deploy.main()
+    assert told.value.args[0].get("diff") == (shown if has_diff else [])

@@ -75,6 +75,16 @@ def test_a_good_release_stays_good_when_a_rollback_to_it_does_not_fit(world: Wor
     assert world.rollback("one", "shop")["now"] == first
 
 
+def test_a_rollback_goes_by_what_is_set_now(world: World, machine: Machine) -> None:
+    """The older release was described when nobody knew that it would matter."""
+    first = deploy(world)
+    deploy(world)
+    world.settings["shop"].memory_check = False
+    assert site(world)["result"] == "mended"
+    machine.takes, machine.left = 300 * MIB, 0
+    assert world.rollback("one", "shop")["now"] == first
+
+
 def test_between_hooks_it_is_looked_at_again(world: World, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """They may take long, and the rest is another call of the module."""
     deploy(world)

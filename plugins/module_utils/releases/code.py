@@ -81,8 +81,9 @@ class Tree:
         with tempfile.TemporaryDirectory(prefix=".code-", dir=self.root.parent) as made:
             fresh = Path(made, "code")
             fresh.mkdir()
-            packed = archive.read_bytes() if isinstance(archive, Path) else archive
-            with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+            # Piece by piece: code may be as large as what is free, and several apps are placed side by side.
+            packed = archive.open("rb") if isinstance(archive, Path) else io.BytesIO(archive)
+            with packed, tarfile.open(fileobj=packed) as tar:
                 # Debian 12's Python has no filters yet; the archive is the controller's own.
                 if hasattr(tarfile, "data_filter"):
                     tar.extraction_filter = tarfile.data_filter

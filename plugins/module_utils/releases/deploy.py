@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile, diff_of
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import AFTER, BEFORE
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, memory
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import changes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive import GoLive
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
@@ -63,12 +63,21 @@ class Deploy:
 
     def run(self, until_live: bool = True) -> Result:
         """Place the release and prove it, up to the hooks or until it is live."""
+        try:
+            return self._run(until_live)
+        finally:
+            memory.done(self.placing.system, self.wanted.layout)
+
+    def _run(self, until_live: bool) -> Result:
         # Now it is this app's turn.
         self.golive.began = self.placing.system.clock()
         self.placing.system.doing(self.app.name, "place")
         try:
             changed = self.placing.run()
             self.golive.check()
+            if self.golive.served and not self.golive.prober.visitors_are_served():
+                # It has ended since: others may have taken minutes.
+                self.golive.served = None
             if until_live:
                 changed = self.golive.run() or changed
                 self.placing.data.share()

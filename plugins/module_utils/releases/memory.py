@@ -10,7 +10,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system im
 
 STEP = "memory"
 # Apps are deployed side by side.
-_TURN = threading.Lock()
+_TURN = threading.Condition()
 
 
 def taken(system: System, layout: ReleaseLayout) -> int:
@@ -24,14 +24,17 @@ def make_sure(system: System, live: ReleaseLayout, coming: ReleaseLayout) -> dic
     """What another instance `needs` beside this one and what is `free`, in bytes. Raises Refused if it doesn't fit.
 
     It is taken to need as much as the live one has by now. What others need that are on their way isn't free any more,
-    though they haven't taken it yet.
+    though they haven't taken it yet. When they are done, what they replace has gone, so it is waited for.
     """
     needs = taken(system, live)
     with _TURN:
-        found = {"needs": needs, "free": max(0, system.memory_left() - sum(system.coming.values()))}
-        if fits := needs <= found["free"]:
+        while (free := _free(system)) < needs and system.beside - {coming.id}:
+            _TURN.wait()
+        found = {"needs": needs, "free": free}
+        if needs <= free:
             system.coming[coming.id] = needs
-    if not fits:
+            system.beside.add(coming.id)
+    if needs > free:
         raise Refused(
             STEP,
             f"beside the live release, which takes {_mib(found['needs'])}, a second one doesn't fit into the "
@@ -45,6 +48,18 @@ def has_come(system: System, layout: ReleaseLayout) -> None:
     """It has taken what it needs, or never will."""
     with _TURN:
         system.coming.pop(layout.id, None)
+
+
+def done(system: System, layout: ReleaseLayout) -> None:
+    """Its deploy has ended: one instance is left, whichever it is."""
+    with _TURN:
+        system.coming.pop(layout.id, None)
+        system.beside.discard(layout.id)
+        _TURN.notify_all()
+
+
+def _free(system: System) -> int:
+    return max(0, system.memory_left() - sum(system.coming.values()))
 
 
 def _mib(size: int) -> str:

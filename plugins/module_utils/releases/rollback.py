@@ -63,7 +63,9 @@ class Rollback:
         left = self.records.live()
         if keep_environment:
             release = self._with_environment_of(release, left)
-        described = self.records.described(release)
+        # Whether it must fit beside the live one is a matter of today.
+        now = {"memory_check": self.records.described(left).get("memory_check", True)}
+        described = {**self.records.described(release), **now}
         wanted = wanted_of(self.layout.release(release), described, self.front)
         return GoLive(wanted, self.system, self.by, action="rollback", leaves=left)
 

@@ -54,6 +54,11 @@ class System:
         return {}
 
     @functools.cached_property
+    def beside(self) -> set[str]:
+        """Releases that run, or will, beside one that they are to replace."""
+        return set()
+
+    @functools.cached_property
     def _reloads(self) -> Together:
         return Together()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -103,13 +104,19 @@ def _cache(app: App, prefixes: list[str]) -> dict[str, Any]:
         "zone": f"{word}___cache",
         "paths": f"({'|'.join(paths)})",
         # A probe asks the app itself.
-        "never": [f"{prefix}{app.health_path}" for prefix in prefixes],
+        "never": [_as_nginx_has_it(f"{prefix}{app.health_path}") for prefix in prefixes],
         "seconds": seconds,
         "forgotten": seconds + CACHE_FORGETS,
         "method": f"${word}___method",
         "release": f"${word}___asked_release",
         "foreign": f"${word}___of_another_release",
     }
+
+
+def _as_nginx_has_it(path: str) -> str:
+    """A URL path without slashes and dots that lead nowhere, as in nginx's `$uri`."""
+    last = "/" if path.endswith(("/", "/.", "/..")) else ""
+    return f"/{posixpath.normpath(path).strip('/')}".rstrip("/") + last or "/"
 
 
 def _limit(app: App, number: int, prefixes: list[str]) -> list[Any]:
