@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,6 +45,15 @@ def test_another_machines_lease(server: Server) -> None:
     assert server.orphans() == ""
 
 
+@pytest.fixture
+def slow(server: Server) -> Iterator[None]:
+    """A run lasts for as long as another one takes to come to its lease, and asks for its own several times."""
+    server.app |= {"before_live": ["sleep 8"]}
+    yield
+    server.app |= {"before_live": []}
+
+
+@pytest.mark.usefixtures("slow")
 def test_two_runs_at_once(server: Server) -> None:
     server.say("two at once")
     first = server.start()
@@ -55,6 +65,7 @@ def test_two_runs_at_once(server: Server) -> None:
     assert server.orphans() == ""
 
 
+@pytest.mark.usefixtures("slow")
 def test_a_run_that_lost_its_lease_stops(server: Server) -> None:
     """A laptop slept, and somebody else deployed meanwhile."""
     server.say("lost")
