@@ -225,18 +225,19 @@ class Small(Slow):
 
 
 @pytest.fixture
-def small(world: World, tmp_path: Path) -> Small:
+def small(make: Make, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
+    """In place of the machine that `make` has chosen; all apps come at once."""
     machine = Small(tmp_path / "small")
     world.hosts["one"] = machine
+    monkeypatch.setattr(batch, "System", lambda: machine)
+    monkeypatch.setattr(batch, "app_layout", lambda app: machine.app(app["name"]))
+    monkeypatch.setattr(batch, "FOR_EACH_CORE", 12)
     return machine
 
 
 def test_what_fits_one_after_the_other_is_not_refused_because_all_come_at_once(
-    make: Make, world: World, small: Small, monkeypatch: pytest.MonkeyPatch
+    make: Make, world: World, small: Small
 ) -> None:
-    monkeypatch.setattr(batch, "System", lambda: small)
-    monkeypatch.setattr(batch, "app_layout", lambda app: small.app(app["name"]))
-    monkeypatch.setattr(batch, "FOR_EACH_CORE", 12)
     make().run()
     for app in APPS:
         world.settings[app].code += 1
@@ -247,9 +248,6 @@ def test_what_fits_one_after_the_other_is_not_refused_because_all_come_at_once(
 def test_one_that_fits_at_no_time_is_refused_while_the_others_go_on(
     make: Make, world: World, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "System", lambda: small)
-    monkeypatch.setattr(batch, "app_layout", lambda app: small.app(app["name"]))
-    monkeypatch.setattr(batch, "FOR_EACH_CORE", 12)
     make().run()
     for app in APPS:
         world.settings[app].code += 1
