@@ -56,11 +56,15 @@ class ActionModule(ActionBase):
             and not self._task.check_mode
         ]
         try:
-            result = self._send({**arguments, **self._code(lacking, sources)}, task_vars)
+            archives, packed = self._code(lacking, sources)
+            sent = {"archives": archives, "packed": json.dumps(packed)}
+            result = self._send({**arguments, **sent}, task_vars)
             code, wheels = result.pop("needs_code", []), result.pop("needs_wheels", {})
             if code or wheels:
+                more_archives, more_packed = self._code(code, sources)
+                sent = {"archives": archives | more_archives, "packed": json.dumps(packed | more_packed)}
                 more = {"wheels": self._wheels(wheels, sources), "all_is_sent": True}
-                result = self._send({**arguments, **self._code([*lacking, *code], sources), **more}, task_vars)
+                result = self._send({**arguments, **sent, **more}, task_vars)
             return result
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -80,8 +84,8 @@ class ActionModule(ActionBase):
             return f"the step '{step}' of {app} ({host})" if step else ""
         return ""
 
-    def _code(self, names: Iterable[str], sources: dict[str, Any]) -> dict[str, Any]:
-        """The packed code of these apps as the module takes it: small ones in the call, the others as files."""
+    def _code(self, names: Iterable[str], sources: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+        """The packed code of these apps: paths on the host of what was sent, and in Base64 what goes into the call."""
         archives, inside, room = dict[str, str](), dict[str, str](), IN_THE_CALL
         for name in names:
             paths = [file[0] for file in sources[name]["files"]]
@@ -93,7 +97,7 @@ class ActionModule(ActionBase):
                     inside[name] = base64.b64encode(Path(archive).read_bytes()).decode()
                 elif archive:
                     archives[name] = self._sent(archive, f"{name}.code.tar.gz")
-        return {"archives": archives, "packed": json.dumps(inside)}
+        return archives, inside
 
     def _wheels(self, needed: dict[str, list[str]], sources: dict[str, Any]) -> dict[str, str]:
         """Send the packed wheels of these apps; {app: path on the host}."""
