@@ -104,3 +104,11 @@ def test_the_heart_knows_no_app_server() -> None:
     """Another one would be another folder of templates."""
     for path in (PROJECT / "plugins/module_utils/releases").glob("*.py"):
         assert [text for text in strings(path) if re.search(r"(?<!/)uwsgi(?!_flask)", text, re.IGNORECASE)] == [], path
+
+
+def test_no_list_loses_its_order() -> None:
+    """Ansible makes a set of what goes through these filters, in another order from run to run."""
+    unordered = re.compile(r"\| *(?:ansible\.builtin\.)?(?:intersect|difference|union|symmetric_difference)\b")
+    written = [*PROJECT.glob("*.yml"), *PROJECT.glob("roles/**/*.yml"), *PROJECT.glob("roles/**/*.j2")]
+    assert len(written) > 40
+    assert [path.name for path in written if unordered.search(path.read_text())] == []
