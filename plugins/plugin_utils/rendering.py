@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
+import jinja2
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import lookup_loader
+from ansible.plugins.filter.core import comment
+
+# What stands at the head of each file, unless the variable `ansible_managed` says otherwise.
+MANAGED = "Ansible managed"
 
 
 class Renderer:
-    """Renders the templates of one folder, as `lookup('template', …)` does, for an action plugin."""
+    """Renders the templates of one folder for an action plugin.
+
+    Jinja does it without Ansible's template engine, which compiles each template anew for each app, and would look for
+    templates within the values.
+    """
 
     def __init__(
         self, action: ActionBase, folder: str, task_vars: Mapping[str, Any], names: Iterable[str] = ()
     ) -> None:
-        """`names` are the role's variables that its templates read.
-
-        No others are handed over: Ansible copies them all for each template, and a run's are megabytes.
-        """
-        self._lookup = lookup_loader.get("ansible.builtin.template", loader=action._loader, templar=action._templar)
-        self._folder = Path(folder)
+        """`names` are the role's variables that its templates read."""
+        self._environment = _environment(folder)
         known = [name for name in (*names, "ansible_managed") if name in task_vars]
         self._variables = {
+            "ansible_managed": MANAGED,
             **{name: action._templar.template(task_vars[name]) for name in known},
-            # Where `{% include %}` looks.
-            "ansible_search_path": [str(self._folder.parent)],
         }
 
     def text(self, name: str, **variables: Any) -> str:
         """The text that the template of this name makes with these variables."""
-        (text,) = self._lookup.run([str(self._folder / name)], {**self._variables, **variables})
-        return str(text)
+        text = self._environment.get_template(name).render({**self._variables, **variables})
+        return text if text.endswith("\n") else text + "\n"
+
+
+@functools.cache
+def _environment(folder: str) -> jinja2.Environment:
+    """What keeps the compiled templates of a folder. Blocks are trimmed as Ansible trims them."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["comment"] = comment
+    return environment
