@@ -233,12 +233,18 @@ class World:
     def _place(self, host: str, item: dict[str, Any], until_live: bool) -> dict[str, Any]:
         deploy = self.deploy_of(host, item)
         reason = self.lacking.get(host, {}).get(item["app"]["name"])
-        return deploy.hold_back(reason, "packages") if reason else deploy.run(until_live)
+        return deploy.hold_back(reason, "packages") if reason else self._run(deploy, until_live)
 
     def _finish(self, host: str, item: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
         deploy = self.deploy_of(host, item)
         name = item["app"]["name"]
-        return deploy.hold_back(held[name]) if name in held else deploy.run()
+        return deploy.hold_back(held[name]) if name in held else self._run(deploy)
+
+    def _run(self, deploy: Deploy, until_live: bool = True) -> dict[str, Any]:
+        with deploy.placing.system.one_reload():
+            deploy.place()
+        with deploy.placing.system.one_reload():
+            return deploy.run(until_live)
 
     def rollback(self, host: str, app: str, release: str = "", keep_environment: bool = False) -> dict[str, Any]:
         """rollback.yml on one host. Raises Impossible."""

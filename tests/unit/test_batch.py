@@ -129,15 +129,21 @@ def test_a_second_run_finds_nothing_to_do(make: Make, machine: Slow) -> None:
     assert machine.calls == []
 
 
-def test_a_fault_that_nobody_expected_ends_the_run_when_all_others_are_at_their_end(
-    make: Make, machine: Slow, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("part", "method"), [("golive", "check"), ("placing", "run")])
+def test_a_fault_that_nobody_expected_is_told_of_its_app_alone(
+    make: Make, machine: Slow, monkeypatch: pytest.MonkeyPatch, part: str, method: str
 ) -> None:
     made = make()
-    monkeypatch.setattr(made.deploys[2], "run", lambda until_live: 1 // 0)
-    with pytest.raises(ZeroDivisionError):
-        made.run()
-    live = [app for app in APPS if machine.app(app).current.is_symlink()]
-    assert live == [app for app in APPS if app != APPS[2]]
+    monkeypatch.setattr(getattr(made.deploys[2], part), method, lambda: 1 // 0)
+    told = made.run()
+    assert [one["result"] for one in told] == ["refused" if app == APPS[2] else "live" for app in APPS]
+    assert told[2]["cause"] == "ZeroDivisionError: integer division or modulo by zero"
+    assert machine.calls.count("systemctl daemon-reload") == 2
+
+
+def test_systemd_reads_its_units_twice_however_many_apps_there_are(make: Make, machine: Slow) -> None:
+    make().run()
+    assert machine.calls.count("systemctl daemon-reload") == 2
 
 
 def test_what_is_held_back_is_refused_with_its_reason(make: Make) -> None:

@@ -84,10 +84,12 @@ class Batch:
         """What became of each app, in their order. Those of `prepare_only` aren't started."""
         at_a_time = FOR_EACH_CORE * (os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=at_a_time) as pool:
-            for seen in [pool.submit(deploy.look) for deploy in self.deploys]:
-                seen.result()
-            runs = [pool.submit(self._result, deploy, prepare_only) for deploy in self.deploys]
-        return [run.result() for run in runs]
+            list(pool.map(Deploy.look, self.deploys))
+            # systemd takes its time to read units anew, and keeps everybody waiting.
+            with self._system.one_reload():
+                list(pool.map(Deploy.place, [it for it in self.deploys if it.app.name not in self._held_back]))
+            with self._system.one_reload():
+                return list(pool.map(lambda deploy: self._result(deploy, prepare_only), self.deploys))
 
     def _rehearsal(self, deploy: Deploy) -> Result:
         if deploy.app.name in self._held_back:

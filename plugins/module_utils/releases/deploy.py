@@ -1,13 +1,11 @@
-"""Apps deployed on one host, one after the other: each goes its own way to its end, and none holds back another."""
+"""One app's deploy on one host: it goes its own way to its end, and holds back no other."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import os
-import tarfile
 import traceback
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,15 +26,15 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import wanted_of
 
-# What may go wrong with one app without being anything that the others suffer from.
-FAULTS = (Refused, OSError, ValueError, LookupError, TypeError, EOFError, tarfile.TarError, zlib.error)
+# What goes wrong with one app, whatever it is, is nothing that the others suffer from.
+FAULTS = Exception
 
 Result = dict[str, Any]
 
 
 @dataclasses.dataclass
 class Deploy:
-    """One app's release on this host. `run` and `rehearse` return a result, whatever happens:
+    """One app's release on this host. `run`, after `place`, and `rehearse` return a result, whatever happens:
 
     `app`, `before` and `now` (ids), `result` ("unchanged", "mended", "live", "prepared", "refused", "failed"),
     `changed`, `seconds`, `steps`, and for a release that wasn't taken `step`, `cause` and `message`.
@@ -51,18 +49,31 @@ class Deploy:
         self.records = Records(self.app, self.placing.system)
         self.golive = GoLive(self.wanted, self.placing.system, self.by)
         self.before = self.records.live()
+        self._is_changed = False
+        self._fault: Exception | None = None
+        self._took = 0.0
 
     def look(self) -> None:
         """See whether the release serves already, while nothing is changed on the host: as soon as another app has
         changed a unit, systemd says of all units that they must be read anew.
         """
         if self.before == self.wanted.id:
-            with contextlib.suppress(*FAULTS):
+            with contextlib.suppress(FAULTS):
                 self.records.settle()
                 self.golive.served = self.golive.is_serving()
 
+    def place(self) -> None:
+        """Put the release beside what serves. What goes wrong is told by `run`."""
+        began = self.placing.system.clock()
+        self.placing.system.doing(self.app.name, "place")
+        try:
+            self._is_changed = self.placing.run()
+        except FAULTS as fault:
+            self._fault = fault
+        self._took = self.placing.system.clock() - began
+
     def run(self, until_live: bool = True) -> Result:
-        """Place the release and prove it, up to the hooks or until it is live."""
+        """Prove the release that was placed, up to the hooks or until it is live."""
         try:
             return self._run(until_live)
         finally:
@@ -70,10 +81,11 @@ class Deploy:
 
     def _run(self, until_live: bool) -> Result:
         # Now it is this app's turn.
-        self.golive.began = self.placing.system.clock()
-        self.placing.system.doing(self.app.name, "place")
+        self.golive.began = self.placing.system.clock() - self._took
+        if self._fault:
+            return self._refused(self._fault)
+        changed = self._is_changed
         try:
-            changed = self.placing.run()
             self.golive.check()
             if self.golive.served and not self.golive.prober.visitors_are_served():
                 # It has ended since: others may have taken minutes.
@@ -129,7 +141,7 @@ class Deploy:
     def _refused(self, fault: Exception) -> Result:
         refused = as_refusal("place", fault)
         if not isinstance(fault, Refused):
-            refused.evidence = traceback.format_exc()
+            refused.evidence = "".join(traceback.format_exception(fault))
         if self.records.live() != self.wanted.id and not self.golive.has_refused:
             self.golive.refuse(refused)
         is_served = self._mend_live()
@@ -144,7 +156,7 @@ class Deploy:
             golive = GoLive(wanted_of(layout, self.records.described(live), front), self.placing.system, self.by)
         except FAULTS:
             return False
-        with contextlib.suppress(*FAULTS):
+        with contextlib.suppress(FAULTS):
             if live != self.wanted.id:
                 golive.run()
         return golive.prober.visitors_are_served()

@@ -256,7 +256,7 @@ class GoLive:
         with self._step("stop"):
             self._remove_candidate()
             instance.stop(self.system, self.layout, at_once=True)
-            self.system.reload_units()
+            self.system.reload_units_later()
         self.refuse(refused)
 
     def refuse(self, refused: Refused) -> None:

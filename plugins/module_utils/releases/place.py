@@ -103,9 +103,12 @@ class Placing:
     def run(self) -> bool:
         """Place it. True if anything was changed. Raises Refused, OSError and ValueError; what serves never notices."""
         registered = registration.register(self.system, self.app, self.wanted.front, self.wanted.drain)
-        if self.is_right():
-            return registered
         is_live = self.records.live() == self.layout.id
+        if self.is_right():
+            if not is_live:
+                # A run that was cut off may have written units that systemd hasn't read.
+                self.system.reload_units_later()
+            return registered
         calendars.check(self.system, self.content.about["timers"])
         interpreter.asked_for(self.content.python)
         self.data.share()
@@ -124,7 +127,7 @@ class Placing:
             self.system.put(description)
         self._first_host()
         instance.ensure_sockets_directory(self.system, self.app)
-        self.system.reload_units()
+        self.system.reload_units_later()
         return True
 
     def _first_host(self) -> None:

@@ -260,4 +260,4 @@ def remove_all(system: System, doomed: list[Path], must_reload: bool = False) ->
     for path in doomed:
         system.remove(path)
     if must_reload or any(path.suffix in (".service", ".socket", ".target", ".timer") for path in doomed):
-        system.reload_units()
+        system.reload_units_later()

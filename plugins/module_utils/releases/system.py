@@ -13,6 +13,7 @@ import subprocess
 import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
@@ -60,11 +61,11 @@ class System:
 
     @functools.cached_property
     def _reloads(self) -> Together:
-        return Together()
+        return Together(lambda: self.systemctl("daemon-reload"))
 
     @functools.cached_property
     def _syncs(self) -> Together:
-        return Together()
+        return Together(os.sync)
 
     def changing(self, what: str) -> None:
         """Called before each change."""
@@ -142,7 +143,14 @@ class System:
 
     def reload_units(self) -> None:
         """Let systemd read all units anew, which takes it the longer the more there are."""
-        self._reloads.ask(lambda: self.systemctl("daemon-reload"))
+        self._reloads.ask()
+
+    def reload_units_later(self) -> None:
+        """The same at the end of `with one_reload()`, once for all who ask; without one, at once."""
+        self._reloads.ask_later()
+
+    def one_reload(self) -> AbstractContextManager[None]:
+        return self._reloads.at_the_end()
 
     def show(self, units: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
         """{unit: {property: value}} of some units, in one call."""
@@ -169,7 +177,7 @@ class System:
 
     def sync(self) -> None:
         """Let all that was written be on the disk: what follows counts on it after a power cut."""
-        self._syncs.ask(os.sync)
+        self._syncs.ask()
 
     def journal(self, unit: str, since: float) -> str:
         """The last lines of a unit (or of a pattern) since a moment, in seconds since the epoch."""

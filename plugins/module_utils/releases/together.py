@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 class Together:
-    """Something that is done once for all who have asked for it before it began."""
+    """Something that is done once for all who have asked for it before it began. Raises what doing it raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, do: Callable[[], object]) -> None:
+        self._do = do
         self._counting, self._doing = threading.Lock(), threading.Lock()
         self._asked = self._done = 0
+        self._is_put_off = self._is_owed = False
 
-    def ask(self, do: Callable[[], object]) -> None:
-        """Return when it was done after this call. Raises what `do` raises."""
+    def ask(self) -> None:
+        """Return when it was done after this call."""
         with self._counting:
             self._asked += 1
             mine = self._asked
@@ -23,5 +26,23 @@ class Together:
                 return
             with self._counting:
                 begun = self._asked
-            do()
+            self._do()
             self._done = begun
+
+    def ask_later(self) -> None:
+        """Have it done at the end of `with at_the_end()`; outside of one, as `ask`."""
+        if self._is_put_off:
+            self._is_owed = True
+        else:
+            self.ask()
+
+    @contextlib.contextmanager
+    def at_the_end(self) -> Iterator[None]:
+        """Do it once at the end for all who can wait, if there is anybody."""
+        self._is_put_off = True
+        try:
+            yield
+        finally:
+            is_owed, self._is_put_off, self._is_owed = self._is_owed, False, False
+            if is_owed:
+                self.ask()
