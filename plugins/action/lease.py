@@ -20,6 +20,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import TTL, 
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import is_dead, is_near, started, this_run
 
 MODULE = "uwsgi_flask.web.lease"
+# What is called next in a run that looks at the host. Ansible takes a third of a second to pack the code of a module.
+LOOKING = "uwsgi_flask.web.deploy"
 # Seconds between the keeper's looks at whether the run still lives.
 KEEPER_SECONDS = 0.5
 # Renewals in each term.
@@ -122,7 +124,10 @@ class ActionModule(ActionBase):
         self._remove_tmp_path(self._connection._shell.tmpdir)
 
     def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return dict(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+        module, asked = MODULE, {name: value for name, value in arguments.items() if name != "look"}
+        if arguments.get("look"):
+            module, asked = LOOKING, {"lease_asked": asked}
+        return dict(self._execute_module(module_name=module, module_args=asked, task_vars=task_vars))
 
 
 class Notes:

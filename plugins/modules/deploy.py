@@ -8,6 +8,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION, given_back, held
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.leasing import LEASING_OPTIONS, answer
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import look
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.nginx.wanted import runs_already
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS, Batch
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import diff_of_all
@@ -19,9 +21,12 @@ description:
   - Each call to a server costs a third of a second, and most runs change nothing, or releases alone. So one call asks
     whether nginx is in every way as the run wants it; only then it does what M(uwsgi_flask.web.release) does, by the
     same code, and gives the lease back.
+  - Before that, it is asked for the lease and what the host has, as M(uwsgi_flask.web.lease) would be. Ansible packs
+    the code of a module once in a run, and this is one.
   - Where anything else is to be done, it does nothing and says so with C(is_done), and the roles do it step by step. It
     is so for a rehearsal, too.
 options:
+  lease_asked: {description: "What the lease would be asked instead; the action plugin of lease sets it.", type: dict}
   plan: {description: What M(uwsgi_flask.web.plan) returned. Used on the controller., type: dict}
   look: {description: What the host told of itself. Used on the controller., type: dict}
   fleet: {description: What all hosts of the run told of their apps. Used on the controller., type: dict}
@@ -34,7 +39,7 @@ options:
     description: What M(uwsgi_flask.web.nginx_config) would be told, as JSON; the action plugin sets it.
     type: str
     default: "{}"
-  apps: {description: The releases; the action plugin sets it., type: list, elements: dict, required: true}
+  apps: {description: The releases; the action plugin sets it., type: list, elements: dict, default: []}
   archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
   packed: {description: "Small packed sources by app, in Base64; set by the action.", type: str, default: "{}"}
   wheels: {description: Packed wheels on the host by app; the action plugin sets it., type: dict, default: {}}
@@ -50,6 +55,8 @@ options:
 
 RETURN = r"""
 is_done: {description: Whether that was all that was to be done., type: bool, returned: always}
+token: {description: "As M(uwsgi_flask.web.lease) returns it, with all else.", type: str, returned: for lease_asked}
+look: {description: As M(uwsgi_flask.web.look) returns it., type: dict, returned: "for lease_asked, if it was given"}
 is_free: {description: Whether the lease was given back., type: bool, returned: when it is done}
 apps:
   description: As M(uwsgi_flask.web.release) returns them.
@@ -61,16 +68,21 @@ needs_wheels: {description: "By app, wheels that must be sent first.", type: dic
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
+    "lease_asked": {"type": "dict", "options": LEASING_OPTIONS},
     # As one text: it holds keys.
     "nginx": {"type": "str", "default": "{}", "no_log": True},
     **RELEASE_OPTIONS,
+    "apps": {"type": "list", "elements": "dict", "default": []},
     **LEASE_OPTION,
 }
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=OPTIONS)
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     given = module.params
+    if given["lease_asked"]:
+        told = answer(module, given["lease_asked"])
+        module.exit_json(**told, **({} if "held_by" in told else {"look": look(module)}))
     with held(module):
         fronts = runs_already(json.loads(given["nginx"]), module.warn)
         batch = Batch(given, fronts or {})

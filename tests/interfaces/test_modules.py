@@ -11,6 +11,7 @@ import yaml
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import lease
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.flock import FLOCK
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.lease import LEASE_OPTION
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.leasing import LEASING_OPTIONS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS
 
 from project import PROJECT
@@ -21,7 +22,7 @@ KEPT = {
     "deploy": {"plan", "look", "fleet", "left", "packages", "hooks", "connections", "templates"},
     "host_key": {"fingerprint"},
     "logs_follow": {"app", "grep", "cursor"},
-    "lease": {"wait"},
+    "lease": {"look", "wait"},
     "nginx_config": {"sites", "shared", "web", "terms", "templates"},
     "plan": {"host", "fleet", "app", "restart", "refresh"},
     "print": {"text", "file"},
@@ -50,7 +51,7 @@ def assigned(path: Path) -> dict[str, Any]:
 def _literal(node: ast.expr) -> Any:
     """A constant, with options that several modules take and the lease's own constants put in."""
     shared = {"LEASE_OPTION": LEASE_OPTION, "RELEASE_OPTIONS": RELEASE_OPTIONS}
-    values = {"lease.PATH": lease.PATH, "FLOCK": FLOCK}
+    values = {"lease.PATH": lease.PATH, "FLOCK": FLOCK, "LEASING_OPTIONS": LEASING_OPTIONS}
     if isinstance(node, ast.Dict):
         found: dict[str, Any] = {}
         for key, value in zip(node.keys, node.values, strict=True):

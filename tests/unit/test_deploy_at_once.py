@@ -68,10 +68,10 @@ class Told(Exception):
 class FakeModule:
     """As Ansible starts the module with `--diff`, or without."""
 
-    def __init__(self, has_diff: bool) -> None:
+    def __init__(self, has_diff: bool, lease_asked: dict[str, Any] | None = None) -> None:
         self._diff = has_diff
         self.check_mode = True
-        self.params = {"nginx": "{}", "lease": "none"}
+        self.params = {"nginx": "{}", "lease": "none", "lease_asked": lease_asked}
         self.warn = print
 
     def exit_json(self, **result: Any) -> None:
@@ -100,3 +100,14 @@ def test_what_changes_is_shown_as_by_the_roles(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(Told) as told:
         deploy.main()
     assert told.value.args[0].get("diff") == (shown if has_diff else [])
+
+
+@pytest.mark.parametrize("told", [{"token": "a"}, {"token": "", "held_by": {"token": "b"}}])
+def test_the_host_is_looked_at_for_whoever_has_the_lease(monkeypatch: pytest.MonkeyPatch, told: dict[str, Any]) -> None:
+    asked = {"state": "held"}
+    monkeypatch.setattr(deploy, "AnsibleModule", lambda **options: FakeModule(has_diff=False, lease_asked=asked))
+    monkeypatch.setattr(deploy, "answer", lambda module, given: told if given is asked else None)
+    monkeypatch.setattr(deploy, "look", lambda module: {"apps": {}})
+    with pytest.raises(Told) as seen:
+        deploy.main()
+    assert seen.value.args[0] == (told if "held_by" in told else {**told, "look": {"apps": {}}})
