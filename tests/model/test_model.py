@@ -294,6 +294,11 @@ class Fleet(RuleBasedStateMachine):
         self.served = now
 
     @invariant()
+    def no_run_leaves_another_waiting_for_memory(self) -> None:
+        for machine in self.world.hosts.values():
+            assert (machine.beside, machine.coming) == (set(), {})
+
+    @invariant()
     def a_bad_release_never_serves(self) -> None:
         for host, app in self.served:
             machine = self.world.hosts[host]

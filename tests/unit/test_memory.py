@@ -37,6 +37,14 @@ def test_one_that_does_not_fit_is_refused_before_anything_is_started(world: Worl
     assert live(world) == wanted
 
 
+def test_a_rollback_that_has_ended_is_waited_for_by_nobody(world: World, machine: Machine) -> None:
+    before = deploy(world)
+    deploy(world)
+    machine.takes, machine.left = 300 * MIB, 300 * MIB
+    assert world.rollback("one", "shop")["now"] == before
+    assert (machine.beside, machine.coming) == (set(), {})
+
+
 def test_what_it_costs_is_in_the_steps_result_once(world: World, machine: Machine) -> None:
     deploy(world)
     change(world)

@@ -220,6 +220,8 @@ def roll_back(rollback: Rollback, wanted: str, keep_environment: bool) -> Result
     except FAULTS as fault:
         golive.leave_only_live_workers()
         return refusal(golive, before, as_refusal("copy", fault))
+    finally:
+        memory.done(golive.system, golive.layout)
     return outcome(golive, before, "live", True)
 
 
