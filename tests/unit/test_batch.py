@@ -334,6 +334,7 @@ def test_a_build_that_takes_long_keeps_no_other_waiting(
         return place()
 
     monkeypatch.setattr(slow.placing, "run", build)
+    monkeypatch.setattr(batch, "WAITS_FOR_OTHERS", 0.5)
     run = threading.Thread(target=made.run)
     run.start()
     wanted = {deploy.app.name: deploy.wanted.id for deploy in made.deploys[1:]}
