@@ -83,6 +83,8 @@ def main() -> None:
     if given["lease_asked"]:
         told = answer(module, given["lease_asked"])
         module.exit_json(**told, **({} if "held_by" in told else {"look": look(module)}))
+    if module.check_mode:
+        module.exit_json(changed=False, is_done=False)
     with held(module):
         fronts = runs_already(json.loads(given["nginx"]), module.warn)
         batch = Batch(given, fronts or {})

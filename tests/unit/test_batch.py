@@ -279,3 +279,84 @@ def test_one_that_ends_while_others_are_at_work_is_found(
     monkeypatch.setattr(last, "run", ends)
     told = results(made)
     assert (told[APPS[-1]], machine.visit(APPS[-1]).status) == ("mended", 200)
+
+
+def test_one_whose_refusal_fails_too_holds_back_no_other(
+    make: Make, world: World, machine: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault in the midst of a refusal ends in nobody's hands: the others still come to their end."""
+    monkeypatch.setattr(batch.os, "cpu_count", lambda: 1)
+    made = make()
+    first = made.deploys[0]
+
+    def no_memory() -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(first.golive, "check", lambda: 1 // 0)
+    monkeypatch.setattr(first.golive, "leave_only_live_workers", no_memory)
+    with contextlib.suppress(OSError):
+        made.run()
+    assert {app: machine.visit(app).status for app in APPS[1:]} == dict.fromkeys(APPS[1:], 200)
+
+
+@pytest.mark.parametrize("method", ["prove", "prove_through_front", "look"])
+def test_a_fault_that_nobody_expected_takes_its_release_back(
+    make: Make, world: World, machine: Slow, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Wherever it is: what was started is stopped, and the link leads to what was proven."""
+    make().run()
+    before = {app: machine.app(app).current.resolve().name for app in APPS}
+    for app in APPS:
+        world.settings[app].code += 1
+    made = make()
+    monkeypatch.setattr(made.deploys[2].golive.prober, method, lambda *_given: 1 // 0)
+    told = made.run()
+    assert [one["result"] for one in told] == ["refused" if app == APPS[2] else "live" for app in APPS]
+    assert machine.visit(APPS[2]).release == before[APPS[2]]
+    assert machine.running(APPS[2]) == {before[APPS[2]]}
+
+
+def test_a_build_that_takes_long_keeps_no_other_waiting(
+    make: Make, world: World, machine: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip may take half an hour. Meanwhile one that is down is mended, and good releases go live."""
+    make().run()
+    for app in APPS:
+        world.settings[app].code += 1
+    world.settings[APPS[-1]].code -= 1
+    machine.active -= {unit for unit in machine.active if unit.startswith(f"{APPS[-1]}@")}
+    made = make()
+    slow, ends = made.deploys[0], threading.Event()
+    place = slow.placing.run
+
+    def build() -> bool:
+        ends.wait(20)
+        return place()
+
+    monkeypatch.setattr(slow.placing, "run", build)
+    monkeypatch.setattr(batch, "WAITS_FOR_OTHERS", 0.5)
+    run = threading.Thread(target=made.run)
+    run.start()
+    wanted = {deploy.app.name: deploy.wanted.id for deploy in made.deploys[1:]}
+    end = time.monotonic() + 8
+    while time.monotonic() < end and {app: machine.visit(app).release for app in wanted} != wanted:
+        time.sleep(0.1)
+    served = {app: machine.visit(app).release for app in wanted}
+    ends.set()
+    run.join()
+    assert served == wanted
+
+
+def test_systemd_that_reads_nothing_at_the_end_costs_no_result(
+    make: Make, machine: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No memory for another process, say. All are live by then, and whoever deploys must hear of it."""
+    systemctl = machine.systemctl
+
+    def fail(*words: str) -> tuple[int, str]:
+        if words[0] == "daemon-reload" and machine.told:
+            raise OSError(12, "Cannot allocate memory")
+        return systemctl(*words)
+
+    monkeypatch.setattr(machine, "systemctl", fail)
+    assert set(results(make()).values()) == {"live"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -68,9 +69,9 @@ class Told(Exception):
 class FakeModule:
     """As Ansible starts the module with `--diff`, or without."""
 
-    def __init__(self, has_diff: bool, lease_asked: dict[str, Any] | None = None) -> None:
+    def __init__(self, has_diff: bool, lease_asked: dict[str, Any] | None = None, check_mode: bool = False) -> None:
         self._diff = has_diff
-        self.check_mode = True
+        self.check_mode = check_mode
         self.params = {"nginx": "{}", "lease": "none", "lease_asked": lease_asked}
         self.warn = print
 
@@ -94,6 +95,7 @@ class FakeBatch:
 def test_what_changes_is_shown_as_by_the_roles(monkeypatch: pytest.MonkeyPatch, has_diff: bool) -> None:
     shown = [{"before": "", "after": "processes = 3\n"}]
     monkeypatch.setattr(deploy, "AnsibleModule", lambda **options: FakeModule(has_diff))
+    monkeypatch.setattr(deploy, "held", lambda module: contextlib.nullcontext())
     monkeypatch.setattr(deploy, "runs_already", lambda *given: {})
     monkeypatch.setattr(deploy, "Batch", lambda *given: FakeBatch())
     monkeypatch.setattr(deploy, "diff_of_all", lambda deploys: shown, raising=False)
@@ -111,3 +113,15 @@ def test_the_host_is_looked_at_for_whoever_has_the_lease(monkeypatch: pytest.Mon
     with pytest.raises(Told) as seen:
         deploy.main()
     assert seen.value.args[0] == (told if "held_by" in told else {**told, "look": {"apps": {}}})
+
+
+def test_a_rehearsal_deploys_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no lease and takes no lock, so it must not come to a deploy whoever asks for one."""
+    batch = FakeBatch()
+    monkeypatch.setattr(batch, "run", lambda: pytest.fail("deployed in a rehearsal"), raising=False)
+    monkeypatch.setattr(deploy, "AnsibleModule", lambda **options: FakeModule(has_diff=False, check_mode=True))
+    monkeypatch.setattr(deploy, "runs_already", lambda *given: {})
+    monkeypatch.setattr(deploy, "Batch", lambda *given: batch)
+    with pytest.raises(Told) as told:
+        deploy.main()
+    assert told.value.args[0] == {"changed": False, "is_done": False}

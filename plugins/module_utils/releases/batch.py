@@ -6,10 +6,11 @@ Links still move one by one, and each app goes its own way: one that is refused 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ RELEASE_OPTIONS: dict[str, dict[str, Any]] = {
 NOBODY = {"host": "", "port": 0}
 # Apps at a time for each core. A start computes for half of its time and waits for the rest.
 FOR_EACH_CORE = 2
+# Seconds for which those that are placed wait for the others, so that systemd reads all units at once. A build may take
+# half an hour.
+WAITS_FOR_OTHERS = 5.0
 
 
 class Batch:
@@ -86,20 +90,34 @@ class Batch:
         with ThreadPoolExecutor(max_workers=at_a_time) as pool:
             list(pool.map(Deploy.look, self.deploys))
             # systemd takes its time to read units anew, and keeps everybody waiting.
+            places = {it.app.name: pool.submit(it.place) for it in self.deploys if it.app.name not in self._held_back}
             with self._system.one_reload():
-                list(pool.map(Deploy.place, [it for it in self.deploys if it.app.name not in self._held_back]))
-            with self._system.one_reload():
-                return list(pool.map(lambda deploy: self._result(deploy, prepare_only), self.deploys))
+                late = wait(places.values(), WAITS_FOR_OTHERS).not_done
+            # All are live or refused by then: that systemd reads nothing is found, and mended, by the next run.
+            with contextlib.suppress(OSError), self._system.one_reload():
+                # Who is late is waited for last.
+                order = sorted(self.deploys, key=lambda it: places.get(it.app.name) in late)
+                runs = {it.app.name: pool.submit(self._result, it, prepare_only, places, late) for it in order}
+                wait(runs.values())
+        return [runs[it.app.name].result() for it in self.deploys]
 
     def _rehearsal(self, deploy: Deploy) -> Result:
         if deploy.app.name in self._held_back:
             return deploy.rehearse_holding_back(self._held_back[deploy.app.name], self._held_back_at)
         return deploy.rehearse()
 
-    def _result(self, deploy: Deploy, prepare_only: Sequence[str]) -> Result:
+    def _result(
+        self,
+        deploy: Deploy,
+        prepare_only: Sequence[str],
+        places: Mapping[str, Future[None]],
+        late: Collection[Future[None]],
+    ) -> Result:
         name = deploy.app.name
         if name in self._held_back:
             return deploy.hold_back(self._held_back[name], self._held_back_at)
+        places[name].result()
+        deploy.is_read = places[name] not in late
         return deploy.run(until_live=name not in prepare_only)
 
     def _deploy(self, item: Mapping[str, Any]) -> Deploy:

@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive im
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import (
+    FAULTS,
     Impossible,
     Refused,
     as_refusal,
@@ -25,9 +26,6 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused i
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.rollback import Rollback
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import wanted_of
-
-# What goes wrong with one app, whatever it is, is nothing that the others suffer from.
-FAULTS = Exception
 
 Result = dict[str, Any]
 
@@ -52,6 +50,8 @@ class Deploy:
         self._is_changed = False
         self._fault: Exception | None = None
         self._took = 0.0
+        # Whether systemd has read its units by the time that it runs.
+        self.is_read = True
 
     def look(self) -> None:
         """See whether the release serves already, while nothing is changed on the host: as soon as another app has
@@ -86,6 +86,8 @@ class Deploy:
             return self._refused(self._fault)
         changed = self._is_changed
         try:
+            if not self.is_read:
+                self.placing.system.reload_units()
             self.golive.check()
             if self.golive.served and not self.golive.prober.visitors_are_served():
                 # It has ended since: others may have taken minutes.

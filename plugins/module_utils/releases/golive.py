@@ -17,7 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import in
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.flip import TURN, Flip
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import GOOD, Records, remove_all
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Refused, as_refusal
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import FAULTS, Refused, as_refusal
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import Wanted
 
@@ -155,7 +155,7 @@ class GoLive:
             self._prove()
             with self._step("look"):
                 self.prober.look()
-        except (Refused, OSError) as fault:
+        except FAULTS as fault:
             refused = as_refusal("repair", fault)
             standby = self._standby()
             if standby:
@@ -244,7 +244,7 @@ class GoLive:
         """Take a release back that doesn't prove itself, whatever the reason: what serves never noticed."""
         try:
             yield
-        except (Refused, OSError) as fault:
+        except FAULTS as fault:
             refused = as_refusal(self.steps[-1]["step"] if self.steps else "place", fault)
             if undo:
                 undo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import traceback
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.logs.line import clean
 
@@ -23,6 +24,9 @@ REMEDIES = {
         "error: metadata-generation-failed",
     ),
 }
+
+# What goes wrong with one app, whatever it is, is nothing that the others suffer from.
+FAULTS = Exception
 
 
 class Refused(Exception):
@@ -62,4 +66,8 @@ def last_lines(evidence: str) -> list[str]:
 
 def as_refusal(step: str, fault: Exception) -> Refused:
     """Any fault as a refusal: a full disk keeps a release from going live as surely as a failing import."""
-    return fault if isinstance(fault, Refused) else Refused(step, f"{type(fault).__name__}: {fault}")
+    if isinstance(fault, Refused):
+        return fault
+    # What the system says needs no more words; anything else is a fault of ours.
+    evidence = "" if isinstance(fault, OSError) else "".join(traceback.format_exception(fault))
+    return Refused(step, f"{type(fault).__name__}: {fault}", evidence)
