@@ -10,7 +10,8 @@ import jinja2
 from ansible.plugins.action import ActionBase
 from ansible.plugins.filter.core import comment
 
-# What stands at the head of each file, unless the variable `ansible_managed` says otherwise.
+# What stands at the head of each file. Not Ansible's variable of this name: files of a release never change, so each
+# other text would be taken for damage, and a date in it would be another text each day.
 MANAGED = "Ansible managed"
 
 
@@ -26,10 +27,9 @@ class Renderer:
     ) -> None:
         """`names` are the role's variables that its templates read."""
         self._environment = _environment(folder)
-        known = [name for name in (*names, "ansible_managed") if name in task_vars]
         self._variables = {
+            **{name: action._templar.template(task_vars[name]) for name in names if name in task_vars},
             "ansible_managed": MANAGED,
-            **{name: action._templar.template(task_vars[name]) for name in known},
         }
 
     def text(self, name: str, **variables: Any) -> str:

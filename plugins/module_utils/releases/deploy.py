@@ -147,7 +147,9 @@ class Deploy:
         if self.records.live() != self.wanted.id and not self.golive.has_refused:
             self.golive.refuse(refused)
         is_served = self._mend_live()
-        self.golive.leave_only_live_workers()
+        # What can't be done any more now, the next run does; others wait for what became of this one.
+        with contextlib.suppress(FAULTS):
+            self.golive.leave_only_live_workers()
         return refusal(self.golive, self.before, refused, is_served)
 
     def _mend_live(self) -> bool:
@@ -161,7 +163,10 @@ class Deploy:
         with contextlib.suppress(FAULTS):
             if live != self.wanted.id:
                 golive.run()
-        return golive.prober.visitors_are_served()
+        try:
+            return golive.prober.visitors_are_served()
+        except FAULTS:
+            return False
 
     def _result(self, result: str, changed: bool) -> Result:
         # In a rehearsal nothing of it is on the host yet.
