@@ -7,6 +7,7 @@ import platform
 import pwd
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted im
 def look(module: AnsibleModule) -> dict[str, Any]:
     """What the controller must know before it settles what is deployed."""
     listed = packages(module)
+    there = list(registered())
+    with ThreadPoolExecutor() as pool:
+        states = pool.map(lambda app: app_state(app[0], System(), app[1]), there)
     return {
         "python": interpreter.minor_of(interpreter.PYTHON),
         "machine": platform.machine(),
@@ -35,7 +39,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
         "groups": sorted(group.gr_name for group in grp.getgrall()),
         "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
         "listeners": listeners(),
-        "apps": {layout.name: app_state(layout, System(), content) for layout, content in registered()},
+        "apps": {layout.name: state for (layout, _registration), state in zip(there, states, strict=True)},
     }
 
 

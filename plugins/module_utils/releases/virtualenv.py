@@ -103,7 +103,7 @@ def damage(venv: Path) -> list[str]:
     wrong = [
         path
         for path, (content, *stamp) in manifest.items()
-        if path not in found or (stamp != _stamp(found[path]) and content != _content(found[path]))
+        if path not in found or (stamp != _stamp(os.path.join(venv, path)) and content != _content(found[path]))
     ]
     added = [path for path in found if path not in manifest and path != MANIFEST and PYCACHE not in path.split("/")]
     return sorted(wrong + added)
@@ -267,9 +267,9 @@ def _content(path: Path) -> str:
     return f"folder {guard}" if stat.S_ISDIR(status.st_mode) else f"file {guard} {files.sha256(path)}"
 
 
-def _stamp(path: Path) -> list[int]:
+def _stamp(path: Path | str) -> list[int]:
     """What changes when an entry is touched. A folder's times say nothing, because Python leaves byte code in it."""
-    status = path.lstat()
+    status = os.lstat(path)
     if stat.S_ISDIR(status.st_mode):
         return [status.st_mode, status.st_uid]
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

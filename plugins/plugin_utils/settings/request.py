@@ -88,6 +88,7 @@ class Settings:
     fills: bool = False
     # By app, filled once: where the code of those that are present was found.
     origins: dict[str, Origin] = dataclasses.field(default_factory=dict)
+    _settled: dict[str, Dependencies] = dataclasses.field(default_factory=dict)
 
     def path(self, given: str) -> Path:
         """Where a path leads that a person wrote; `~` is their home."""
@@ -105,8 +106,10 @@ class Settings:
         return Path() if app.package else self.folder(app)
 
     def dependencies(self, app: App) -> Dependencies:
-        """What a release of the app installs. Raises Unsettled."""
-        return settle(app, self.source(app), self.desk)
+        """What a release of the app installs, settled once. Raises Unsettled."""
+        if app.name not in self._settled:
+            self._settled[app.name] = settle(app, self.source(app), self.desk)
+        return self._settled[app.name]
 
     def wheelhouse(self, app: App) -> Wheelhouse | None:
         """Where the wheels are that a release of the app installs; None if the hosts ask an index."""
