@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,8 @@ NAME = "flask.test"
 # How an app sees who asks, and by which URL it would be found.
 MIRROR = """
 
+import secrets
+
 import flask
 
 
@@ -33,6 +35,11 @@ def mirror() -> flask.Response:
     )
     answer.headers["X-Frame-Options"] = "DENY"
     return answer
+
+
+@app.get("/kept")
+def kept() -> str:
+    return f"{secrets.token_hex()} {flask.request.get_data(as_text=True)}"
 
 
 @app.route("/fails", methods=["GET", "POST"])
@@ -133,6 +140,25 @@ def test_http_2_and_only_what_is_safe(story: Server) -> None:
         handshake(story, NAME, old)
 
 
+def assert_nobody_poisons_the_cache(sh: Callable[[str], str]) -> None:
+    """By HTTP/2 a GET may have a body of which no header tells."""
+    ask_by_curl = f"curl -sk -i --http2 --resolve {NAME}:443:127.0.0.1 https://{NAME}/kept"
+    with_a_body = sh(f"printf poison | {ask_by_curl} -X GET -T -").lower()
+    assert with_a_body.startswith("http/2 200")
+    assert "x-cache: bypass" in with_a_body
+    first, second = sh(ask_by_curl).lower(), sh(ask_by_curl).lower()
+    assert "x-cache: miss" in first
+    assert "x-cache: hit" in second
+    assert first.split()[-1] == second.split()[-1] != "poison"
+
+
+def test_what_nginx_keeps_is_poisoned_by_nobody(story: Server) -> None:
+    needs_curl(story)
+    story.app["cache"] = {"paths": ["/kept"], "seconds": 60}
+    story.deploy()
+    assert_nobody_poisons_the_cache(story.sh)
+
+
 @pytest.mark.parametrize("name", [None, "unknown.test"])
 def test_a_handshake_that_names_no_app_is_rejected(story: Server, name: str | None) -> None:
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized"):
@@ -159,6 +185,9 @@ def test_on_the_older_debian_too(story: Server, older: Host) -> None:
     context.set_alpn_protocols(["h2"])
     with context.wrap_socket(socket.create_connection(("127.0.0.1", port), 5), server_hostname=NAME) as connection:
         assert connection.selected_alpn_protocol() == "h2"
+    with older.sudo():
+        older.check_output("command -v curl >/dev/null || apt-get install -qqy curl >/dev/null 2>&1")
+        assert_nobody_poisons_the_cache(older.check_output)
     story.limit = story.name
 
 
