@@ -233,14 +233,14 @@ class World:
     def _place(self, host: str, item: dict[str, Any], until_live: bool) -> dict[str, Any]:
         deploy = self.deploy_of(host, item)
         reason = self.lacking.get(host, {}).get(item["app"]["name"])
-        return deploy.hold_back(reason, "packages") if reason else self._run(deploy, until_live)
+        return deploy.hold_back(reason, "packages") if reason else self.place_and_run(deploy, until_live)
 
     def _finish(self, host: str, item: dict[str, Any], held: dict[str, str]) -> dict[str, Any]:
         deploy = self.deploy_of(host, item)
         name = item["app"]["name"]
-        return deploy.hold_back(held[name]) if name in held else self._run(deploy)
+        return deploy.hold_back(held[name]) if name in held else self.place_and_run(deploy)
 
-    def _run(self, deploy: Deploy, until_live: bool = True) -> dict[str, Any]:
+    def place_and_run(self, deploy: Deploy, until_live: bool = True) -> dict[str, Any]:
         with deploy.placing.system.one_reload():
             deploy.place()
         with deploy.placing.system.one_reload():

@@ -92,6 +92,11 @@ def make(world: World, machine: Slow, monkeypatch: pytest.MonkeyPatch) -> Make:
     return make
 
 
+def change_all(world: World) -> None:
+    for app in APPS:
+        world.settings[app].code += 1
+
+
 def results(made: Batch) -> dict[str, str]:
     return {one["app"]: one["result"] for one in made.run()}
 
@@ -112,8 +117,7 @@ def test_links_move_one_by_one(make: Make, machine: Slow) -> None:
 def test_one_that_is_refused_changes_no_other(make: Make, world: World, machine: Slow) -> None:
     make().run()
     before = {app: machine.app(app).current.resolve().name for app in APPS}
-    for app in APPS:
-        world.settings[app].code += 1
+    change_all(world)
     ill = world.item("one", APPS[5], world.look("one"))["release"]["id"]
     machine.ill[ill] = "sick"
     told = results(make())
@@ -169,8 +173,7 @@ def test_cut_off_anywhere_all_serve_and_the_next_run_finishes(
     chosen = random.Random(seed)
     make().run()
     before = {app: machine.app(app).current.resolve().name for app in APPS}
-    for app in APPS:
-        world.settings[app].code += 1
+    change_all(world)
     wanted = {app: world.item("one", app, world.look("one"))["release"]["id"] for app in APPS}
     ill = chosen.sample(APPS, 3)
     machine.ill |= {wanted[app]: chosen.choice(["sick", "start", "import"]) for app in ill}
@@ -245,8 +248,7 @@ def test_what_fits_one_after_the_other_is_not_refused_because_all_come_at_once(
     make: Make, world: World, small: Small
 ) -> None:
     make().run()
-    for app in APPS:
-        world.settings[app].code += 1
+    change_all(world)
     assert results(make()) == dict.fromkeys(APPS, "live")
     assert small.coming == {}
 
@@ -255,8 +257,7 @@ def test_one_that_fits_at_no_time_is_refused_while_the_others_go_on(
     make: Make, world: World, small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make().run()
-    for app in APPS:
-        world.settings[app].code += 1
+    change_all(world)
     monkeypatch.setattr(small, "memory_left", lambda: 299 * MIB)
     assert results(make()) == dict.fromkeys(APPS, "refused")
 
@@ -272,9 +273,9 @@ def test_one_that_ends_while_others_are_at_work_is_found(
     last = made.deploys[-1]
     run = last.run
 
-    def ends(until_live: bool = True) -> dict[str, Any]:
+    def ends(**given: bool) -> dict[str, Any]:
         machine.active -= {unit for unit in machine.active if unit.startswith(f"{APPS[-1]}@")}
-        return run(until_live)
+        return run(**given)
 
     monkeypatch.setattr(last, "run", ends)
     told = results(made)
@@ -305,8 +306,7 @@ def test_a_fault_that_nobody_expected_takes_its_release_back(
     """Wherever it is: what was started is stopped, and the link leads to what was proven."""
     make().run()
     before = {app: machine.app(app).current.resolve().name for app in APPS}
-    for app in APPS:
-        world.settings[app].code += 1
+    change_all(world)
     made = make()
     monkeypatch.setattr(made.deploys[2].golive.prober, method, lambda *_given: 1 // 0)
     told = made.run()
@@ -320,8 +320,7 @@ def test_a_build_that_takes_long_keeps_no_other_waiting(
 ) -> None:
     """pip may take half an hour. Meanwhile one that is down is mended, and good releases go live."""
     make().run()
-    for app in APPS:
-        world.settings[app].code += 1
+    change_all(world)
     world.settings[APPS[-1]].code -= 1
     machine.active -= {unit for unit in machine.active if unit.startswith(f"{APPS[-1]}@")}
     made = make()

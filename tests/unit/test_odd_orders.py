@@ -277,7 +277,7 @@ def test_an_app_is_timed_from_its_own_turn_on(tmp_path: Path) -> None:
     machine = world.hosts["one"]
     deploy = world.deploy_of("one", world.item("one", "wiki", {}))
     machine.sleep(100)
-    assert world._run(deploy)["seconds"] < 100
+    assert world.place_and_run(deploy)["seconds"] < 100
     result = machine.app("wiki").release(deploy.wanted.id).result
     assert json.loads(result.read_text())["seconds"] < 100
 

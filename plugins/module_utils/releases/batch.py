@@ -117,8 +117,7 @@ class Batch:
         if name in self._held_back:
             return deploy.hold_back(self._held_back[name], self._held_back_at)
         places[name].result()
-        deploy.is_read = places[name] not in late
-        return deploy.run(until_live=name not in prepare_only)
+        return deploy.run(until_live=name not in prepare_only, is_read=places[name] not in late)
 
     def _deploy(self, item: Mapping[str, Any]) -> Deploy:
         given, name = self._given, item["app"]["name"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,8 +49,6 @@ class Deploy:
         self._is_changed = False
         self._fault: Exception | None = None
         self._took = 0.0
-        # Whether systemd has read its units by the time that it runs.
-        self.is_read = True
 
     def look(self) -> None:
         """See whether the release serves already, while nothing is changed on the host: as soon as another app has
@@ -72,21 +69,24 @@ class Deploy:
             self._fault = fault
         self._took = self.placing.system.clock() - began
 
-    def run(self, until_live: bool = True) -> Result:
-        """Prove the release that was placed, up to the hooks or until it is live."""
+    def run(self, until_live: bool = True, is_read: bool = True) -> Result:
+        """Prove the release that was placed, up to the hooks or until it is live.
+
+        `is_read` is whether systemd has read its units since.
+        """
         try:
-            return self._run(until_live)
+            return self._run(until_live, is_read)
         finally:
             memory.done(self.placing.system, self.wanted.layout)
 
-    def _run(self, until_live: bool) -> Result:
+    def _run(self, until_live: bool, is_read: bool) -> Result:
         # Now it is this app's turn.
         self.golive.began = self.placing.system.clock() - self._took
         if self._fault:
             return self._refused(self._fault)
         changed = self._is_changed
         try:
-            if not self.is_read:
+            if not is_read:
                 self.placing.system.reload_units()
             self.golive.check()
             if self.golive.served and not self.golive.prober.visitors_are_served():
@@ -142,8 +142,6 @@ class Deploy:
 
     def _refused(self, fault: Exception) -> Result:
         refused = as_refusal("place", fault)
-        if not isinstance(fault, Refused):
-            refused.evidence = "".join(traceback.format_exception(fault))
         if self.records.live() != self.wanted.id and not self.golive.has_refused:
             self.golive.refuse(refused)
         is_served = self._mend_live()

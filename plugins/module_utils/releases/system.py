@@ -150,6 +150,7 @@ class System:
         self._reloads.ask_later()
 
     def one_reload(self) -> AbstractContextManager[None]:
+        """Within it, whoever can wait for it has systemd read its units once, at the end."""
         return self._reloads.at_the_end()
 
     def show(self, units: Sequence[str], *properties: str) -> dict[str, dict[str, str]]:
