@@ -62,10 +62,9 @@ def test_a_path_is_kept_with_all_below_it_and_the_health_path_never(
 def test_visitors_are_answered_from_what_is_kept(settings: dict[str, Any], number: int, path: str) -> None:
     made = cached(settings, number)
     word = made.app["name"].replace("-", "_")
-    of_caches = ("root", "set", "uwsgi_buffer", "uwsgi_cache", "uwsgi_no_cache")
+    of_caches = ("root", "set", "open_file", "uwsgi_buffer", "uwsgi_cache", "uwsgi_no_cache")
     assert [words for words, _inner in location(made, path) if words[0].startswith(of_caches)] == [
         ["root", made.app["current"]],
-        ["set", f"${word}___asked_release", "$realpath_root"],
         ["uwsgi_cache", f"${word}___cache"],
         [
             "uwsgi_cache_key",
@@ -74,6 +73,7 @@ def test_visitors_are_answered_from_what_is_kept(settings: dict[str, Any], numbe
         ["uwsgi_buffer_size", "16k"],
         ["uwsgi_buffers", "10", "4k"],
         ["uwsgi_cache_valid", "3s"],
+        ["open_file_cache", "max=200", "inactive=10s"],
         ["uwsgi_cache_bypass", "$asks_as_somebody"],
         ["uwsgi_no_cache", "$asks_as_somebody", f"${word}___of_another_release"],
         ["uwsgi_cache_lock", "on"],
@@ -83,6 +83,11 @@ def test_visitors_are_answered_from_what_is_kept(settings: dict[str, Any], numbe
     # By default nginx keeps no answer that sets a cookie or says that it is private.
     assert "uwsgi_ignore_headers" not in made.conf
     assert ["X-Cache", "$upstream_cache_status", "always"] in values(server(made), "add_header")
+
+
+def test_the_live_release_is_looked_up_where_its_link_is(settings: dict[str, Any]) -> None:
+    ((_words, inner),) = those(parsed(cached(settings).conf), "map", "$host", "$shop___asked_release")
+    assert [words for words, _nothing in inner] == [["default", "$realpath_root"]]
 
 
 def test_it_is_small_and_forgotten_soon(settings: dict[str, Any]) -> None:

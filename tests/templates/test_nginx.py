@@ -381,7 +381,7 @@ def test_uploads_come_from_their_folder_alone(settings: dict[str, Any], prefix: 
     block = uploads(settings, prefix=prefix, static_url=static_url)
     assert values(block, "alias") == [["/var/lib/shop/deep/er/"]]
     assert values(block, "disable_symlinks") == [["on", "from=/var/lib/shop"]]
-    assert not {"gzip_static", "try_files", "autoindex"} & {words[0] for words, _inner in block}
+    assert not {"gzip_static", "open_file_cache", "try_files", "autoindex"} & {words[0] for words, _inner in block}
 
 
 def test_uploads_have_headers_of_their_own_and_the_others_too(settings: dict[str, Any]) -> None:
