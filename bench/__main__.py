@@ -75,10 +75,9 @@ def chosen(only: str, is_short: bool) -> list[str]:
     unknown = [name for name in named if name not in SCENES]
     if unknown:
         sys.exit(f"bench: no scene is called {unknown[0]!r}; there are {', '.join(SCENES)}")
-    names = [name for name in SCENES if name in named] or [
+    return [name for name in SCENES if name in named] or [
         name for name in SCENES if not (is_short and name in NOT_IN_SHORT)
     ]
-    return [name for name in names if name != "cache" or deployed.can_cache()]
 
 
 def ready(names: list[str], plan: Plan, say: Progress) -> Bench:

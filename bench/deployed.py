@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -61,12 +60,6 @@ def text_of(size: int) -> str:
     return "".join(lines)[:size]
 
 
-def can_cache() -> bool:
-    """Whether the project has the key `cache`."""
-    text = (ROOT / "plugins/plugin_utils/settings/app_site.py").read_text()
-    return re.search(r"^    cache: ", text, re.MULTILINE) is not None
-
-
 def apps(source: Path, cores: int, names: Iterable[str]) -> list[dict[str, Any]]:
     """These items of `web_apps`. What isn't named here is the default."""
     heavy = {"module": "heavy", "processes": HEAVY_WORKERS}
@@ -82,7 +75,7 @@ def apps(source: Path, cores: int, names: Iterable[str]) -> list[dict[str, Any]]
     return [
         {"name": NAMES[name], "server_names": [host_name(name)], **same, **settings}
         for name, settings in differ.items()
-        if name in names and (name != "ours, cached" or can_cache())
+        if name in names
     ]
 
 

@@ -107,7 +107,7 @@ def static(bench: Bench) -> Scene:
             f"compressed {size}": bench.ours(f"/static/{size}.css", is_compressed=True),
             f"Flask {size}": bench.ours(f"/sent/{size}.css"),
         }
-    return bench.rounds(targets)
+    return bench.rounds(targets | {"return 200": Target(RETURN_200)})
 
 
 def cache(bench: Bench) -> Scene:
