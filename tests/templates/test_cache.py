@@ -73,7 +73,6 @@ def test_visitors_are_answered_from_what_is_kept(settings: dict[str, Any], numbe
         ["uwsgi_buffer_size", "16k"],
         ["uwsgi_buffers", "10", "4k"],
         ["uwsgi_cache_valid", "3s"],
-        ["open_file_cache", "max=200", "inactive=10s"],
         ["uwsgi_cache_bypass", "$asks_as_somebody"],
         ["uwsgi_no_cache", "$asks_as_somebody", f"${word}___of_another_release"],
         ["uwsgi_cache_lock", "on"],
