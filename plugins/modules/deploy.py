@@ -25,6 +25,7 @@ description:
     the code of a module once in a run, and this is one.
   - Where anything else is to be done, it does nothing and says so with C(is_done), and the roles do it step by step. It
     is so for a rehearsal, too.
+extends_documentation_fragment: [uwsgi_flask.web.releases]
 options:
   lease_asked: {description: "What the lease would be asked instead; the action plugin of lease sets it.", type: dict}
   plan: {description: What M(uwsgi_flask.web.plan) returned. Used on the controller., type: dict}
@@ -40,17 +41,6 @@ options:
     type: str
     default: "{}"
   apps: {description: The releases; the action plugin sets it., type: list, elements: dict, default: []}
-  archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
-  packed: {description: "Small packed sources by app, in Base64; set by the action.", type: str, default: "{}"}
-  wheels: {description: Packed wheels on the host by app; the action plugin sets it., type: dict, default: {}}
-  all_is_sent: {description: Whether no more can be sent; set by the action., type: bool, default: false}
-  environments: {description: Environment variables by app., type: dict, default: {}}
-  secrets: {description: More of them that must not be shown., type: dict, default: {}}
-  build_environment: {description: Environment variables of pip., type: dict, default: {}}
-  first_hosts: {description: "By app, the host that runs what runs on one alone.", type: dict, default: {}}
-  host: {description: "This host's name in the inventory.", type: str, default: ""}
-  by: {description: "Who deploys, as the history will say.", type: str, default: ""}
-  lease: {description: The token of this run's lease on the host., type: str, default: ""}
 """
 
 RETURN = r"""

@@ -21,6 +21,7 @@ description:
   - A release that fails on the way is stopped and recorded as bad; the one before serves on. That fails neither the
     other apps nor the task; the result of each app says what became of it.
   - Decides by what is on the host, so a run that was cut off is finished by the next.
+extends_documentation_fragment: [uwsgi_flask.web.releases]
 options:
   prepare_only:
     description: Names of apps whose release is placed and imported but not started, so that hooks can be run first.
@@ -40,17 +41,6 @@ options:
   web: {description: "What the roles agree on, for the templates.", type: dict}
   fronts: {description: "How visitors ask for each app, as nginx_config tells it.", type: dict, default: {}}
   known: {description: "By app, what the host already has: its code isn't sent again.", type: dict}
-  archives: {description: Packed sources on the host by app; the action plugin sets it., type: dict, default: {}}
-  packed: {description: "Small packed sources by app, in Base64; set by the action.", type: str, default: "{}"}
-  wheels: {description: Packed wheels on the host by app; the action plugin sets it., type: dict, default: {}}
-  all_is_sent: {description: Whether no more can be sent; set by the action., type: bool, default: false}
-  environments: {description: Environment variables by app., type: dict, default: {}}
-  secrets: {description: More of them that must not be shown., type: dict, default: {}}
-  build_environment: {description: Environment variables of pip., type: dict, default: {}}
-  first_hosts: {description: "By app, the host that runs what runs on one alone.", type: dict, default: {}}
-  host: {description: "This host's name in the inventory.", type: str, default: ""}
-  by: {description: "Who deploys, as the history will say.", type: str, default: ""}
-  lease: {description: The token of this run's lease on the host., type: str, default: ""}
 """
 
 RETURN = r"""

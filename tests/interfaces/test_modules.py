@@ -60,6 +60,17 @@ def _literal(node: ast.expr) -> Any:
     return values[ast.unparse(node)] if ast.unparse(node) in values else ast.literal_eval(node)
 
 
+def documented(path: Path) -> dict[str, Any]:
+    """A module's documentation, with the options that it has in common with others."""
+    told: dict[str, Any] = yaml.safe_load(assigned(path)["DOCUMENTATION"])
+    for fragment in told.get("extends_documentation_fragment", []):
+        place = PROJECT / "plugins/doc_fragments" / f"{fragment.rpartition('.')[2]}.py"
+        (found,) = [node for node in ast.parse(place.read_text()).body if isinstance(node, ast.ClassDef)]
+        (text,) = [node.value for node in found.body if isinstance(node, ast.Assign)]
+        told["options"] |= yaml.safe_load(ast.literal_eval(text))["options"]
+    return told
+
+
 def test_there_are_modules() -> None:
     assert len(MODULES) >= 6
     assert len({path.stem for path in MODULES}) == len(MODULES)
@@ -67,7 +78,7 @@ def test_there_are_modules() -> None:
 
 @by_module
 def test_a_module_says_what_it_does(path: Path) -> None:
-    described = yaml.safe_load(assigned(path)["DOCUMENTATION"])
+    described = documented(path)
     assert described["module"] == path.stem
     assert described["short_description"]
     assert described["description"]
@@ -77,7 +88,7 @@ def test_a_module_says_what_it_does(path: Path) -> None:
 @by_module
 def test_a_module_takes_what_it_says(path: Path) -> None:
     constants = assigned(path)
-    described = yaml.safe_load(constants["DOCUMENTATION"])["options"]
+    described = documented(path)["options"]
     taken = constants.get("OPTIONS", {})
     assert set(described) - set(taken) == KEPT.get(path.stem, set())
     for name, option in taken.items():
