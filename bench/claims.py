@@ -16,6 +16,7 @@ WAIT_SECONDS = 0.05
 # Why a goal may be missed, each seen by changing that alone.
 OF_APP = """Most of the time is the app's own, whoever serves it, and threads that take turns cost a little of it: see
     what threads do."""
+OF_GRANIAN = """granian itself is the faster one here: uWSGI without nginx in front doesn't reach it either."""
 OF_TURNS = """The threads of a process take turns with Python's lock, in no fair order. Fewer of them are fairer, and
     then fewer requests can wait at a time: see what threads do."""
 TIMES = " \N{MULTIPLICATION SIGN}"
@@ -82,7 +83,7 @@ def none_failed(scene: Scene, text: str, name: str, reason: str = "") -> Claim:
 def of_page(scene: Scene) -> Iterator[Claim]:
     yield from times(scene, "page at 64 connections, to the seed's set", "ours", SEED, 1.1, OF_APP)
     yield from times(scene, "page, to gunicorn sync", "ours", "gunicorn sync", 1.5, OF_APP)
-    yield from times(scene, "page, to granian", "ours", "granian", 0.95, OF_APP)
+    yield from times(scene, "page, to granian", "ours", "granian", 0.95, OF_GRANIAN)
     if "ours, one thread" in scene["runs"]:
         slowest = ratio(scene, "ours", "ours, one thread", lambda load: load.p99)
         yield Claim("99th percentile of the page, to ours with one thread", slowest, "≤", 1.3, reason=OF_TURNS)
@@ -90,7 +91,7 @@ def of_page(scene: Scene) -> Iterator[Claim]:
 
 def of_json(scene: Scene) -> Iterator[Claim]:
     yield from times(scene, "JSON, to gunicorn sync", "ours", "gunicorn sync", 2, OF_APP)
-    yield from times(scene, "JSON, to granian", "ours", "granian", 0.95, OF_APP)
+    yield from times(scene, "JSON, to granian", "ours", "granian", 0.95, OF_GRANIAN)
 
 
 def of_wait(scene: Scene) -> Iterator[Claim]:
@@ -107,7 +108,8 @@ def of_page_1000(scene: Scene) -> Iterator[Claim]:
     reason = """The container allows a process 4,096 files. nginx lets a worker have half as many connections, two
         for each visitor, and one that gets more than its share of the visitors hangs up on idle ones."""
     yield none_failed(scene, "page at 1000 connections: requests that failed", "ours", reason)
-    yield from times(scene, "page at 1000 connections, good answers, to the seed's set", "ours", SEED, 1.5)
+    reason = "The seed's set turns most away at once, and so serves the others nearly as fast as ever."
+    yield from times(scene, "page at 1000 connections, good answers, to the seed's set", "ours", SEED, 1.5, reason)
 
 
 def of_static(scene: Scene) -> Iterator[Claim]:
@@ -179,7 +181,9 @@ def of_deploys(scene: Scene) -> Iterator[Claim]:
         (load,) = loads(scene, f"deploys at {connections}")
         under = f"{scene['deploys']} deploys under full load at {connections} connections"
         yield Claim(f"{under}: requests that failed", load.failed, "≤", 0, " failed")
-        yield Claim(f"{under}: the longest that any answer took", load.max / 1000, "<", 0.3, " s")
+        reason = f"""Half of the answers took {load.p50:.0f} ms or more: the load takes all of the cores, and a deploy
+            needs them too."""
+        yield Claim(f"{under}: the longest that any answer took", load.max / 1000, "<", 0.3, " s", reason)
 
 
 CLAIMS: dict[str, Callable[[Scene], Iterator[Claim]]] = {
