@@ -134,8 +134,8 @@ def limit(scene: Scene, name: str) -> str:
 def of_cache(scene: Scene) -> Iterator[Claim]:
     text = "page kept by nginx for 1 s, to the seed's page"
     yield from times(scene, text, "ours, cached", SEED, 15, limit(scene, SEED))
-    reason = """Each request asks the file system which release is live, so that a flip leaves nothing of the one
-        before, and whether the app is closed; and a line of JSON is logged for it."""
+    reason = """For each request nginx asks the file system which release is live, so that a flip leaves nothing of the
+        one before, and whether the app is closed, opens what it has kept, and logs a line of JSON."""
     text = "page kept by nginx for 1 s, to nginx's `return 200`"
     yield from times(scene, text, "ours, cached", "return 200", 0.65, reason)
 
