@@ -147,7 +147,7 @@ molecule: setup $(call with_what,$(SCENARIO)) ## One scenario, with all its outp
 	@molecule --base-config=.config/molecule/config.yml test --no-command-borders --scenario-name $(SCENARIO)
 
 .PHONY: bench
-bench: bench-tools ## Measure how it serves beside other servers, and write docs/performance.md anew (40 minutes; ONLY=page,static)
+bench: bench-tools ## Measure how it serves beside other servers, and write docs/performance.md anew (half an hour; ONLY=page,static)
 	@python -m bench $(if $(ONLY),--only=$(ONLY))
 
 .PHONY: bench-short

@@ -243,9 +243,9 @@ def measured(told: Told) -> str:
 
 REPEAT = """## How to repeat it
 
-<!-- not tried: takes up to 40 minutes and all of a machine's cores -->
+<!-- not tried: takes half an hour and all of a machine's cores -->
 ```sh
-make bench          # everything, about 40 minutes; writes bench/results/ and this page
+make bench          # everything, half an hour; writes bench/results/ and this page
 make bench-short    # under 5 minutes: fewer servers, rounds and seconds; leaves this page as it is
 make bench ONLY=page,static    # some scenes anew, the others as they were
 ```
