@@ -359,6 +359,8 @@ def test_static_files_keep_every_header_and_are_sent_in_their_smaller_form(made:
         # Not on errors: a file that isn't there may come.
         assert added == [*every, ["add_header", "Cache-Control", made.site["kept"]]]
         assert values(block, "gzip_static") == values(block, "gzip_vary") == [["on"]]
+        # After a flip, a name would for a moment be the old file still, and a browser keeps `app.css?v=2` for a year.
+        assert not values(block, "open_file_cache")
         assert BROTLI_STATIC in made.conf
 
 
