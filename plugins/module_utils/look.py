@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import platform
 import pwd
 import shutil
@@ -27,7 +28,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     """What the controller must know before it settles what is deployed."""
     listed = packages(module)
     there = list(registered())
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         states = pool.map(lambda app: app_state(app[0], System(), app[1]), there)
     return {
         "python": interpreter.minor_of(interpreter.PYTHON),

@@ -52,7 +52,7 @@ class Tree:
         """
         if self.root.is_symlink() or not self.root.is_dir():
             return ["."]
-        found = dict(files.entries(self.root, but_for=PYCACHE))
+        found = {path: Path(entry) for path, entry in files.entries(self.root, but_for=PYCACHE)}
         wrong = [path for path, full in found.items() if not self._is_intact(path, full)]
         return sorted(wrong + [path for path in self._files if path not in found])
 
@@ -122,7 +122,7 @@ class Tree:
         """The root, as ".", and everything below it; nothing if there is no tree."""
         if self.root.is_dir() and not self.root.is_symlink():
             yield ".", self.root
-            yield from files.entries(self.root)
+            yield from ((path, Path(entry)) for path, entry in files.entries(self.root))
 
     def _is_intact(self, path: str, full: Path) -> bool:
         kind = full.lstat().st_mode

@@ -48,7 +48,7 @@ class GoLive:
 
     def is_serving(self) -> bool:
         """Whether the release is live, running, reachable, enabled for boot, alone and recorded."""
-        units = self.system.show(self.layout.running, "ActiveState", "NeedDaemonReload")
+        units = self.system.show(self.layout.running, "ActiveState", "NeedDaemonReload", *instance.OF_A_SOCKET)
         return (
             leads_to(self.app.current, self.layout.link_target)
             and self.records.live() == self.layout.id
@@ -59,7 +59,7 @@ class GoLive:
             and self.records.enabled() == {self.layout.id}
             and not self.app.candidate.is_symlink()
             and instance.sockets_directory_is_right(self.app)
-            and instance.unguarded_socket(self.system, self.layout) is None
+            and instance.right_guard(self.layout, units[self.layout.unit("socket")]) is None
             and self.system.listens(self.layout.socket)
             and self.prober.is_well()
             and self.prober.visitors_are_served()

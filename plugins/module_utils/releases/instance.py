@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
@@ -22,6 +22,8 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system im
 
 # The directory of the sockets: nobody lists it, everybody may pass; each socket says who may connect.
 RUN_MODE = 0o711
+# What a socket's unit says of who may connect.
+OF_A_SOCKET = ("SocketMode", "SocketGroup")
 # Pause between two looks. Short, because a deploy waits on it; long enough to be no load.
 PAUSE = 0.1
 # After the flip no new connection reaches the old socket; its queue must be empty this many times in a row.
@@ -125,8 +127,13 @@ def is_active(system: System, layout: ReleaseLayout) -> bool:
 
 def unguarded_socket(system: System, layout: ReleaseLayout) -> tuple[int, str] | None:
     """The mode and group that the socket should have, as its unit says; None if it has them, or if it isn't there."""
-    said = system.show([layout.unit("socket")], "SocketMode", "SocketGroup")[layout.unit("socket")]
-    mode, group = int(said.get("SocketMode") or "0660", 8), said.get("SocketGroup") or "root"
+    socket = layout.unit("socket")
+    return right_guard(layout, system.show([socket], *OF_A_SOCKET)[socket])
+
+
+def right_guard(layout: ReleaseLayout, unit: Mapping[str, str]) -> tuple[int, str] | None:
+    """The same of a socket whose unit has these properties: OF_A_SOCKET."""
+    mode, group = int(unit.get("SocketMode") or "0660", 8), unit.get("SocketGroup") or "root"
     try:
         status = layout.socket.lstat()
     except FileNotFoundError:

@@ -211,8 +211,9 @@ class Records:
         good = [release for release in order if release in counts or self.result(release) == GOOD]
         good = [*(counts - {*good}), *good]
         other = [release for release in order if release not in good]
-        kept = {*good[:keep], *other[:KEEP_BAD], needed, self.live(), self.previous(), *self.busy()}
-        return self.all_but(kept & {*order, needed})
+        kept = {*good[:keep], *other[:KEEP_BAD], needed, self.live(), self.previous()} & {*order, needed}
+        # systemd is asked only where something would go.
+        return self.all_but(kept) and self.all_but(kept | (self.busy() & {*order}))
 
     def all_but(self, kept: set[str]) -> list[Path]:
         """Releases, virtualenvs and units but for those of some releases, and what was left unfinished."""

@@ -99,12 +99,7 @@ def damage(venv: Path) -> list[str]:
     except (OSError, ValueError):
         return [MANIFEST]
     found = dict(files.entries(venv))
-    # Reading every file takes long; one whose times and size are as they were has not been touched.
-    wrong = [
-        path
-        for path, (content, *stamp) in manifest.items()
-        if path not in found or (stamp != _stamp(os.path.join(venv, path)) and content != _content(found[path]))
-    ]
+    wrong = [path for path, noted in manifest.items() if path not in found or _differs(found[path], *noted)]
     added = [path for path in found if path not in manifest and path != MANIFEST and PYCACHE not in path.split("/")]
     return sorted(wrong + added)
 
@@ -227,10 +222,10 @@ def _take_over(system: System, desk: Desk, final: Path, group: str) -> None:
     """Copy what was built to its place, as root's: no owner, mode or open file of the builder's remains."""
     system.changing(f"copy {desk.tree}")
     files.make_directory(desk.copy, 0o750, group)
-    copied = [path for path, source in files.entries(desk.tree) if _copy(source, desk.copy / path, group)]
+    copied = [path for path, source in files.entries(desk.tree) if _copy(Path(source), desk.copy / path, group)]
     os.sync()
     # Times are noted when nothing changes them any more.
-    manifest = {path: [_content(desk.copy / path), *_stamp(desk.copy / path)] for path in copied}
+    manifest = {path: [_content(desk.copy / path), *_stamp((desk.copy / path).lstat())] for path in copied}
     system.put(OwnedFile(desk.copy / MANIFEST, json.dumps(manifest), 0o640, group))
     system.changing(f"rename {desk.copy}")
     desk.copy.rename(final)
@@ -267,9 +262,15 @@ def _content(path: Path) -> str:
     return f"folder {guard}" if stat.S_ISDIR(status.st_mode) else f"file {guard} {files.sha256(path)}"
 
 
-def _stamp(path: Path | str) -> list[int]:
+def _differs(entry: os.DirEntry[str], content: object, *stamp: object) -> bool:
+    """Whether it isn't as it was noted. Reading every file takes long; one whose times and size are as they were has
+    not been touched.
+    """
+    return [*stamp] != _stamp(entry.stat(follow_symlinks=False)) and content != _content(Path(entry))
+
+
+def _stamp(status: os.stat_result) -> list[int]:
     """What changes when an entry is touched. A folder's times say nothing, because Python leaves byte code in it."""
-    status = os.lstat(path)
     if stat.S_ISDIR(status.st_mode):
         return [status.st_mode, status.st_uid]
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
