@@ -252,8 +252,9 @@ class Machine(System):
             "LoadState": "loaded",
         }
 
-    def units(self, pattern: str) -> set[str]:
-        return {unit for unit in self.active | self.failed | self.ending if fnmatch.fnmatch(unit, pattern)}
+    def units(self, *patterns: str) -> set[str]:
+        known = self.active | self.failed | self.ending
+        return {unit for unit in known if any(fnmatch.fnmatch(unit, pattern) for pattern in patterns)}
 
     def make_temporary_files(self, configuration: Path) -> None:
         self.changing(f"tmpfiles {configuration}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement import parse_agreement
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import Secrets
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.variables import rendered
 
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
         agreed, _refused = parse_agreement(given, problems)
         if self._task.args["state"] == "checked":
             problems += misspelt(known, str(known["playbook_dir"]))
-            return {"changed": False, "problems": without_secrets(problems, known, self._templar.template)}
+            return {"changed": False, "problems": Secrets(known, self._templar.template).masked(problems)}
         wanted = {"web": [agreed.http_port, agreed.https_port], "open": agreed.firewall_open}
         return dict(
             self._execute_module(module_name=MODULE, module_args={**self._task.args, **wanted}, task_vars=task_vars)

@@ -320,7 +320,9 @@ def test_everything_is_roots_and_the_app_reads_it(app: AppLayout, umask: None) -
         "lib/python3/site-packages/flask/__pycache__/app.pyc": 0o640, virtualenv.MANIFEST: 0o640,
     }  # fmt: skip
     assert {path: mode(venv / path) for path in modes} == modes
-    owners = {((status := entry.stat(follow_symlinks=False)).st_uid, status.st_gid) for _name, entry in files.entries(venv)}
+    owners = {
+        ((status := entry.stat(follow_symlinks=False)).st_uid, status.st_gid) for _name, entry in files.entries(venv)
+    }
     assert owners == {(os.geteuid(), os.getegid())}
 
 

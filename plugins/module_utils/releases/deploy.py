@@ -13,6 +13,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout imp
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, memory
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.code import changes
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.golive import GoLive
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.instance import Seen
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import (
@@ -50,14 +51,17 @@ class Deploy:
         self._fault: Exception | None = None
         self._took = 0.0
 
-    def look(self) -> None:
-        """See whether the release serves already, while nothing is changed on the host: as soon as another app has
-        changed a unit, systemd says of all units that they must be read anew.
+    def is_kept(self) -> bool:
+        """Whether the release is the live one already."""
+        return self.before == self.wanted.id
+
+    def look(self, seen: Seen) -> None:
+        """See whether the live release serves as it should, while nothing is changed on the host: as soon as another
+        app has changed a unit, systemd says of all units that they must be read anew.
         """
-        if self.before == self.wanted.id:
-            with contextlib.suppress(FAULTS):
-                self.records.settle()
-                self.golive.served = self.golive.is_serving()
+        with contextlib.suppress(FAULTS):
+            self.records.settle()
+            self.golive.served = self.golive.is_serving(seen)
 
     def place(self) -> None:
         """Put the release beside what serves. What goes wrong is told by `run`."""
@@ -97,7 +101,7 @@ class Deploy:
                 self.placing.data.share()
         except FAULTS as fault:
             return self._refused(fault)
-        done = "unchanged" if not changed else "mended" if self.before == self.wanted.id else "live"
+        done = "unchanged" if not changed else "mended" if self.is_kept() else "live"
         return self._result(done if until_live else "prepared", changed)
 
     def hold_back(self, reason: str, step: str = BEFORE) -> Result:
@@ -118,12 +122,12 @@ class Deploy:
             or not self.golive.is_serving()
             or self.records.prunable(self.wanted.keep, self.wanted.id)
         )
-        what = "unchanged" if not would else "would be mended" if self.before == self.wanted.id else "would go live"
+        what = "unchanged" if not would else "would be mended" if self.is_kept() else "would go live"
         return {**self._result(what, would), "now": self.wanted.id}
 
     def diff(self) -> list[dict[str, str]]:
         """What `--diff` shows: the link, the code, and the files beside it compared with the live release's."""
-        if self.before == self.wanted.id:
+        if self.is_kept():
             return []
         live, new = self.app.release(self.before), self.wanted.layout
         shown = []
@@ -253,6 +257,6 @@ def diff_of_all(deploys: Sequence[Deploy]) -> list[dict[str, str]]:
     shown: list[dict[str, str]] = []
     for deploy in deploys:
         shown += deploy.diff()
-        if deploy.before == deploy.wanted.id:
+        if deploy.is_kept():
             shown += diff_of(file for file in deploy.placing.files() if file.path != deploy.wanted.layout.environment)
     return shown

@@ -46,20 +46,20 @@ class GoLive:
 
     # --- What is ------------------------------------------------------------------------------------------------
 
-    def is_serving(self) -> bool:
+    def is_serving(self, seen: instance.Seen | None = None) -> bool:
         """Whether the release is live, running, reachable, enabled for boot, alone and recorded."""
-        units = self.system.show(self.layout.running, "ActiveState", "NeedDaemonReload", *instance.OF_A_SOCKET)
+        seen = seen or instance.see(self.system, [self.layout])
+        units = [seen.running[unit] for unit in self.layout.running]
         return (
             leads_to(self.app.current, self.layout.link_target)
             and self.records.live() == self.layout.id
             and self.records.result(self.layout.id) == GOOD
-            and all(unit.get("ActiveState") == "active" for unit in units.values())
-            and all(unit.get("NeedDaemonReload") != "yes" for unit in units.values())
-            and self.records.with_units() == {self.layout.id}
+            and all(unit.get("ActiveState") == "active" and unit.get("NeedDaemonReload") != "yes" for unit in units)
+            and self.records.with_units(seen.loaded) == {self.layout.id}
             and self.records.enabled() == {self.layout.id}
             and not self.app.candidate.is_symlink()
             and instance.sockets_directory_is_right(self.app)
-            and instance.right_guard(self.layout, units[self.layout.unit("socket")]) is None
+            and instance.right_guard(self.layout, seen.running[self.layout.unit("socket")]) is None
             and self.system.listens(self.layout.socket)
             and self.prober.is_well()
             and self.prober.visitors_are_served()

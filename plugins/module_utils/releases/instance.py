@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils import files
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.files import OwnedFile
@@ -32,6 +33,23 @@ EMPTY_IN_A_ROW = 3
 KNOCKING = 2.0
 # Seconds for a release to end that may have streams. One that has some goes on with them, and nobody waits for it.
 STREAMS_MAY_END = 2.0
+
+
+class Seen(NamedTuple):
+    """What systemd had of some releases at one moment: the properties of each unit that should run, and the names of
+    all units of their apps that it had loaded.
+    """
+
+    running: dict[str, dict[str, str]]
+    loaded: set[str]
+
+
+def see(system: System, layouts: Sequence[ReleaseLayout]) -> Seen:
+    """Ask systemd of many releases in as many calls as of one."""
+    running = system.show(
+        [unit for layout in layouts for unit in layout.running], "ActiveState", "NeedDaemonReload", *OF_A_SOCKET
+    )
+    return Seen(running, system.units(*(layout.app.unit_pattern() for layout in layouts)))
 
 
 def tmpfiles(app: AppLayout) -> OwnedFile:

@@ -94,12 +94,13 @@ class Records:
         links = self.layout.wants.glob(self.layout.unit_pattern())
         return {release for path in links if (release := self.layout.release_of(path.name))}
 
-    def with_units(self) -> set[str]:
+    def with_units(self, loaded: set[str] | None = None) -> set[str]:
         """Ids of the releases of which systemd has a unit in any state, or starts one at boot.
 
-        Jobs aside, and what only goes on with its last streams.
+        Jobs aside, and what only goes on with its last streams. `loaded` are systemd's units, where it told already.
         """
-        names = [name for name in self.system.units(self.layout.unit_pattern()) if not self.layout.is_job(name)]
+        loaded = self.system.units(self.layout.unit_pattern()) if loaded is None else loaded
+        names = [name for name in loaded if not self.layout.is_job(name)]
         found = {release for name in names if (release := self.layout.release_of(name))}
         return (found - self.streaming()) | self.enabled()
 

@@ -164,9 +164,9 @@ class System:
         found = {block["Id"]: block for block in blocks if "Id" in block}
         return {unit: found.get(unit, {}) for unit in units}
 
-    def units(self, pattern: str) -> set[str]:
-        """Names of all units that match and that systemd has loaded, in any state."""
-        _code, loaded = self.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", pattern])
+    def units(self, *patterns: str) -> set[str]:
+        """Names of all units that match one of these and that systemd has loaded, in any state."""
+        _code, loaded = self.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", *patterns])
         return {line.split()[0] for line in loaded.splitlines() if line.strip()}
 
     def make_temporary_files(self, configuration: Path) -> None:

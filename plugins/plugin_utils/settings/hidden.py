@@ -28,14 +28,23 @@ NOT_OURS = ("hostvars", "groups", "vars", "ansible_facts")
 Render = Callable[[Any], Any]
 
 
-def without_secrets(
-    problems: list[str], task_vars: Mapping[str, Any], render: Render, names: Iterable[str] = ()
-) -> list[str]:
-    """The problems, with every secret of the host masked. `render` is the templar's.
+class Secrets:
+    """The secrets of a host, looked for once, when something is told. `render` is the templar's."""
 
-    A whole vaulted file may hold web_apps: the `names` of apps stay, or its messages would say nothing.
-    """
-    return masked(problems, {*_secrets(task_vars, render)} - {*names}) if problems else []
+    def __init__(self, task_vars: Mapping[str, Any], render: Render) -> None:
+        self._task_vars = task_vars
+        self._render = render
+
+    def masked(self, lines: list[str], names: Iterable[str] = ()) -> list[str]:
+        """The lines, with every secret masked.
+
+        A whole vaulted file may hold web_apps: the `names` of apps stay, or its messages would say nothing.
+        """
+        return masked(lines, self._texts - {*names}) if lines else []
+
+    @functools.cached_property
+    def _texts(self) -> set[str]:
+        return {*_secrets(self._task_vars, self._render)}
 
 
 @contextlib.contextmanager
@@ -44,7 +53,7 @@ def refusing(task_vars: Mapping[str, Any], render: Render) -> Iterator[None]:
     try:
         yield
     except BadSettings as error:
-        raise AnsibleActionFail("\n".join(without_secrets(error.problems, task_vars, render))) from None
+        raise AnsibleActionFail("\n".join(Secrets(task_vars, render).masked(error.problems))) from None
 
 
 def _secrets(task_vars: Mapping[str, Any], render: Render) -> Iterator[str]:

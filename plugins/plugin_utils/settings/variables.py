@@ -15,7 +15,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked i
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.environment import (
     secrets_variables,
 )
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import without_secrets
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.hidden import Secrets
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import (
     misspelt,
     own_variables,
@@ -83,8 +83,10 @@ def check(task_vars: Mapping[str, Any], render: Callable[[Any], Any], loader: Da
     told: list[str] = []
     seen: list[dict[str, Any]] = []
 
+    secrets = Secrets(task_vars, render)
+
     def masked(lines: list[str]) -> list[str]:
-        return without_secrets(lines, task_vars, render, names)
+        return secrets.masked(lines, names)
 
     try:
         request = request_of(task_vars, render, loader)
@@ -115,7 +117,7 @@ def each_problem(task_vars: Mapping[str, Any], render: Callable[[Any], Any]) -> 
     values, unread = rendered(task_vars, render, _read(task_vars))
     problems = [*unread, *problems_alone(values, _inventory(task_vars))]
     problems += misspelt(task_vars, str(task_vars["playbook_dir"]))
-    return without_secrets(problems, task_vars, render, names_of(items_of(values.get("web_apps"), [])))
+    return Secrets(task_vars, render).masked(problems, names_of(items_of(values.get("web_apps"), [])))
 
 
 def _inventory(task_vars: Mapping[str, Any]) -> Inventory:

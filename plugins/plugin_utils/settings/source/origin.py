@@ -20,6 +20,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.co
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.download import download
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.forms import Form
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.git import COMMIT, Access, Repository
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.patterns import work_tree
 
 # Submodules within submodules: more is a circle.
 DEEPEST = 8
@@ -42,7 +43,7 @@ class Origin(NamedTuple):
 
     def called(self) -> str:
         """What to call it for people. It decides nothing."""
-        return described(str(self.folder)) if self.is_worked_in else self.ref
+        return described(work_tree(self.folder.resolve())) if self.is_worked_in else self.ref
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,9 +258,10 @@ def _compare(wanted: str, made: str) -> None:
 
 
 @functools.cache
-def described(folder: str) -> str:
-    """What git calls what is in a folder, changes included; "" where it isn't under git. It decides nothing."""
+def described(tree: Path) -> str:
+    """What git calls what is in a work tree, changes included; "" where it is none. It decides nothing."""
     try:
-        return command.run(["describe", "--always", "--dirty", "--tags"], folder=folder, timeout=10).decode().strip()
+        words = ["describe", "--always", "--dirty", "--tags"]
+        return command.run(words, folder=str(tree), timeout=10).decode().strip()
     except GitFailed:
         return ""

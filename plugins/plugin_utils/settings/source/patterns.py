@@ -145,7 +145,7 @@ class Patterns:
     def _from_above(self) -> list[_Level]:
         """The .gitignore files between the work tree's root and the folder."""
         here = Path(os.path.abspath(self.folder))
-        top = next((it for it in (here, *here.parents) if os.path.lexists(it / ".git")), here)
+        top = work_tree(here)
         levels = []
         for above in reversed(here.relative_to(top).parents[:] if here != top else []):
             add = f"{here.relative_to(top / above).as_posix()}/"
@@ -154,6 +154,11 @@ class Patterns:
             if patterns and not patterns.check_file(add).include:
                 levels.append(_Level(patterns, add=add))
         return levels
+
+
+def work_tree(folder: Path) -> Path:
+    """The root of the work tree that a folder is in; itself where it is in none."""
+    return next((it for it in (folder, *folder.parents) if os.path.lexists(it / ".git")), folder)
 
 
 def pattern_fault(line: str) -> str:
@@ -193,5 +198,12 @@ def _gitignore(folder: str) -> GitIgnoreSpec | None:
         return None
     lines: list[str] = []
     with contextlib.suppress(OSError):
-        lines = [line for line in _lines(path) if not pattern_fault(line)]
-    return GitIgnoreSpec.from_lines(lines) if lines else None
+        lines = _lines(path)
+    return _patterns(tuple(lines))
+
+
+@functools.cache
+def _patterns(lines: tuple[str, ...]) -> GitIgnoreSpec | None:
+    """Compiled once, because that of a work tree's root is asked for each app in it."""
+    good = [line for line in lines if not pattern_fault(line)]
+    return GitIgnoreSpec.from_lines(good) if good else None
