@@ -133,6 +133,24 @@ def test_a_second_run_finds_nothing_to_do(make: Make, machine: Slow) -> None:
     assert machine.calls == []
 
 
+def test_systemd_is_asked_of_all_that_serve_at_once(make: Make, machine: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question costs as much as a look at an app's files."""
+    make().run()
+    again, asked = make(), list[str]()
+
+    def noted(name: str, ask: Callable[..., Any]) -> Callable[..., Any]:
+        def note(*words: Any) -> Any:
+            asked.append(name)
+            return ask(*words)
+
+        return note
+
+    for name in ("show", "units"):
+        monkeypatch.setattr(machine, name, noted(name, getattr(machine, name)))
+    assert set(results(again).values()) == {"unchanged"}
+    assert asked == ["show", "units"]
+
+
 @pytest.mark.parametrize(("part", "method"), [("golive", "check"), ("placing", "run")])
 def test_a_fault_that_nobody_expected_is_told_of_its_app_alone(
     make: Make, machine: Slow, monkeypatch: pytest.MonkeyPatch, part: str, method: str

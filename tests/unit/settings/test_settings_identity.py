@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.agreement
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.app import App
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.checked import parse
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.keys import meanings
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source import command
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.source.origin import described
 
 from settings import HASH, Workshop, app
@@ -353,17 +354,55 @@ def test_the_source_needs_no_git(workshop: Workshop, monkeypatch: pytest.MonkeyP
     assert workshop.item()["release"]["ref"] == ""
 
 
-def test_a_source_in_git_is_called_by_its_tag(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], None]:
+    """Makes a repository of a folder, and a commit of all that is in it, with a tag."""
     for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
         monkeypatch.setenv(name, "somebody")
-    for words in (["init"], ["add", "."], ["commit", "-m", "all"], ["tag", "v1"]):
-        subprocess.run(["git", "-C", workshop.source, *words], capture_output=True, check=True)
+
+    def commit(folder: Path, tag: str) -> None:
+        for words in (["init"], ["add", "."], ["commit", "-m", "all"], ["tag", tag]):
+            subprocess.run(["git", "-C", folder, *words], capture_output=True, check=True)
+
+    return commit
+
+
+def test_a_source_in_git_is_called_by_its_tag(workshop: Workshop, commit: Callable[[Path, str], None]) -> None:
+    commit(workshop.source, "v1")
     before = workshop.id()
     assert workshop.item()["release"]["ref"] == "v1"
     subprocess.run(["git", "-C", workshop.source, "tag", "-d", "v1"], capture_output=True, check=True)
     described.cache_clear()
     assert workshop.item()["release"]["ref"] not in ("", "v1")
     assert workshop.id() == before
+
+
+def test_apps_of_one_repository_ask_git_once(
+    workshop: Workshop, commit: Callable[[Path, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(workshop.source, workshop.folder / "wiki")
+    commit(workshop.folder, "v2")
+    asked, run = list[str](), command.run
+
+    def note(words: Sequence[str], **more: Any) -> bytes:
+        asked.append(words[0])
+        return run(words, **more)
+
+    monkeypatch.setattr(command, "run", note)
+    made = workshop.plan(app(), app(name="wiki", source="wiki", server_names=["wiki.test"]))["apps"]
+    assert [item["release"]["ref"] for item in made] == ["v2", "v2"]
+    assert asked == ["describe"]
+
+
+def test_a_source_behind_a_link_is_called_by_its_own_repository(
+    workshop: Workshop, commit: Callable[[Path, str], None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    workshop.source.rename(elsewhere / "shop")
+    commit(workshop.folder, "v1")
+    commit(elsewhere, "v2")
+    workshop.source.symlink_to(elsewhere / "shop")
+    assert workshop.item()["release"]["ref"] == "v2"
 
 
 # --- What it costs ------------------------------------------------------------------------------------------------

@@ -52,6 +52,21 @@ def test_a_source_that_cant_be_read_any_more_is_a_fault(workshop: Workshop, monk
     assert line.startswith("web_apps: 'shop' has 'source': ")
 
 
+def test_secrets_are_looked_for_once_however_much_is_told(workshop: Workshop) -> None:
+    """The preview alone tells two lines of each app, and a secret may come from a password store."""
+    known: dict[str, Any] = {"playbook_dir": str(workshop.folder), "inventory_hostname": "one", "group_names": ["web"]}
+    known |= {"web_apps": [app()], "web_app_secrets": {"shop": {"TOKEN": "hunter2-hunter2"}}}
+    rendered: list[Any] = []
+
+    def rendering(value: Any) -> Any:
+        rendered.append(value)
+        return render(known)(value)
+
+    assert len(check(known, rendering, DataLoader()).preview) == 1
+    # For the apps, and to hide it.
+    assert rendered.count(known["web_app_secrets"]) == 2
+
+
 # --- Misspelt ones ------------------------------------------------------------------------------------------------
 
 
