@@ -252,8 +252,9 @@ class Machine(System):
             "LoadState": "loaded",
         }
 
-    def units(self, *patterns: str) -> set[str]:
-        known = self.active | self.failed | self.ending
+    def _listed(self, *words: str) -> set[str]:
+        state, *patterns = words
+        known = self.active if state == "--state=active" else self.active | self.failed | self.ending
         return {unit for unit in known if any(fnmatch.fnmatch(unit, pattern) for pattern in patterns)}
 
     def make_temporary_files(self, configuration: Path) -> None:

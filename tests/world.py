@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import app_state
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import app_states
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import Deploy, roll_back, run_hook
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records
@@ -64,10 +64,7 @@ class World:
 
     def look(self, host: str) -> dict[str, Any]:
         machine = self.hosts[host]
-        return {
-            layout.name: app_state(layout, machine, content)
-            for layout, content in registered(prefix=str(machine.prefix))
-        }
+        return app_states(list(registered(prefix=str(machine.prefix))), machine)
 
     def item(self, host: str, app: str, look: dict[str, Any], restart: bool = False) -> dict[str, Any]:
         """An item of the plan for this host, with its archive."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import grp
-import os
 import platform
 import pwd
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.listeners import listeners
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, interpreter
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import interpreter
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, number
@@ -27,9 +26,6 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted im
 def look(module: AnsibleModule) -> dict[str, Any]:
     """What the controller must know before it settles what is deployed."""
     listed = packages(module)
-    there = list(registered())
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        states = pool.map(lambda app: app_state(app[0], System(), app[1]), there)
     return {
         "python": interpreter.minor_of(interpreter.PYTHON),
         "machine": platform.machine(),
@@ -40,16 +36,26 @@ def look(module: AnsibleModule) -> dict[str, Any]:
         "groups": sorted(group.gr_name for group in grp.getgrall()),
         "somaxconn": int(Path("/proc/sys/net/core/somaxconn").read_text()),
         "listeners": listeners(),
-        "apps": {layout.name: state for (layout, _registration), state in zip(there, states, strict=True)},
+        "apps": app_states(list(registered()), System()),
     }
 
 
-def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -> dict[str, Any]:
-    """What decides about the next release of an app.
+def app_states(there: Sequence[tuple[AppLayout, dict[str, Any]]], system: System) -> dict[str, dict[str, Any]]:
+    """By name what decides about the next release of each app. `there` has each with what is noted of it."""
+    active = system.active_units(*(layout.unit_pattern() for layout, _noted in there)) if there else set()
+    # Threads for the answers alone, which may be long in coming: looking at files takes longer in several.
+    with ThreadPoolExecutor() as pool:
+        served = list(pool.map(lambda app: _is_served(app[0], system, app[1], active), there))
+    return {
+        layout.name: {**_state(layout, system, noted), "served": is_served}
+        for (layout, noted), is_served in zip(there, served, strict=True)
+    }
 
-    `registration` is what is noted of the app. `renew` says how the live release was changed by hand: what serves is
+
+def _state(layout: AppLayout, system: System, registration: dict[str, Any]) -> dict[str, Any]:
+    """All but what visitors get. `renew` says how the live release was changed by hand: what serves is
     never mended, so a new instance of the same is made. `longest_timeout` is that of any release that may answer, after
-    a rollback too. `prefix` is the path that the live release is below, `served` whether visitors get it.
+    a rollback too. `prefix` is the path that the live release is below.
     """
     records = Records(layout, system)
     live = records.live()
@@ -57,7 +63,6 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
     timeouts = [number(about.get("request_timeout")) for about in described.values()]
     return {
         "live": live,
-        "served": _is_served(layout, system, records, registration),
         "user": layout.user,
         "prefix": described.get(live, {}).get("prefix"),
         "serial": number(described.get(live, {}).get("serial")),
@@ -68,14 +73,16 @@ def app_state(layout: AppLayout, system: System, registration: dict[str, Any]) -
     }
 
 
-def _is_served(layout: AppLayout, system: System, records: Records, registration: dict[str, Any]) -> bool:
+def _is_served(layout: AppLayout, system: System, registration: dict[str, Any], active: set[str]) -> bool:
+    """Whether visitors get the live release. `active` are units that run."""
+    records = Records(layout, system)
     live = records.live()
     try:
         wanted = wanted_of(layout.release(live), records.described(live), registration["front"])
     except (LookupError, TypeError, ValueError):
         return False
     # The question would start one that was stopped, by its socket.
-    return instance.is_active(system, wanted.layout) and Prober(wanted, system).visitors_are_served()
+    return {*wanted.layout.serving} <= active and Prober(wanted, system).visitors_are_served()
 
 
 def packages(module: AnsibleModule) -> str:

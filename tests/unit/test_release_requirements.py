@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import app_state
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.look import app_states
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import read_json
 
@@ -19,4 +19,4 @@ def test_they_lie_in_the_release_and_an_edit_is_seen(world: World, machine: Mach
     layout.requirements.write_text("flask==1\n")
     assert damage(app, layout.id) == [f"{layout.requirements} was changed"]
     # What serves isn't mended but succeeded.
-    assert app_state(app, machine, {})["renew"] == [f"{layout.requirements} was changed"]
+    assert app_states([(app, {})], machine)[app.name]["renew"] == [f"{layout.requirements} was changed"]

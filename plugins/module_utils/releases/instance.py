@@ -139,8 +139,7 @@ def is_ending(system: System, layout: ReleaseLayout) -> bool:
 
 def is_active(system: System, layout: ReleaseLayout) -> bool:
     """Whether all that serves is up."""
-    states = system.show(layout.serving, "ActiveState")
-    return all(state.get("ActiveState") == "active" for state in states.values())
+    return {*layout.serving} <= system.active_units(layout.app.unit_pattern(layout.id))
 
 
 def unguarded_socket(system: System, layout: ReleaseLayout) -> tuple[int, str] | None:

@@ -166,8 +166,15 @@ class System:
 
     def units(self, *patterns: str) -> set[str]:
         """Names of all units that match one of these and that systemd has loaded, in any state."""
-        _code, loaded = self.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", *patterns])
-        return {line.split()[0] for line in loaded.splitlines() if line.strip()}
+        return self._listed("--all", *patterns)
+
+    def active_units(self, *patterns: str) -> set[str]:
+        """Names of all units that match one of these and are active. Costs less than `show`, which asks of each."""
+        return self._listed("--state=active", *patterns)
+
+    def _listed(self, *words: str) -> set[str]:
+        _code, listed = self.run(["systemctl", "list-units", "--plain", "--no-legend", "--full", *words])
+        return {line.split()[0] for line in listed.splitlines() if line.strip()}
 
     def make_temporary_files(self, configuration: Path) -> None:
         """Make what a file of tmpfiles.d says, as at boot. Raises OSError."""
