@@ -252,10 +252,10 @@ class Machine(System):
             "LoadState": "loaded",
         }
 
-    def _listed(self, *words: str) -> set[str]:
-        state, *patterns = words
-        known = self.active if state == "--state=active" else self.active | self.failed | self.ending
-        return {unit for unit in known if any(fnmatch.fnmatch(unit, pattern) for pattern in patterns)}
+    def states(self, *patterns: str) -> dict[str, str]:
+        known = self.active | self.failed | self.ending
+        matching = (unit for unit in known if any(fnmatch.fnmatch(unit, pattern) for pattern in patterns))
+        return {unit: self._state(unit)["ActiveState"] for unit in matching}
 
     def make_temporary_files(self, configuration: Path) -> None:
         self.changing(f"tmpfiles {configuration}")

@@ -42,10 +42,10 @@ def look(module: AnsibleModule) -> dict[str, Any]:
 
 def app_states(there: Sequence[tuple[AppLayout, dict[str, Any]]], system: System) -> dict[str, dict[str, Any]]:
     """By name what decides about the next release of each app. `there` has each with what is noted of it."""
-    active = system.active_units(*(layout.unit_pattern() for layout, _noted in there)) if there else set()
+    units = system.states(*(layout.unit_pattern() for layout, _noted in there)) if there else {}
     # Threads for the answers alone, which may be long in coming: looking at files takes longer in several.
     with ThreadPoolExecutor() as pool:
-        served = list(pool.map(lambda app: _is_served(app[0], system, app[1], active), there))
+        served = list(pool.map(lambda app: _is_served(app[0], system, app[1], units), there))
     return {
         layout.name: {**_state(layout, system, noted), "served": is_served}
         for (layout, noted), is_served in zip(there, served, strict=True)
@@ -73,8 +73,8 @@ def _state(layout: AppLayout, system: System, registration: dict[str, Any]) -> d
     }
 
 
-def _is_served(layout: AppLayout, system: System, registration: dict[str, Any], active: set[str]) -> bool:
-    """Whether visitors get the live release. `active` are units that run."""
+def _is_served(layout: AppLayout, system: System, registration: dict[str, Any], units: dict[str, str]) -> bool:
+    """Whether visitors get the live release. `units` are systemd's, with their states."""
     records = Records(layout, system)
     live = records.live()
     try:
@@ -82,7 +82,8 @@ def _is_served(layout: AppLayout, system: System, registration: dict[str, Any], 
     except (LookupError, TypeError, ValueError):
         return False
     # The question would start one that was stopped, by its socket.
-    return {*wanted.layout.serving} <= active and Prober(wanted, system).visitors_are_served()
+    is_up = all(units.get(unit) == "active" for unit in wanted.layout.serving)
+    return is_up and Prober(wanted, system).visitors_are_served()
 
 
 def packages(module: AnsibleModule) -> str:

@@ -48,12 +48,12 @@ class GoLive:
 
     def is_serving(self, seen: instance.Seen | None = None) -> bool:
         """Whether the release is live, running, reachable, enabled for boot, alone and recorded."""
+        if self.records.live() != self.layout.id or self.records.result(self.layout.id) != GOOD:
+            return False
         seen = seen or instance.see(self.system, [self.layout])
         units = [seen.running[unit] for unit in self.layout.running]
         return (
             leads_to(self.app.current, self.layout.link_target)
-            and self.records.live() == self.layout.id
-            and self.records.result(self.layout.id) == GOOD
             and all(unit.get("ActiveState") == "active" and unit.get("NeedDaemonReload") != "yes" for unit in units)
             and self.records.with_units(seen.loaded) == {self.layout.id}
             and self.records.enabled() == {self.layout.id}
@@ -95,7 +95,8 @@ class GoLive:
 
     def _replace(self, before: str) -> None:
         """Prove the release beside the live one, then let it take its place."""
-        self._make_room()
+        if not (self.has_room or instance.is_active(self.system, self.layout)):
+            self._make_room()
         with self._refusing():
             with self._step("start"):
                 # The target would bring the workers, which do nothing before the release is proven.
@@ -115,12 +116,11 @@ class GoLive:
         self._record()
 
     def _make_room(self) -> None:
-        """Look whether it fits beside the live one, once. Raises Refused; nothing was started then."""
-        live = self.records.live()
-        if live and self.wanted.memory_check and not self.has_room and not instance.is_active(self.system, self.layout):
+        """Look whether it fits beside the live one. Raises Refused; nothing was started then."""
+        if (live := self.records.live()) and self.wanted.memory_check:
             with self._step(memory.STEP) as step:
                 step.update(memory.make_sure(self.system, self.records.layout_of(live), self.layout))
-            self.has_room = True
+        self.has_room = True
 
     def _prove(self) -> None:
         with self._step("probe"):

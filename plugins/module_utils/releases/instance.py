@@ -139,7 +139,8 @@ def is_ending(system: System, layout: ReleaseLayout) -> bool:
 
 def is_active(system: System, layout: ReleaseLayout) -> bool:
     """Whether all that serves is up."""
-    return {*layout.serving} <= system.active_units(layout.app.unit_pattern(layout.id))
+    states = system.states(layout.app.unit_pattern(layout.id))
+    return all(states.get(unit) == "active" for unit in layout.serving)
 
 
 def unguarded_socket(system: System, layout: ReleaseLayout) -> tuple[int, str] | None:
@@ -217,12 +218,11 @@ def stop(
         system.systemctl("stop", "--no-block", *units)
         _await_end(system, layout)
     system.systemctl("stop", *units)
-    states = system.show(units, "ActiveState")
-    if failed := [unit for unit, state in states.items() if state.get("ActiveState") == "failed"]:
+    states = {unit: state for unit, state in system.states(layout.app.unit_pattern(layout.id)).items() if unit in units}
+    if failed := [unit for unit, state in states.items() if state == "failed"]:
         system.systemctl("reset-failed", *failed)
-    left = [unit for unit, state in states.items() if state.get("ActiveState") not in ("inactive", "failed")]
-    if left:
-        raise Refused("stop", f"{left[0]} is {states[left[0]].get('ActiveState')} though it was stopped")
+    if left := [unit for unit, state in states.items() if state not in ("inactive", "failed")]:
+        raise Refused("stop", f"{left[0]} is {states[left[0]]} though it was stopped")
 
 
 def _disable(system: System, layout: ReleaseLayout) -> None:
