@@ -3,8 +3,9 @@
     make bench-deploys        # python -m bench.deploys [--rounds 3] [--servers 1,5,20]
 
 The seed of this project was 31 tasks that copy files; a person who has a playbook of that kind can compare. The machine
-and its network drop out of a ratio, so it means the same elsewhere. Each round runs everything once, one after another.
-Then the same runs on more servers at a time. The result is bench/results/deploying.json; the servers are containers of
+and its network drop out of a ratio, so it means the same elsewhere. Each round runs everything once, one after another,
+with one app on a server and with twelve on another, and a ratio is the median of those of the rounds. Then the same
+runs on more servers at a time. The result is bench/results/deploying.json; the servers are containers of
 its own.
 """
 
@@ -50,6 +51,10 @@ GOALS = {
 }
 
 
+# Of the hosts.
+FIRST, LAST, EVERY = slice(1), slice(-1, None), slice(None)
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """How long a playbook took, in seconds, and what its largest process had for itself alone, in bytes."""
@@ -60,7 +65,9 @@ class Run:
 
 @dataclasses.dataclass
 class Bench:
-    """Servers `deploys-1`, `deploys-2` and so on, and apps that are copies of the sample app."""
+    """Servers `deploys-1`, `deploys-2` and so on, each with one app, and a last one with twelve. The apps are copies of
+    the sample app.
+    """
 
     count: int
     taken: dict[str, list[Run]] = dataclasses.field(default_factory=dict)
@@ -70,8 +77,9 @@ class Bench:
         WORK.mkdir(parents=True)
         hosts = {
             f"deploys-{number}": {"ansible_port": FIRST_PORT + number, "test_server_suite": "trixie"}
-            for number in range(1, self.count + 1)
+            for number in range(1, self.count + 2)
         }
+        self.every = list(hosts)
         groups = {"test_servers": {"children": {"web": {}}}, "web": {"hosts": hosts}}
         self.inventory = WORK / "inventory.json"
         self.inventory.write_text(json.dumps(groups))
@@ -91,9 +99,9 @@ class Bench:
         path.write_text(json.dumps({"web_apps": apps, "web_app_secrets": {}}))
         return path
 
-    def play(self, what: str, playbook: str, *words: str, settings: Path | None = None, hosts: int = 1) -> None:
-        """Run a playbook on the first so many hosts; it has to succeed. Its time counts as `what`, "" for none."""
-        limit = "--limit=" + ",".join(f"deploys-{number}" for number in range(1, hosts + 1))
+    def play(self, what: str, playbook: str, *words: str, settings: Path | None = None, hosts: slice = FIRST) -> None:
+        """Run a playbook on some of the hosts; it has to succeed. Its time counts as `what`, "" for none."""
+        limit = "--limit=" + ",".join(self.every[hosts])
         given = [f"-e@{settings}"] if settings else []
         command = ["ansible-playbook", f"-i{self.inventory}", limit, *given, *words, playbook]
         print(f"{what or playbook} …", end="", flush=True)
@@ -108,7 +116,7 @@ class Bench:
         if what:
             self.taken.setdefault(what, []).append(Run(seconds, memory))
 
-    def site(self, what: str, settings: Path, hosts: int = 1) -> None:
+    def site(self, what: str, settings: Path, hosts: slice = FIRST) -> None:
         self.play(what, "site.yml", settings=settings, hosts=hosts)
 
     def change(self, count: int) -> None:
@@ -120,34 +128,32 @@ class Bench:
     # --- What is measured -----------------------------------------------------------------------------------------
 
     def on_one_server(self, rounds: int) -> None:
-        """A server that has Debian's packages in apt's cache, and then all that happens to one that has the app."""
+        """A server that has Debian's packages in apt's cache, and then all that happens to one that has apps."""
         self.site("", self.one)
         for _round in range(2):
             self.play(
                 "", "teardown.yml", "-econfirm=yes", "-epurge=true", "-eremove_packages=true", "-eremove_users=true"
             )
             self.site("a first deploy", self.one)
+        self.site("", self.all, LAST)
         for _round in range(rounds):
             self.play(BASELINE, str(self.copying))
-            self.change(1)
+            self.change(APPS)
             self.site(CHANGED, self.one)
+            self.site(ALL_CHANGED, self.all, LAST)
             self.site(ONE, self.one)
+            self.site(TWELVE, self.all, LAST)
             self.play("a rollback", "rollback.yml", "-eapp=app01")
             self.play("status", "status.yml")
-        self.site("", self.all)
-        for _round in range(rounds):
-            self.site(TWELVE, self.all)
-            self.change(APPS)
-            self.site(ALL_CHANGED, self.all)
 
     def on_several(self, counts: list[int], rounds: int) -> None:
         for count in counts:
             self.change(1)
-            self.site("", self.one, count)
+            self.site("", self.one, slice(count))
             for _round in range(rounds):
-                self.site(f"{ONE}, {count} servers", self.one, count)
+                self.site(f"{ONE}, {count} servers", self.one, slice(count))
                 self.change(1)
-                self.site(f"{CHANGED}, {count} servers", self.one, count)
+                self.site(f"{CHANGED}, {count} servers", self.one, slice(count))
 
     # --- What is written ------------------------------------------------------------------------------------------
 
@@ -157,7 +163,7 @@ class Bench:
             what: {
                 "seconds": [round(run.seconds, 2) for run in self.taken[what]],
                 "to": to,
-                "ratio": round(median[what] / median[to], 3),
+                "ratio": round(self._ratio(what, to), 3),
                 "goal": goal,
             }
             for what, (to, goal) in GOALS.items()
@@ -181,6 +187,13 @@ class Bench:
             "runs": runs,
             "scale": scale,
         }
+
+    def _ratio(self, what: str, to: str) -> float:
+        """The median of each round's ratio; of what isn't in every round, a first deploy, that of the medians."""
+        ours, others = ([run.seconds for run in self.taken[it]] for it in (what, to))
+        if len(ours) != len(others):
+            return statistics.median(ours) / statistics.median(others)
+        return statistics.median([one / other for one, other in zip(ours, others, strict=True)])
 
 
 def largest(process: subprocess.Popen[str]) -> int:
@@ -237,16 +250,15 @@ def main() -> None:
     counts = [int(count) for count in given.servers.split(",") if count]
     bench = Bench(max([1, *counts]))
     bench.copying.write_text(PLAY + "".join(map(TASK.format, range(COPIES))))
-    every = max([1, *counts])
     try:
-        bench.play("", "molecule/shared/create.yml", hosts=every)
-        bench.play("", "molecule/shared/prepare.yml", hosts=every)
+        bench.play("", "molecule/shared/create.yml", hosts=EVERY)
+        bench.play("", "molecule/shared/prepare.yml", hosts=EVERY)
         bench.on_one_server(given.rounds)
         bench.on_several(counts, given.rounds)
     finally:
         bench.copying.unlink()
         if not given.keep:
-            bench.play("", "molecule/shared/destroy.yml", hosts=every)
+            bench.play("", "molecule/shared/destroy.yml", hosts=EVERY)
     result = bench.result(counts)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
