@@ -1,0 +1,68 @@
+"""Modules are packed by a process of its own, which the run never depends on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from ansible import constants
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils import packing
+from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.packing import pack_beside
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The run's own, which Ansible removes when it ends."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(folder))
+    return folder
+
+
+def ended() -> int:
+    """How the process that packs has ended."""
+    _pid, status = os.waitpid(-1, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def test_all_are_packed_in_their_order_by_another_process(folder: Path) -> None:
+    def pack(module: str) -> None:
+        with (folder / "packed").open("a") as file:
+            print(module, os.getpid(), file=file)
+
+    pack_beside(["deploy", "release"], pack)
+    assert ended() == 0
+    packed = [line.split() for line in (folder / "packed").read_text().splitlines()]
+    assert [module for module, _pid in packed] == ["deploy", "release"]
+    assert len({pid for _module, pid in packed} - {str(os.getpid())}) == 1
+
+
+def test_nothing_to_pack_costs_no_process() -> None:
+    pack_beside([], lambda module: None)
+    with pytest.raises(ChildProcessError):
+        ended()
+
+
+def test_what_cant_be_packed_is_no_matter_of_the_run(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pack_beside(["deploy"], lambda module: 1 // 0)
+    assert ended() == 0
+    assert folder.is_dir()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_one_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run waits for it."""
+    monkeypatch.setattr(packing, "AT_MOST", 1)
+    pack_beside(["deploy"], lambda module: time.sleep(60))
+    assert ended() == -signal.SIGALRM
+
+
+def test_a_run_that_has_ended_leaves_nothing_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter(["1234", ""])
+    monkeypatch.setattr(packing, "started", lambda pid: next(told))
+    pack_beside(["deploy"], lambda module: (folder / "packed").touch())
+    assert ended() == 0
+    assert not folder.exists()
