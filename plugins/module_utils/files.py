@@ -143,16 +143,18 @@ def sha256(path: Path) -> str:
 
 def entries(root: Path, but_for: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Every file, link and folder below `root` with its path inside it, a folder before what it holds; folders called
-    `but_for` are left out. Not as Path, because that takes longer than all else for the thousands of a virtualenv.
+    `but_for`, and links to one, are left out. Not as Path, because that takes longer than all else for the thousands
+    of a virtualenv.
     """
     beginning = len(os.path.join(root, ""))
     folders = [os.fspath(root)]
     while folders:
-        with os.scandir(folders.pop()) as found:
+        # One that can't be listed has nothing to show.
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as found:
             for entry in found:
+                if entry.name == but_for and entry.is_dir():
+                    continue
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name == but_for:
-                        continue
                     folders.append(entry.path)
                 yield entry.path[beginning:], entry
 

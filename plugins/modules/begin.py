@@ -10,7 +10,7 @@ description:
   - Fails where a run would end elsewhere than was meant, with a line for each reason. Without a host in the group
     C(web); with a configuration of Ansible's that doesn't fit; with a misspelt C(-e).
   - Runs on the controller.
-  - Packs the code of modules in a process of its own, which takes as long as the settings do.
+  - Meanwhile a process of its own packs the code of modules, so that the first call to a host need not.
 options:
   packs: {description: Modules that the run calls on a host., type: list, elements: str, default: []}
 author: ["The authors of uwsgi-flask"]

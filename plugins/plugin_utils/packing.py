@@ -6,31 +6,36 @@ ours, as long as all settings take to be read. Whoever calls a module that is be
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ansible import constants as C
-from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.run import started
 
 # Seconds. One that hangs is ended, and the run packs for itself.
-AT_MOST = 60
+AT_MOST = 20
 
 
 def pack_beside(modules: Sequence[str], pack: Callable[[str], object]) -> None:
-    """Leave a process behind that packs these modules in their order with `pack`. Nothing depends on it."""
-    run = os.getppid()
-    began = started(run)
-    if not modules or os.fork():
+    """Leave a process behind that packs these modules in their order with `pack`. The run may end before it."""
+    folder = Path(C.DEFAULT_LOCAL_TMP)
+    mark = folder / "packing"
+    if not modules:
+        return
+    mark.touch()
+    if os.fork():
         return
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(AT_MOST)
-        for module in modules:
-            pack(module)
+        with contextlib.suppress(Exception):
+            for module in modules:
+                pack(module)
+        if not mark.exists():
+            # The run has removed its folder, and Ansible has made it anew for this.
+            shutil.rmtree(folder, ignore_errors=True)
     finally:
-        if started(run) != began:
-            # It was refused meanwhile, and has removed this already.
-            shutil.rmtree(C.DEFAULT_LOCAL_TMP, ignore_errors=True)
         os._exit(0)

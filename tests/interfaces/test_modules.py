@@ -115,10 +115,10 @@ def test_a_module_says_what_it_returns(path: Path) -> None:
 def test_what_is_packed_ahead_is_what_is_called_first() -> None:
     """Another name would fail where nobody sees it, and the run would only be slower."""
     packed = {
-        path.stem: play["vars"]["packs"]
+        path.stem: play["vars"]["begin_packs"]
         for path in PLAYBOOKS
         for play in yaml.safe_load(path.read_text())
-        if "packs" in play.get("vars", {})
+        if "begin_packs" in play.get("vars", {})
     }
     assert packed == {
         "rollback": [lease_action.MODULE, "uwsgi_flask.web.rollback"],

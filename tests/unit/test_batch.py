@@ -9,12 +9,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import batch
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.release_layout import ReleaseLayout
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import batch, instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.batch import RELEASE_OPTIONS, Batch
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import Answer
 
@@ -149,6 +150,19 @@ def test_systemd_is_asked_of_all_that_serve_at_once(make: Make, machine: Slow, m
         monkeypatch.setattr(machine, name, noted(name, getattr(machine, name)))
     assert set(results(again).values()) == {"unchanged"}
     assert asked == ["show", "units"]
+
+
+def test_what_cant_be_asked_of_all_is_asked_of_each(make: Make, machine: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    make().run()
+    again, see = make(), instance.see
+
+    def fail(machine: Machine, layouts: Sequence[ReleaseLayout]) -> instance.Seen:
+        if len(layouts) > 1:
+            raise OSError("Resource temporarily unavailable")
+        return see(machine, layouts)
+
+    monkeypatch.setattr(instance, "see", fail)
+    assert set(results(again).values()) == {"unchanged"}
 
 
 @pytest.mark.parametrize(("part", "method"), [("golive", "check"), ("placing", "run")])

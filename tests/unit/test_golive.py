@@ -161,7 +161,22 @@ class TestRefusal:
             return plain(*words)
 
         machine.__dict__["ask"] = ask
-        assert "died" in site(world)["cause"]
+        assert site(world)["cause"] == "the instance died after it had answered"
+        del machine.__dict__["ask"]
+        assert_converged(world, good)
+
+    def test_one_that_dies_while_it_is_probed_is_refused_at_once(self, world: World, machine: Machine) -> None:
+        good = deploy(world)
+        bad = change(world, "sick")
+        plain, began = machine.ask, machine.clock()
+
+        def ask(*words: Any) -> Any:
+            machine.died[bad] = machine.died.get(bad, 0) + 1
+            return plain(*words)
+
+        machine.__dict__["ask"] = ask
+        assert "died while it was probed; last answer: status 500" in site(world)["cause"]
+        assert machine.clock() - began < 5
         del machine.__dict__["ask"]
         assert_converged(world, good)
 

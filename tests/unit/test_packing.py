@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -60,9 +61,20 @@ def test_one_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert ended() == -signal.SIGALRM
 
 
-def test_a_run_that_has_ended_leaves_nothing_behind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = iter(["1234", ""])
-    monkeypatch.setattr(packing, "started", lambda pid: next(told))
-    pack_beside(["deploy"], lambda module: (folder / "packed").touch())
+def test_a_run_that_has_ended_leaves_nothing_behind(folder: Path) -> None:
+    """Ansible removes its folder, and makes it anew for what is packed."""
+
+    def pack(module: str) -> None:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / module).touch()
+
+    pack_beside(["deploy"], pack)
     assert ended() == 0
     assert not folder.exists()
+
+
+def test_what_is_packed_stays_while_the_run_goes_on(folder: Path) -> None:
+    pack_beside(["deploy"], lambda module: (folder / module).touch())
+    assert ended() == 0
+    assert (folder / "deploy").is_file()

@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.deploy import Deploy, Result
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import Placing
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import FAULTS
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import (
     app_layout,
@@ -90,8 +91,10 @@ class Batch:
         at_a_time = FOR_EACH_CORE * (os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=at_a_time) as pool:
             if kept := [deploy for deploy in self.deploys if deploy.is_kept()]:
-                seen = instance.see(self._system, [deploy.wanted.layout for deploy in kept])
-                list(pool.map(lambda deploy: deploy.look(seen), kept))
+                # What can't be asked of all at once, each asks in its turn.
+                with contextlib.suppress(FAULTS):
+                    seen = instance.see(self._system, [deploy.wanted.layout for deploy in kept])
+                    list(pool.map(lambda deploy: deploy.look(seen), kept))
             # systemd takes its time to read units anew, and keeps everybody waiting.
             places = {it.app.name: pool.submit(it.place) for it in self.deploys if it.app.name not in self._held_back}
             with self._system.one_reload():

@@ -165,15 +165,20 @@ class System:
         return {unit: found.get(unit, {}) for unit in units}
 
     def states(self, *patterns: str) -> dict[str, str]:
-        """{unit: its ActiveState} of all units that match one of these and that systemd has loaded. It costs less than
-        `show`, which has systemd tell all that it knows of each.
+        """{unit: its ActiveState} of all units that match one of these and that systemd has loaded. Raises OSError.
+
+        It costs less than `show`, which has systemd tell all that it knows of each.
         """
-        _code, listed = self.run(["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", *patterns])
+        words = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", *patterns]
+        code, listed = self.run(words, {"SYSTEMD_COLORS": "0"})
+        if code != 0:
+            # Nothing would look as if it ran.
+            raise OSError(f"systemctl list-units: {listed}")
         # UNIT LOAD ACTIVE SUB DESCRIPTION
         return {words[0]: words[2] for line in listed.splitlines() if len(words := line.split()) > 2}
 
     def units(self, *patterns: str) -> set[str]:
-        """Names of all units that match one of these and that systemd has loaded, in any state."""
+        """Names of all units that match one of these and that systemd has loaded, in any state. Raises OSError."""
         return {*self.states(*patterns)}
 
     def make_temporary_files(self, configuration: Path) -> None:
