@@ -23,10 +23,12 @@ def pack_beside(modules: Sequence[str], pack: Callable[[str], object]) -> None:
     """Leave a process behind that packs these modules in their order with `pack`. The run may end before it."""
     folder = Path(C.DEFAULT_LOCAL_TMP)
     mark = folder / "packing"
-    if not modules:
-        return
-    mark.touch()
-    if os.fork():
+    try:
+        mark.touch()
+        if not modules or os.fork():
+            return
+    except OSError:
+        # The run packs for itself.
         return
     try:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)

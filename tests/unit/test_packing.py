@@ -41,10 +41,18 @@ def test_all_are_packed_in_their_order_by_another_process(folder: Path) -> None:
     assert len({pid for _module, pid in packed} - {str(os.getpid())}) == 1
 
 
-def test_nothing_to_pack_costs_no_process() -> None:
+def test_nothing_to_pack_costs_no_process(folder: Path) -> None:
     pack_beside([], lambda module: None)
     with pytest.raises(ChildProcessError):
         ended()
+
+
+def test_a_machine_that_has_no_room_for_another_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise OSError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    pack_beside(["deploy"], lambda module: None)
 
 
 def test_what_cant_be_packed_is_no_matter_of_the_run(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
