@@ -16,10 +16,10 @@ DEMO_SSH_PORT ?= 2222
 SCENARIO ?= default
 INVENTORY ?= inventory/production.yml
 RUN ?= site.yml
-# What only `make test-full` runs, because it needs a browser or an emulator, or takes minutes; `make test` runs the rest of molecule/.
+# What only `make test-full` runs, because it needs a browser or an emulator, or takes 8 minutes; `make test` runs the rest of molecule/.
 BROWSER := https_judged
 EMULATED := whole_server
-FULL_ONLY := $(BROWSER) $(EMULATED) as_documented debian_upgraded host_security
+FULL_ONLY := $(BROWSER) $(EMULATED) as_documented day_to_day debian_upgraded host_security
 SCENARIOS ?= $(filter-out $(FULL_ONLY),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 # What a run of these scenarios needs beforehand.
 with_what = $(if $(filter $(BROWSER),$(1)),browser) $(if $(filter $(EMULATED),$(1)),emulator)
