@@ -5,8 +5,7 @@
 The seed of this project was 31 tasks that copy files; a person who has a playbook of that kind can compare. The machine
 and its network drop out of a ratio, so it means the same elsewhere. Each round runs everything once, one after another,
 with one app on a server and with twelve on another, and a ratio is the median of those of the rounds. Then the same
-runs on more servers at a time. The result is bench/results/deploying.json; the servers are containers of
-its own.
+runs on more servers at a time. The result is bench/results/deploying.json; the servers are containers of its own.
 """
 
 from __future__ import annotations

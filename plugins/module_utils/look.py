@@ -14,7 +14,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.listeners import listeners
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import interpreter
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, interpreter
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import damage
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import Records, number
@@ -53,9 +53,11 @@ def app_states(there: Sequence[tuple[AppLayout, dict[str, Any]]], system: System
 
 
 def _state(layout: AppLayout, system: System, registration: dict[str, Any]) -> dict[str, Any]:
-    """All but what visitors get. `renew` says how the live release was changed by hand: what serves is
-    never mended, so a new instance of the same is made. `longest_timeout` is that of any release that may answer, after
-    a rollback too. `prefix` is the path that the live release is below.
+    """All but what visitors get.
+
+    `renew` says how the live release was changed by hand: what serves is never mended, so a new instance of the same is
+    made. `longest_timeout` is that of any release that may answer, after a rollback too. `prefix` is the path that the
+    live release is below.
     """
     records = Records(layout, system)
     live = records.live()
@@ -82,8 +84,7 @@ def _is_served(layout: AppLayout, system: System, registration: dict[str, Any], 
     except (LookupError, TypeError, ValueError):
         return False
     # The question would start one that was stopped, by its socket.
-    is_up = all(units.get(unit) == "active" for unit in wanted.layout.serving)
-    return is_up and Prober(wanted, system).visitors_are_served()
+    return instance.is_active(system, wanted.layout, units) and Prober(wanted, system).visitors_are_served()
 
 
 def packages(module: AnsibleModule) -> str:

@@ -21,11 +21,13 @@ AT_MOST = 20
 
 def pack_beside(modules: Sequence[str], pack: Callable[[str], object]) -> None:
     """Leave a process behind that packs these modules in their order with `pack`. The run may end before it."""
+    if not modules:
+        return
     folder = Path(C.DEFAULT_LOCAL_TMP)
     mark = folder / "packing"
     try:
         mark.touch()
-        if not modules or os.fork():
+        if os.fork():
             return
     except OSError:
         # The run packs for itself.

@@ -11,7 +11,7 @@ from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system im
 from machine import Machine
 from world import World, deploy
 
-# Of Debian 13's systemd 257, with --all --plain --no-legend --full: a job is under way for the third.
+# In the columns of --all --plain --no-legend --full: a job is under way for the third.
 LISTED = """\
 shop@0123456789ab-mend.service loaded    inactive     dead            shop, release 0123456789ab: make anew what leads
 shop@0123456789ab.service      loaded    active       running         shop, release 0123456789ab

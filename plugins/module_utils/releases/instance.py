@@ -137,9 +137,9 @@ def is_ending(system: System, layout: ReleaseLayout) -> bool:
     return system.show([layout.service], "ActiveState")[layout.service].get("ActiveState") == "deactivating"
 
 
-def is_active(system: System, layout: ReleaseLayout) -> bool:
-    """Whether all that serves is up."""
-    states = system.states(layout.app.unit_pattern(layout.id))
+def is_active(system: System, layout: ReleaseLayout, states: Mapping[str, str] | None = None) -> bool:
+    """Whether all that serves is up. `states` are those of systemd's units, where it told already."""
+    states = system.states(layout.app.unit_pattern(layout.id)) if states is None else states
     return all(states.get(unit) == "active" for unit in layout.serving)
 
 
