@@ -17,7 +17,7 @@ IN_STEP = ("linear", "ansible.builtin.linear", "debug", "ansible.builtin.debug")
 
 
 def faults(known: Mapping[str, Any], given: Mapping[str, Any], playbooks: Sequence[str] = ()) -> Iterator[str]:
-    """What is wrong with it, a line each. `known` are localhost's variables, `given` those of `-e`.
+    """What is wrong with it, a line each. `known` are the first host's variables, `given` those of `-e`.
 
     `playbooks` are the files that were named: one of somebody's own may import ours, and read more.
     """
@@ -33,6 +33,8 @@ def faults(known: Mapping[str, Any], given: Mapping[str, Any], playbooks: Sequen
             f"There is no host in the group 'web'. Looked in {looked}: does it exist, and is the group name spelled "
             f"correctly?{groups and f' Known groups: {groups}'}"
         )
+    elif (limit := known.get("ansible_limit")) and not {*hosts} & {*known["ansible_play_hosts_all"]}:
+        yield f"--limit {limit}: chooses none of the hosts in the group 'web'; they are {', '.join(hosts)}"
     yield from _empty(given)
     yield from misspelt_with_e(given, project, [*of_hosts, given, _of_others(playbooks)])
 

@@ -20,26 +20,24 @@ AT_MOST = 20
 
 
 def pack_beside(modules: Sequence[str], pack: Callable[[str], object]) -> None:
-    """Leave a process behind that packs these modules in their order with `pack`. The run may end before it."""
-    if not modules:
-        return
+    """Leave a process behind for each of these modules that packs it with `pack`. The run may end before them."""
     folder = Path(C.DEFAULT_LOCAL_TMP)
     mark = folder / "packing"
-    try:
-        mark.touch()
-        if os.fork():
+    for module in modules:
+        try:
+            mark.touch()
+            if os.fork():
+                continue
+        except OSError:
+            # The run packs for itself.
             return
-    except OSError:
-        # The run packs for itself.
-        return
-    try:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(AT_MOST)
-        with contextlib.suppress(Exception):
-            for module in modules:
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(AT_MOST)
+            with contextlib.suppress(Exception):
                 pack(module)
-        if not mark.exists():
-            # The run has removed its folder, and Ansible has made it anew for this.
-            shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os._exit(0)
+            if not mark.exists():
+                # The run has removed its folder, and Ansible has made it anew for this.
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os._exit(0)

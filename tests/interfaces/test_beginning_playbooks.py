@@ -38,9 +38,12 @@ def said(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("name", [path.name for path in PLAYBOOKS])
-def test_every_playbook_says_what_is_wrong_with_its_start(clone: Clone, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("limit", [(), ("--limit", "one")], ids=["all hosts", "one host"])
+def test_every_playbook_says_what_is_wrong_with_its_start(
+    clone: Clone, tmp_path: Path, name: str, limit: tuple[str, ...]
+) -> None:
     """`-e confirm=yes -e aap=shop` would remove every app."""
-    given = ("-e", "confirm=yes", "-e", "aap=shop", "-e", "processes=8")
+    given = ("-e", "confirm=yes", "-e", "aap=shop", "-e", "processes=8", *limit)
     told = said(clone.run(f"{clone.folder}/{name}", *given, folder=tmp_path, configuration=""))
     assert told.count("-e 'aap': nothing reads this variable; did you mean 'app'?") == 1
     assert told.count("-e 'processes': nothing reads this variable; 'processes' is a key of an app") == 1
@@ -54,6 +57,13 @@ def test_what_is_empty_doesn_t_mean_all(clone: Clone, name: str, empty: str) -> 
     told = said(clone.run(name, "-e", f"app='{empty}'", "--limit", ""))
     assert told.count("-e app: names no app; write its name, or leave `-e app` out if all are meant") == 1
     assert told.count("--limit: names no host; write one, or leave --limit out if all are meant") == 1
+
+
+@pytest.mark.parametrize("name", [path.name for path in PLAYBOOKS])
+def test_a_limit_to_servers_of_another_kind_is_no_run_without_work(clone: Clone, name: str) -> None:
+    clone.inventory.write_text(clone.inventory.read_text() + "database: {hosts: {two: }}\n")
+    told = said(clone.run(name, "-e", "confirm=yes", "--limit", "two"))
+    assert told.count("--limit two: chooses none of the hosts in the group 'web'; they are one") == 1
 
 
 def test_a_folder_that_everybody_may_write_to_is_named(clone: Clone) -> None:

@@ -179,6 +179,14 @@ def test_without_a_host_the_nearest_group_is_named(configuration: dict[str, str]
     assert line.startswith(GUESSED)
 
 
+def test_a_limit_has_to_choose_a_host_that_serves_apps() -> None:
+    groups = {"groups": {"all": ["one", "two", "db"], "web": ["one", "two"], "database": ["db"], "ungrouped": []}}
+    assert told({}, **groups, ansible_limit="one,db", ansible_play_hosts_all=["one", "db"]) == []
+    assert told({}, **groups, ansible_limit="database", ansible_play_hosts_all=["db"]) == [
+        "--limit database: chooses none of the hosts in the group 'web'; they are one, two"
+    ]
+
+
 # --- Each fault once ----------------------------------------------------------------------------------------------
 
 
