@@ -1,6 +1,6 @@
 """How long deploys take, each as a share of 31 plain `copy` tasks on the same server in the same run.
 
-    make bench-deploys        # python -m bench.deploys [--rounds 3] [--servers 1,5,20]
+    make bench-deploys        # python -m bench.deploys [--rounds 5] [--servers 1,5,20]
 
 The seed of this project was 31 tasks that copy files; a person who has a playbook of that kind can compare. The machine
 and its network drop out of a ratio, so it means the same elsewhere. Each round runs everything once, one after another,
@@ -240,7 +240,7 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="of each kind of run")
+    parser.add_argument("--rounds", type=int, default=5, help="of each kind of run")
     parser.add_argument(
         "--servers", default="1,5,20", help="numbers of servers to run on at a time; empty for one alone"
     )
