@@ -50,8 +50,13 @@ GOALS = {
 }
 
 
-# Of the hosts.
-FIRST, LAST, EVERY = slice(1), slice(-1, None), slice(None)
+# Of the hosts: which has twelve apps, and which has one.
+ALL_APPS, ONE_APP, EVERY = slice(1), slice(1, 2), slice(None)
+
+
+def several(count: int) -> slice:
+    """So many hosts that have one app."""
+    return slice(1, 1 + count)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +69,7 @@ class Run:
 
 @dataclasses.dataclass
 class Bench:
-    """Servers `deploys-1`, `deploys-2` and so on, each with one app, and a last one with twelve. The apps are copies of
-    the sample app.
-    """
+    """Servers: `deploys-1` with twelve apps, `deploys-2` and so on with one. The apps are copies of the sample app."""
 
     count: int
     taken: dict[str, list[Run]] = dataclasses.field(default_factory=dict)
@@ -98,7 +101,7 @@ class Bench:
         path.write_text(json.dumps({"web_apps": apps, "web_app_secrets": {}}))
         return path
 
-    def play(self, what: str, playbook: str, *words: str, settings: Path | None = None, hosts: slice = FIRST) -> None:
+    def play(self, what: str, playbook: str, *words: str, settings: Path | None = None, hosts: slice = ONE_APP) -> None:
         """Run a playbook on some of the hosts; it has to succeed. Its time counts as `what`, "" for none."""
         limit = "--limit=" + ",".join(self.every[hosts])
         given = [f"-e@{settings}"] if settings else []
@@ -115,7 +118,12 @@ class Bench:
         if what:
             self.taken.setdefault(what, []).append(Run(seconds, memory))
 
-    def site(self, what: str, settings: Path, hosts: slice = FIRST) -> None:
+    def create(self, hosts: slice) -> None:
+        """Servers that run already stay."""
+        self.play("", "molecule/shared/create.yml", hosts=hosts)
+        self.play("", "molecule/shared/prepare.yml", hosts=hosts)
+
+    def site(self, what: str, settings: Path, hosts: slice = ONE_APP) -> None:
         self.play(what, "site.yml", settings=settings, hosts=hosts)
 
     def change(self, count: int) -> None:
@@ -127,32 +135,38 @@ class Bench:
     # --- What is measured -----------------------------------------------------------------------------------------
 
     def on_one_server(self, rounds: int) -> None:
-        """A server that has Debian's packages in apt's cache, and then all that happens to one that has apps."""
+        """A server that has Debian's packages in apt's cache, and then all that happens to one that has apps.
+
+        No other server is there yet that could want a share of the cores.
+        """
+        self.create(slice(2))
         self.site("", self.one)
         for _round in range(2):
             self.play(
                 "", "teardown.yml", "-econfirm=yes", "-epurge=true", "-eremove_packages=true", "-eremove_users=true"
             )
             self.site("a first deploy", self.one)
-        self.site("", self.all, LAST)
+        self.site("", self.all, ALL_APPS)
         for _round in range(rounds):
             self.play(BASELINE, str(self.copying))
             self.change(APPS)
             self.site(CHANGED, self.one)
-            self.site(ALL_CHANGED, self.all, LAST)
+            self.site(ALL_CHANGED, self.all, ALL_APPS)
             self.site(ONE, self.one)
-            self.site(TWELVE, self.all, LAST)
+            self.site(TWELVE, self.all, ALL_APPS)
             self.play("a rollback", "rollback.yml", "-eapp=app01")
             self.play("status", "status.yml")
 
     def on_several(self, counts: list[int], rounds: int) -> None:
         for count in counts:
+            hosts = several(count)
+            self.create(hosts)
             self.change(1)
-            self.site("", self.one, slice(count))
+            self.site("", self.one, hosts)
             for _round in range(rounds):
-                self.site(f"{ONE}, {count} servers", self.one, slice(count))
+                self.site(f"{ONE}, {count} servers", self.one, hosts)
                 self.change(1)
-                self.site(f"{CHANGED}, {count} servers", self.one, slice(count))
+                self.site(f"{CHANGED}, {count} servers", self.one, hosts)
 
     # --- What is written ------------------------------------------------------------------------------------------
 
@@ -180,6 +194,8 @@ class Bench:
             for count in counts
             if f"{ONE}, {count} servers" in median
         ]
+        if not counts and RESULT.exists():
+            scale = json.loads(RESULT.read_text())["scale"]
         return {
             "machine": machine(),
             "baseline_seconds": round(median[BASELINE], 2),
@@ -198,11 +214,14 @@ class Bench:
 def largest(process: subprocess.Popen[str]) -> int:
     """Wait for a process; the most that a fork of it had to itself, in bytes."""
     most = 0
-    while process.poll() is None:
+    while True:
         for child in children(process.pid):
             most = max(most, private(child))
-        time.sleep(0.2)
-    return most
+        try:
+            process.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            continue
+        return most
 
 
 def children(pid: int) -> Iterator[int]:
@@ -242,7 +261,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="of each kind of run")
     parser.add_argument(
-        "--servers", default="1,5,20", help="numbers of servers to run on at a time; empty for one alone"
+        "--servers",
+        default="1,5,20",
+        help="numbers of servers to run on at a time; with none, their figures stay as they were",
     )
     parser.add_argument("--keep", action="store_true", help="leave the servers running")
     given = parser.parse_args()
@@ -250,8 +271,6 @@ def main() -> None:
     bench = Bench(max([1, *counts]))
     bench.copying.write_text(PLAY + "".join(map(TASK.format, range(COPIES))))
     try:
-        bench.play("", "molecule/shared/create.yml", hosts=EVERY)
-        bench.play("", "molecule/shared/prepare.yml", hosts=EVERY)
         bench.on_one_server(given.rounds)
         bench.on_several(counts, given.rounds)
     finally:
