@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants, context
+from ansible.inventory.manager import split_host_pattern
 from ansible_collections.uwsgi_flask.web.plugins.plugin_utils.settings.meant import misspelt_with_e
 
 CONFIGURATION = "ansible.cfg"
@@ -35,8 +36,10 @@ def faults(known: Mapping[str, Any], given: Mapping[str, Any], playbooks: Sequen
         )
     elif (limit := known.get("ansible_limit")) and not {*hosts} & {*known["ansible_play_hosts_all"]}:
         yield f"--limit {limit}: chooses none of the hosts in the group 'web'; they are {', '.join(hosts)}"
+    others = _of_others(playbooks)
     yield from _empty(given)
-    yield from misspelt_with_e(given, project, [*of_hosts, given, _of_others(playbooks)])
+    yield from [] if others else _tags()
+    yield from misspelt_with_e(given, project, [*of_hosts, given, others], () if others else playbooks)
 
 
 def _of_others(playbooks: Sequence[str]) -> dict[str, str]:
@@ -49,8 +52,26 @@ def _empty(given: Mapping[str, Any]) -> Iterator[str]:
     """What would mean all, as `-e app=$APP` where APP isn't set."""
     if "app" in given and not str(given["app"]).strip(" ,"):
         yield "-e app: names no app; write its name, or leave `-e app` out if all are meant"
-    if context.CLIARGS.get("subset") == "":
+    if (limit := context.CLIARGS.get("subset")) is not None and not any(map(str.strip, _patterns(limit))):
         yield "--limit: names no host; write one, or leave --limit out if all are meant"
+
+
+def _patterns(limit: str) -> Iterator[str]:
+    """What --limit chooses hosts by: words, and the lines of files. As in `"$ONE,$TWO"` where neither is set, or
+    `@failed.txt` after a run where nothing failed, there may be none, and Ansible takes all hosts.
+    """
+    for word in split_host_pattern(limit):
+        file = Path(word[1:]) if word.startswith("@") else None
+        yield from file.read_text(encoding="utf-8").splitlines() if file else word.split(",")
+
+
+def _tags() -> Iterator[str]:
+    """A run that leaves out all that it is for."""
+    if (tags := [*(context.CLIARGS.get("tags") or ())]) not in ([], ["all"]):
+        yield (
+            f"--tags {','.join(tags)}: no task has a tag here, so all that do the work would be left out; choose apps "
+            "with -e app=<name> and hosts with --limit"
+        )
 
 
 def _configuration_faults(hosts: Sequence[Mapping[str, Any]]) -> Iterator[str]:

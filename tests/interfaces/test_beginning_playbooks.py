@@ -51,10 +51,12 @@ def test_every_playbook_says_what_is_wrong_with_its_start(
 
 
 @pytest.mark.parametrize("name", [path.name for path in PLAYBOOKS])
-@pytest.mark.parametrize("empty", ["", " , "])
-def test_what_is_empty_doesn_t_mean_all(clone: Clone, name: str, empty: str) -> None:
-    """As in `-e app=$APP --limit "$HOST"` where neither is set."""
-    told = said(clone.run(name, "-e", f"app='{empty}'", "--limit", ""))
+@pytest.mark.parametrize(("empty", "limit"), [("", ""), (" , ", ","), ("", " : "), ("", "@none,"), ("", "@blank")])
+def test_what_is_empty_doesn_t_mean_all(clone: Clone, name: str, empty: str, limit: str) -> None:
+    """As in `-e app=$APP --limit "$ONE,$TWO"` where none is set."""
+    clone.write("none", "")
+    clone.write("blank", "\n \n")
+    told = said(clone.run(name, "-e", f"app='{empty}'", "--limit", limit))
     assert told.count("-e app: names no app; write its name, or leave `-e app` out if all are meant") == 1
     assert told.count("--limit: names no host; write one, or leave --limit out if all are meant") == 1
 
@@ -64,6 +66,18 @@ def test_a_limit_to_servers_of_another_kind_is_no_run_without_work(clone: Clone,
     clone.inventory.write_text(clone.inventory.read_text() + "database: {hosts: {two: }}\n")
     told = said(clone.run(name, "-e", "confirm=yes", "--limit", "two"))
     assert told.count("--limit two: chooses none of the hosts in the group 'web'; they are one") == 1
+
+
+@pytest.mark.parametrize("name", [path.name for path in PLAYBOOKS])
+def test_no_task_has_a_tag_to_be_chosen_by(clone: Clone, name: str) -> None:
+    told = said(clone.run(name, "-e", "confirm=yes", "-e", "state=on", "--tags", "shop"))
+    assert told.count("shop: no task has a tag here, so all that do the work would be left out; choose apps with") == 1
+
+
+def test_a_playbook_of_ones_own_may_have_tags(clone: Clone, workshop: Workshop) -> None:
+    own = f"- ansible.builtin.import_playbook: {clone.folder}/settings.yml\n  tags: web\n"
+    workshop.write("clone/all.yml", own)
+    assert clone.run("all.yml", "--tags", "web").returncode == 0
 
 
 def test_a_folder_that_everybody_may_write_to_is_named(clone: Clone) -> None:

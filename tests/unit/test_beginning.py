@@ -36,6 +36,7 @@ def configuration(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def told(given: dict[str, Any], **more: Any) -> list[str]:
     """What a run on two hosts is told."""
     hosts = {"one": {}, "two": more.pop("of_two", {})}
+    playbooks = more.pop("playbooks", ())
     known = {
         "playbook_dir": str(PROJECT),
         "groups": {"all": [*hosts], "web": [*hosts], "ungrouped": []},
@@ -44,7 +45,7 @@ def told(given: dict[str, Any], **more: Any) -> list[str]:
         "ansible_config_file": None,
         **more,
     }
-    return list(faults(known, given))
+    return list(faults(known, given, playbooks))
 
 
 # --- -e -----------------------------------------------------------------------------------------------------------
@@ -64,6 +65,9 @@ MEANT: list[tuple[str, str]] = [
     ("comand", "did you mean 'command'?"),
     ("confrim", "did you mean 'confirm'?"),
     ("yes", "did you mean 'confirm'?"),
+    *((name, "did you mean 'app'?") for name in ("APP", "App", "app-name", "application_name", "webapp", "only")),
+    *((name, "did you mean 'confirm'?") for name in ("CONFIRM", "Confrim")),
+    ("keep-environment", "did you mean 'keep_environment'?"),
     ("remove_package", "did you mean 'remove_packages'?"),
     ("keep_enviroment", "did you mean 'keep_environment'?"),
     *((name, "choose hosts with --limit") for name in ("host", "hosts", "limit", "server")),
@@ -102,6 +106,17 @@ def test_what_a_template_reads_is_somebodys_own() -> None:
     assert told({"ref": "main"}, of_two={"web_apps": apps}) == []
     assert told({"ref": "main", "web_apps": apps}) == []
     assert told({"ref": "main"}, of_two={"web_apps": [{"name": "shop", "ref": "ref"}]}) != []
+
+
+def test_which_release_is_said_to_the_playbook_that_reads_it() -> None:
+    """`prune.yml` would remove all that are old."""
+    release = {"app": "shop", "release": "0123456789ab"}
+    assert told(release, playbooks=["/here/rollback.yml"]) == []
+    assert told(release, playbooks=[str(PROJECT / "prune.yml")]) == [
+        "-e 'release': rollback.yml reads this variable, and prune.yml does more without it"
+    ]
+    apps = [{"name": "shop", "ref": trust_as_template("{{ release }}")}]
+    assert told(release, of_two={"web_apps": apps}, playbooks=[str(PROJECT / "site.yml")]) == []
 
 
 def test_a_word_without_a_name_is_refused_without_being_shown() -> None:

@@ -27,6 +27,8 @@ ASKED = (
     *("format", "file", "confirm", "purge", "remove_packages", "remove_users", "undo_after", "wait"),
     *("login", "fingerprint", "public_key", "since", "grep", "lines", "follow"),
 )
+# What one playbook reads, and any other would do more than is meant without it.
+OF_ONE = {"release": "rollback.yml"}
 OURS = re.compile(r"(flask_app|nginx|services|uwsgi|web)_")
 # What people try, and what there is instead. Only what nobody would call a variable of their own.
 _CERTBOT = "web_(acme|certbot|lets_?encrypt)"
@@ -47,7 +49,7 @@ TRIED = {
 }
 # The same with `-e`.
 TRIED_WITH_E = {
-    "apps|app_?name|application|project|name": "did you mean 'app'?",
+    "(apps?|application|web_?app|project)(_?names?)?|name|only": "did you mean 'app'?",
     "hosts?|servers?|limit|targets?": "choose hosts with --limit",
     "check(_mode)?|dry_?run": "rehearse with --check",
     "version|release_id|to_release": "did you mean 'release'?",
@@ -101,19 +103,26 @@ def _unread(instead: Mapping[str, str], variables: Mapping[str, Any]) -> dict[st
     return {name: remedy for name, remedy in instead.items() if name not in own}
 
 
-def misspelt_with_e(given: Iterable[str], project: str, variables: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def misspelt_with_e(
+    given: Iterable[str], project: str, variables: Iterable[Mapping[str, Any]], playbooks: Sequence[str] = ()
+) -> Iterator[str]:
     """Which of the variables that `-e` has given miss what was meant, a line for each.
 
-    `variables` are those of hosts, unrendered. What a template among them reads is somebody's own.
+    `variables` are those of hosts, unrendered. What a template among them reads is somebody's own. `playbooks` are the
+    project's that are run, if no other is.
     """
     listed = sorted({*given})
-    known = _known(project)
-    strange = [name for name in listed if name not in (*known, *ASKED, *secrets_variables(listed))]
+    names = [Path(path).name for path in playbooks]
+    elsewhere = {name: it for name, it in OF_ONE.items() if names and it not in names}
+    known = {*_known(project), *ASKED, *secrets_variables(listed)} - {*elsewhere}
+    strange = [name for name in listed if name not in known]
     own = _read_by_templates(strange, variables)
     for name in strange:
         if name == "_raw_params":
             if "command" not in listed:
                 yield "-e: needs name=value; put the value in quotes of its own if it has spaces"
+        elif name in elsewhere and name not in own:
+            yield f"-e {name!r}: {elsewhere[name]} reads this variable, and {', '.join(names)} does more without it"
         elif name not in own and not name.startswith("ansible_") and (remedy := _instead_of(name)):
             yield f"-e {shown_name(name)}: nothing reads this variable; {remedy}"
 
@@ -145,13 +154,16 @@ def _instead(name: str) -> str:
 
 def _instead_of(name: str) -> str:
     """The same for one that is given with `-e`."""
-    if tried := _tried(name, TRIED_WITH_E):
+    plain = re.sub(r"\W", "_", name.lower())
+    if plain in ASKED:
+        return f"did you mean {plain!r}?"
+    if tried := _tried(plain, TRIED_WITH_E):
         return tried
     if name in FIELDS:
         return f"{name!r} is a key of an app: write it into the app's item of web_apps"
     if f"web_{name}" in own_variables():
         return f"did you mean 'web_{name}'?"
-    near = difflib.get_close_matches(name, ASKED, n=1, cutoff=0.66 if len(name) <= SHORT else 0.75)
+    near = difflib.get_close_matches(plain, ASKED, n=1, cutoff=0.66 if len(name) <= SHORT else 0.75)
     return f"did you mean {near[0]!r}?" if near else _instead(name)
 
 
