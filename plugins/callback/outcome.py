@@ -47,11 +47,12 @@ class CallbackModule(CallbackBase):
         super().__init__(*words, **more)
         self.outcome: Outcome | None = None
         self.alive = Alive(self._display.display)
-        self.touches_hosts = False
+        self.touched: set[str] = set()
+        self.touches = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         # Several may be named in one command, and each ends with its own recap.
-        self.outcome, self.touches_hosts, self.alive = None, False, Alive(self._display.display)
+        self.outcome, self.touches, self.touched, self.alive = None, False, set(), Alive(self._display.display)
         if width := terminal_width():
             os.environ[WIDTH] = str(width)
         path, given = Path(playbook._file_name), context.CLIARGS
@@ -63,9 +64,11 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         # Those that only look at what was written don't.
-        self.touches_hosts |= bool(play.become)
+        self.touches = bool(play.become)
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        if self.touches:
+            self.touched.add(host.get_name())
         if task.action.removeprefix(COLLECTION) not in SPEAKING:
             self.alive.began(host.get_name(), task.get_name(), str(task._uuid))
 
@@ -94,9 +97,7 @@ class CallbackModule(CallbackBase):
             return
         outcome = self.outcome
         outcome.has_failed = bool(stats.failures or stats.dark)
-        if self.touches_hosts:
-            hosts = [host for host in sorted(stats.processed) if host != "localhost"]
-            outcome.hosts = {host: self._fate(stats.summarize(host)) for host in hosts}
+        outcome.hosts = {host: self._fate(stats.summarize(host)) for host in sorted(self.touched)}
         for text, tone in outcome.lines(terminal_width()):
             self._display.display(text, color=COLOURS.get(tone))
 

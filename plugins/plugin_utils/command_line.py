@@ -68,8 +68,11 @@ class CommandLine:
         return f"{self.called} {shlex.join(words)}" + ("" if is_whole else " -e …")
 
     def other(self, playbook: str) -> str:
-        """Another playbook, for the same servers."""
-        return f"{self.called} {shlex.join(self._start(playbook))}"
+        """Another playbook, with the same files of settings, for the same servers."""
+        _pairs, files, _is_whole = self._extra()
+        words = [*self._start(playbook), *(word for file in files for word in ("-e", file))]
+        words += ["--limit", hosts] if (hosts := str(self.given.get("subset") or "")) else []
+        return f"{self.called} {shlex.join(words)}"
 
     def _start(self, playbook: str) -> list[str]:
         words: list[str] = []

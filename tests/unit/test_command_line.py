@@ -64,6 +64,13 @@ def test_what_lets_one_in_is_repeated() -> None:
     assert CommandLine("site.yml", given).other("status.yml") == f"ansible-playbook {words} status.yml"
 
 
+def test_what_comes_next_goes_to_the_same_servers() -> None:
+    given = {"subset": "a b", "extra_vars": ["@prod.yml", "app=shop"]}
+    assert CommandLine("bootstrap.yml", given).other("site.yml") == (
+        "ansible-playbook site.yml -e @prod.yml --limit 'a b'"
+    )
+
+
 def test_it_is_called_as_this_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`./web` needs nothing activated, and sets the configuration where Ansible wouldn't find it."""
     monkeypatch.chdir(tmp_path)
