@@ -93,13 +93,15 @@ def test_what_a_run_that_was_cut_off_has_left_is_stopped_first(world: World, mac
     assert machine.visit("shop").status == 200
 
 
-@pytest.mark.parametrize("lost", ["link", "record", "unit"])
+@pytest.mark.parametrize("lost", ["link", "record", "unit", "answer"])
 def test_nothing_goes_where_another_may_have_to_take_over(world: World, machine: Machine, lost: str) -> None:
     app, release = machine.app("shop"), live(world)
     if lost == "link":
         app.current.unlink()
     elif lost == "record":
         app.release(release).result.unlink()
+    elif lost == "answer":
+        machine.ill[release] = "sick"
     else:
         machine.active.discard(app.release(release).service)
     told = "no release is live on this host" if lost == "link" else f"release {release} is live but isn't well"

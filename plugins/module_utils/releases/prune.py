@@ -7,14 +7,17 @@ from pathlib import Path
 
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.layout import AppLayout
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.probe import Prober
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.records import (
     GOOD,
     Records,
     number,
+    read_json,
     remove_all,
 )
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.system import System
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.wanted import wanted_of
 
 
 @dataclasses.dataclass
@@ -32,11 +35,16 @@ class Pruning:
         self.live = self.records.live()
         if not self.live:
             raise Impossible("no release is live on this host; deploy first")
-        if self.records.result(self.live) != GOOD or not instance.is_active(
-            self.system, self.layout.release(self.live)
-        ):
+        if self.records.result(self.live) != GOOD or not self._is_well():
             # Another one may have to take over.
             raise Impossible(f"release {self.live} is live but isn't well; deploy first, and see status.yml")
+
+    def _is_well(self) -> bool:
+        """Whether all that serves is up, and answers."""
+        layout = self.layout.release(self.live)
+        front = read_json(self.layout.registration)["front"]
+        wanted = wanted_of(layout, self.records.described(self.live), front)
+        return instance.is_active(self.system, layout) and Prober(wanted, self.system).is_well()
 
     def busy(self) -> list[str]:
         """Releases that stay besides, because a job or a stream of theirs still runs."""
