@@ -59,8 +59,10 @@ def a_second_app_that_breaks(reader: Reader) -> None:
     reader.at_home("sed -i '1i import stripe_client' wiki/flask_wsgi.py")
     assert reader.types("ansible-playbook site.yml") != 0
     # Two runs at a time.
-    first = "ansible-playbook site.yml -e restart=shop > /tmp/first 2>&1 & sleep 6"
-    assert reader.types(f"{first}; ansible-playbook site.yml; code=$?; wait; exit $code") != 0
+    first = "ansible-playbook site.yml -e restart=shop > /tmp/first 2>&1 &"
+    # It holds the lease then, and would be done before the second one asks for it.
+    until = "timeout 60 sh -c 'until grep -q \"Deploy in one call\" /tmp/first; do sleep 0.1; done'; kill -STOP $!"
+    assert reader.types(f"{first} {until}; ansible-playbook site.yml; code=$?; kill -CONT $!; wait; exit $code") != 0
     assert reader.types("ansible-playbook teardown.yml -e confirm=yes -e app=wiki") == 0
     del reader.apps[1:]
     reader.saves()
