@@ -99,6 +99,15 @@ def make_directory(path: Path, mode: int = 0o755, group: str = "root") -> None:
         path.chmod(mode)
 
 
+def is_guarded(path: Path, mode: int, group: str) -> bool:
+    """Whether a directory is there and has this mode, and its owner and group are right."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, os.geteuid(), gid(group))
+
+
 def link(path: Path, target: str) -> None:
     """Let `path` be a link to `target`, by one rename that is on the disk when this returns."""
     fresh = unfinished_name(path)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import virtualenv
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases import instance, virtualenv
+from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.place import unguarded
 from ansible_collections.uwsgi_flask.web.plugins.module_utils.releases.refused import Impossible
 
 from machine import STREAM, Machine
@@ -244,6 +245,28 @@ class TestRepair:
         assert layout.environment.stat().st_mode & 0o777 == 0o600
         assert site(world)["result"] == "unchanged"
 
+    @pytest.mark.parametrize("what", ["root", "releases", "virtualenvs", "directory", "steps"])
+    def test_what_a_release_lies_in_can_be_passed(self, world: World, machine: Machine, what: str) -> None:
+        """Or the instance, which serves on, would fail at its next start."""
+        good = deploy(world)
+        layout = machine.app("shop").release(good)
+        path = getattr(layout.app, what, None) or getattr(layout, what)
+        path.chmod(0o700)
+        assert unguarded(layout.app, good) == [f"{path} has another mode or owner"]
+        assert site(world)["result"] == "mended"
+        assert unguarded(layout.app, good) == []
+        assert_converged(world, good)
+        assert site(world)["result"] == "unchanged"
+
+    def test_no_socket_is_taken_away_on_a_guess(
+        self, world: World, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its mode is in its unit, and systemd doesn't answer while it starts itself anew."""
+        layout = machine.app("shop").release(deploy(world))
+        layout.socket.chmod(0o600)
+        monkeypatch.setattr(machine, "show", lambda units, *_properties: {unit: {} for unit in units})
+        assert instance.unguarded_socket(machine, layout) is None
+
     @pytest.mark.parametrize("what", ["code", "ini", "wsgi", "unit", "environment", "virtualenv", "unit masked"])
     def test_changed_content_becomes_a_new_instance(self, world: World, machine: Machine, what: str) -> None:
         good = deploy(world)
@@ -444,6 +467,17 @@ class TestRollback:
         with pytest.raises(Impossible, match="isn't as it was"):
             world.rollback("one", "shop", three[0])
         assert_converged(world, three[1])
+
+    def test_what_became_of_it_is_told_though_systemd_doesnt_answer(
+        self, world: World, machine: Machine, three: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_patterns: str) -> dict[str, str]:
+            raise OSError("systemctl list-units: Connection timed out")
+
+        monkeypatch.setattr(machine, "states", fail)
+        result = world.rollback("one", "shop")
+        assert (result["result"], result["now"]) == ("refused", three[2])
+        assert "serves as before" in result["message"]
 
     def test_never_to_one_that_is_for_another_python(
         self, world: World, three: list[str], monkeypatch: pytest.MonkeyPatch

@@ -227,7 +227,8 @@ def roll_back(rollback: Rollback, wanted: str, keep_environment: bool) -> Result
         golive = rollback.golive(target, keep_environment)
         golive.run()
     except FAULTS as fault:
-        golive.leave_only_live_workers()
+        with contextlib.suppress(FAULTS):
+            golive.leave_only_live_workers()
         return refusal(golive, before, as_refusal("copy", fault))
     finally:
         memory.done(golive.system, golive.layout)

@@ -151,7 +151,10 @@ def unguarded_socket(system: System, layout: ReleaseLayout) -> tuple[int, str] |
 
 def right_guard(layout: ReleaseLayout, unit: Mapping[str, str]) -> tuple[int, str] | None:
     """The same of a socket whose unit has these properties: OF_A_SOCKET."""
-    mode, group = int(unit.get("SocketMode") or "0660", 8), unit.get("SocketGroup") or "root"
+    if "SocketMode" not in unit:
+        # systemd gave no answer.
+        return None
+    mode, group = int(unit["SocketMode"], 8), unit.get("SocketGroup") or "root"
     try:
         status = layout.socket.lstat()
     except FileNotFoundError:

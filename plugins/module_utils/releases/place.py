@@ -92,6 +92,7 @@ class Placing:
         return (
             not self.tree.damage()
             and not self.tree.unguarded()
+            and not _unguarded(self.layout, self.app.group)
             and all(file.is_right() for file in owned)
             and self._links_are_right()
             and self._description(owned).is_right()
@@ -112,7 +113,7 @@ class Placing:
         calendars.check(self.system, self.content.about["timers"])
         interpreter.asked_for(self.content.python)
         self.data.share()
-        for path, mode in self._directories().items():
+        for path, mode in _directories(self.layout).items():
             self.system.make_directory(path, mode, self.app.group)
         self._code(is_live)
         venv = self._virtualenv()
@@ -136,15 +137,6 @@ class Placing:
             self.system.remove(self.app.first_host)
         elif not self.app.first_host.is_file():
             self.system.put(OwnedFile(self.app.first_host, ""))
-
-    def _directories(self) -> dict[Path, int]:
-        return {
-            self.app.root: PASSED,
-            self.app.releases: PASSED,
-            self.app.virtualenvs: PASSED,
-            self.layout.directory: PASSED,
-            self.layout.steps: 0o750,
-        }
 
     def _code(self, is_live: bool) -> None:
         damage = self.tree.damage()
@@ -253,12 +245,25 @@ def _damage(app: AppLayout, layout: ReleaseLayout, described: dict[str, Any]) ->
 
 
 def unguarded(app: AppLayout, release: str) -> list[str]:
-    """Paths of a release's code whose mode or owner isn't right."""
+    """Paths of a release's code, and of what it lies in, whose mode or owner isn't right."""
     layout = app.release(release)
     described = read_json(layout.description)
     paths = [layout.code / path for path in _tree(layout, described).unguarded()] if "code" in described else []
     paths += [] if Data(app, System()).has_its_mode() else [app.data]
+    paths += _unguarded(layout, described.get("group") or layout.description.group())
     return [f"{path} has another mode or owner" for path in paths]
+
+
+def _directories(layout: ReleaseLayout) -> dict[Path, int]:
+    """{path: mode} of what a release lies in. An instance that can't pass through them fails at its next start."""
+    app = layout.app
+    passed = dict.fromkeys([app.root, app.releases, app.virtualenvs, layout.directory], PASSED)
+    return {**passed, layout.steps: 0o750}
+
+
+def _unguarded(layout: ReleaseLayout, group: str) -> list[Path]:
+    """Those of them whose mode or owner isn't right, or that are missing."""
+    return [path for path, mode in _directories(layout).items() if not files.is_guarded(path, mode, group)]
 
 
 def _tree(layout: ReleaseLayout, described: dict[str, Any]) -> Tree:

@@ -94,14 +94,11 @@ class System:
 
     def make_directory(self, path: Path, mode: int, group: str) -> None:
         """Make a directory, or give one that is there its mode and group."""
-        wanted = (mode, os.geteuid(), files.gid(group))
-        if path.is_dir():
-            status = path.stat()
-            if (status.st_mode & 0o7777, status.st_uid, status.st_gid) == wanted:
-                return
+        if files.is_guarded(path, mode, group):
+            return
         self.changing(f"make {path}")
         files.make_directory(path, mode, group)
-        os.chown(path, *wanted[1:])
+        os.chown(path, os.geteuid(), files.gid(group))
         path.chmod(mode)
 
     def guard(self, path: Path, mode: int, group: str) -> None:
@@ -169,7 +166,7 @@ class System:
 
         It costs less than `show`, which has systemd tell all that it knows of each.
         """
-        words = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", *patterns]
+        words = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", "--", *patterns]
         code, listed = self.run(words, {"SYSTEMD_COLORS": "0"})
         if code != 0:
             # Nothing would look as if it ran.
