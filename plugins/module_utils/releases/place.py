@@ -250,7 +250,8 @@ def unguarded(app: AppLayout, release: str) -> list[str]:
     described = read_json(layout.description)
     paths = [layout.code / path for path in _tree(layout, described).unguarded()] if "code" in described else []
     paths += [] if Data(app, System()).has_its_mode() else [app.data]
-    paths += _unguarded(layout, described.get("group") or layout.description.group())
+    # One from before apps had groups of their own doesn't say what its folders should have.
+    paths += _unguarded(layout, described["group"]) if "group" in described else []
     return [f"{path} has another mode or owner" for path in paths]
 
 
