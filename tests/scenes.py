@@ -60,8 +60,8 @@ def a_second_app_that_breaks(reader: Reader) -> None:
     assert reader.types("ansible-playbook site.yml") != 0
     # Two runs at a time.
     first = "ansible-playbook site.yml -e restart=shop > /tmp/first 2>&1 &"
-    # It holds the lease then, and would be done before the second one asks for it.
-    until = "timeout 60 sh -c 'until grep -q \"Deploy in one call\" /tmp/first; do sleep 0.1; done'; kill -STOP $!"
+    # It takes the lease then, and would be done before the second one asks for it.
+    until = "timeout 60 sh -c 'until grep -q \"see what the host has\" /tmp/first; do sleep 0.1; done'; kill -STOP $!"
     assert reader.types(f"{first} {until}; ansible-playbook site.yml; code=$?; kill -CONT $!; wait; exit $code") != 0
     assert reader.types("ansible-playbook teardown.yml -e confirm=yes -e app=wiki") == 0
     del reader.apps[1:]
