@@ -365,7 +365,7 @@ def test_closed_for_maintenance_and_open_again(story: Server, tmp_path: Path) ->
     assert (again.code, again.changed) == (0, 1)
     assert "Closed for the day" in secure(story, "/")[2]
     address = json.loads(story.sh("tail -n 1 /var/log/nginx/uwsgi-flask.log"))["address"]
-    words = ["maintenance.yml", "-estate=on", f"-epage={page}", f"-elet_pass={address}, 203.0.113.7"]
+    words = ["maintenance.yml", "-estate=on", f"-epage={page}", f"-elet_pass='{address}, 203.0.113.7'"]
     assert story.run(*words).changed == 1
     assert story.run(*words).changed == 0
     assert secure(story, "/health")[0] == 200
