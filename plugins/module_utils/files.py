@@ -42,12 +42,7 @@ class OwnedFile:
 
     def is_guarded(self) -> bool:
         """Whether mode and owner are right."""
-        status = self.path.lstat()
-        return (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (
-            self.mode,
-            os.geteuid(),
-            gid(self.group),
-        )
+        return _has_guard(self.path.lstat(), self.mode, self.group)
 
     def current(self) -> str:
         """The text that is there, or nothing."""
@@ -102,9 +97,12 @@ def make_directory(path: Path, mode: int = 0o755, group: str = "root") -> None:
 def is_guarded(path: Path, mode: int, group: str) -> bool:
     """Whether a directory is there and has this mode, and its owner and group are right."""
     try:
-        status = path.stat()
+        return _has_guard(path.stat(), mode, group)
     except OSError:
         return False
+
+
+def _has_guard(status: os.stat_result, mode: int, group: str) -> bool:
     return (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, os.geteuid(), gid(group))
 
 

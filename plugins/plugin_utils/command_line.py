@@ -61,7 +61,7 @@ class CommandLine:
         """The same command, with other values of -e; without --check if `check` is false; for the hosts of `limit`."""
         pairs, files, is_whole = self._extra()
         pairs |= extra
-        words = [*self._start(self.playbook), *(word for file in files for word in ("-e", file))]
+        words = [*self._start(self.playbook), *_given("-e", files)]
         words += [word for name, value in pairs.items() for word in ("-e", f"{name}={value}")]
         words += ["--limit", hosts] if (hosts := limit or str(self.given.get("subset") or "")) else []
         words += ["--check"] if self.given.get("check") and check is None else []
@@ -70,8 +70,7 @@ class CommandLine:
     def other(self, playbook: str) -> str:
         """Another playbook, with the same files of settings, for the same servers."""
         _pairs, files, _is_whole = self._extra()
-        words = [*self._start(playbook), *(word for file in files for word in ("-e", file))]
-        words += ["--limit", hosts] if (hosts := str(self.given.get("subset") or "")) else []
+        words = [*self._start(playbook), *_given("-e", files), *_given("--limit", self.given.get("subset"))]
         return f"{self.called} {shlex.join(words)}"
 
     def _start(self, playbook: str) -> list[str]:
